@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+/* Time: monotonic for deadlines and durations, wall for what people and certificates read. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t clock_now_us(void);  /* monotonic microseconds */
+uint64_t clock_now_ms(void);  /* monotonic milliseconds */
+int64_t clock_wall_ms(void);  /* milliseconds since 1970-01-01T00:00:00Z */
+enum { CLOCK_RFC3339_BYTES = sizeof "2026-11-20T19:06:26.123Z" };
+void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_BYTES]); /* UTC, NUL-terminated (RFC 3339 5.6) */
+
+#endif

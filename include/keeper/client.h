@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KEEPER_CLIENT_H
+#define KEEPER_CLIENT_H
+
+/* The relay's side of the keeper. One dialogue per exchange: open it with who is calling, reveal the tokens it met, end it.
+ * Frames of one loop turn go out as one batch at the turn's end, so OPEN and the REVEALs of a small request travel together
+ * and cost a fraction of a system call. The keeper binds the dialogue to the caller's merchant and to one purpose; what the
+ * relay claims is checked there.
+ *
+ *     keeper_open ─┬─ on_opened(ERR_NONE | KEY_…)                keeper_end (always; on_… never comes after it)
+ *                  └─ keeper_reveal(index…) ─ on_revealed(index, …)                                                        */
+
+#include "base/result.h"
+#include "body/credential.h"
+#include "body/token_table.h"
+#include "net/loop.h"
+#include "vault/vault.h"
+
+#include <sys/socket.h>
+
+struct keeper_client;  /* one per relay process */
+struct keeper_dialogue;
+
+/* Takes fd, a connected SOCK_SEQPACKET socket. keeper_client_replace() gives a new one after the keeper was restarted; all
+ * open dialogues have failed by then (ERR_KEEPER_AWAY). */
+struct keeper_client *keeper_client_new(struct loop *loop, int fd, uint64_t answer_ms);
+void keeper_client_free(struct keeper_client *c);
+void keeper_client_replace(struct keeper_client *c, int fd);
+bool keeper_client_is_connected(const struct keeper_client *c);
+
+enum keeper_purpose { KEEPER_FOR_PROXY, KEEPER_FOR_API };
+struct keeper_caller {
+    uint32_t listener;        /* index in the configuration; the keeper looks up whether it stands for a merchant */
+    slice api_key;            /* as presented; start NULL: none */
+    struct sockaddr_storage peer;
+    enum keeper_purpose purpose;
+    uint32_t route;           /* index in the configuration, with KEEPER_FOR_PROXY */
+    unsigned permission;      /* the one needed: PERMIT_… */
+    uint64_t request;         /* request id, for the audit trail */
+};
+struct keeper_handlers {
+    /* r: ERR_NONE, KEY_MISSING, KEY_WRONG, KEY_ADDRESS, KEY_PERMISSION, KEY_MERCHANT, KEY_RATE, TOO_MANY_BAD_TOKENS,
+     * KEEPER_AWAY, KEEPER_SLOW. merchant: index in the configuration. key_id: for the log; empty for a listener's merchant. */
+    void (*on_opened)(void *owner, result r, uint32_t merchant, slice key_id);
+    /* r: ERR_NONE, TOKEN_UNKNOWN, TOKEN_WRONG_KIND, TOKEN_EXPIRED, TOKEN_NO_PAN, TOO_MANY_BAD_TOKENS, KEEPER_…, VAULT_….
+     * The credential is valid for the call and wiped after it: copy it to secret memory. */
+    void (*on_revealed)(void *owner, uint32_t index, result r, const struct credential *credential);
+    /* Answer to keeper_token_…(); info is valid for the call, NULL on failure. */
+    void (*on_token)(void *owner, uint32_t index, result r, const struct card_info *info, bool created);
+};
+/* NULL: memory. Never calls back before it returns. */
+struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper_caller *caller,
+                                    const struct keeper_handlers *handlers /* borrows, static */, void *owner);
+MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind);
+MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
+MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);
+MUST_USE result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change);
+MUST_USE result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token);
+void keeper_end(struct keeper_dialogue *d); /* NULL is fine; no callback comes after it */
+
+#endif

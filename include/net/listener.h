@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+/* Addresses and listening sockets. The supervisor binds, the relays accept. */
+
+#include "base/result.h"
+#include "base/slice.h"
+#include "net/loop.h"
+
+#include <sys/socket.h>
+
+/* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:8443", "unix:PATH". No names. ERR_CONFIG. */
+struct address {
+    struct sockaddr_storage at;
+    socklen_t len;
+};
+MUST_USE result address_parse(slice text, struct address *out);
+bool address_is_loopback(const struct address *a); /* 127.0.0.0/8, ::1, unix */
+/* Binds and listens, non-blocking, close-on-exec, SO_REUSEADDR; reuse_port for one socket per relay. ERR_IO with errno. */
+MUST_USE result address_listen(const struct address *a, bool reuse_port, int *fd);
+
+/* CIDR lists for API keys: "10.0.0.0/8,::1/128"; a plain address is a /32 or /128. IPv4-mapped IPv6 is compared as IPv4. */
+struct cidr {
+    unsigned char at[16];
+    unsigned char family_is_6, bits;
+};
+MUST_USE result cidr_parse(slice text, struct cidr *out); /* ERR_CONFIG */
+bool cidr_contains(const struct cidr *c, const struct sockaddr *a); /* AF_UNIX counts as 127.0.0.1 */
+
+struct listener;
+typedef void (*listener_callback)(void *owner, struct listener *l, int fd /* takes; non-blocking */,
+                                  const struct sockaddr *peer, socklen_t peer_len);
+/* Takes fd. Keeps a spare descriptor: when the process runs out, it pauses for 100 ms instead of spinning (EMFILE). */
+struct listener *listener_new(struct loop *loop, int fd, listener_callback on_accept, void *owner);
+void listener_pause(struct listener *l);
+void listener_resume(struct listener *l);
+void listener_free(struct listener *l); /* closes; NULL is fine */
+
+#endif

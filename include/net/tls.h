@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+/* TLS contexts. Everything comes as PEM bytes in memory (the relay reads no files). TLS 1.2 and 1.3 only, no renegotiation,
+ * no compression, AEAD suites with forward secrecy; sessions are resumed by ticket. Upstream certificates and names are
+ * always verified; there is no switch that turns it off. Built once, never edited; reload builds new ones. */
+
+#include "base/result.h"
+#include "base/slice.h"
+
+struct tls_server;
+struct tls_client;
+
+/* certificate: chain, leaf first; client_ca: if not empty, clients must present a certificate under it (mTLS). */
+MUST_USE result tls_server_new(slice certificate, slice key, slice client_ca, struct tls_server **out);
+void tls_server_free(struct tls_server *t); /* links that use it keep it alive (reference-counted) */
+
+/* ca: trust anchors; certificate, key: for mTLS, or both empty. alpn is http/1.1. */
+MUST_USE result tls_client_new(slice ca, slice certificate, slice key, struct tls_client **out);
+void tls_client_free(struct tls_client *t);
+
+#endif

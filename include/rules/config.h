@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RULES_CONFIG_H
+#define RULES_CONFIG_H
+
+/* cardveil.yaml, checked. Read-only after loading; reload loads a new one. Every scalar setting is a row of settings.def, which
+ * serves the parser, 'check', --help and the README's table. */
+
+#include "rules/ruleset.h"
+
+struct config_listen {
+    slice at;          /* "127.0.0.1:8080", "unix:PATH" */
+    slice merchant;    /* stands for this merchant without an API key; loopback or unix only. Start NULL: a key is needed */
+    bool tls, insecure;
+    slice certificate, key, client_ca; /* PEM bytes */
+};
+struct config_merchant {
+    slice name;
+};
+struct upstream_url {
+    bool tls;
+    slice host;   /* without brackets */
+    uint16_t port;
+    slice path;   /* "" or "/base": put before the forwarded path */
+};
+struct config_route {
+    slice name, prefix;
+    slice merchant;               /* start NULL: any merchant's */
+    struct ruleset *rules;        /* owned by the config, may be shared by routes */
+    struct upstream_url upstream;
+    slice upstream_ca;            /* PEM; default: the system's */
+    slice upstream_certificate, upstream_key; /* PEM; client certificate towards the processor */
+    bool stream;
+    uint64_t body_buffer_bytes, placeholders;
+    uint64_t connect_ms, first_byte_ms, whole_ms;
+    unsigned volume_percent;      /* network_tokens */
+    bool pan_retry;
+    uint64_t budget_ms;
+};
+struct config {
+    slice file;
+    /* vault */
+    slice vault_engine, vault_path /* absolute */, vault_key /* "file:ABSOLUTE" or "env:NAME" */;
+    uint64_t vault_size_bytes;
+    slice user;                   /* whom to become when started as root; may be empty */
+    struct config_listen *listens;
+    size_t listen_count;
+    slice admin;                  /* address; start NULL: off */
+    struct config_merchant *merchants;
+    size_t merchant_count;
+    struct config_route *routes;
+    size_t route_count;
+    unsigned workers;             /* auto is resolved */
+    uint64_t drain_ms;
+    uint64_t head_bytes, head_fields, connections;
+    uint64_t tls_handshake_ms, head_ms, body_ms, body_min_rate;
+    uint64_t keeper_ms, idle_client_ms, idle_upstream_ms;
+    uint64_t bad_tokens, bad_tokens_window_ms;
+    uint64_t rate_per_key;        /* requests a second for each API key; 0: none */
+    uint64_t reveals_per_second;  /* per relay, enforced by the keeper: what a stolen relay could take; 0: none */
+    enum log_level log_level;
+    slice hosts_file;             /* text of /etc/hosts, for the resolver */
+    slice system_ca;              /* PEM text of the system's trust anchors */
+};
+
+/* Loads and checks everything, rules files and certificates too. Adds every mistake to problems; ERR_CONFIG if there is any. */
+MUST_USE result config_load(struct source *source, slice file, struct problems *problems, struct config **out);
+void config_free(struct config *c);
+int64_t config_merchant_index(const struct config *c, slice name); /* -1: unknown */
+void config_print_settings(int fd, bool markdown); /* the settings table: --help and the README */
+
+#endif
