@@ -21,12 +21,18 @@
 struct keeper_client;  /* one per relay process */
 struct keeper_dialogue;
 
-/* Takes fd, a connected SOCK_SEQPACKET socket. keeper_client_replace() gives a new one after the keeper was restarted; all
- * open dialogues have failed by then (ERR_KEEPER_AWAY). */
+/* Takes fd, a connected SOCK_SEQPACKET socket, or -1: none yet. keeper_client_replace() gives a new one after the keeper was
+ * restarted; all open dialogues have failed by then, or fail now (ERR_KEEPER_AWAY). answer_ms: how long the keeper may be silent
+ * while a dialogue has open questions. Sends in a turn-end hook, so it must live until the loop's last turn. NULL: memory. */
 struct keeper_client *keeper_client_new(struct loop *loop, int fd, uint64_t answer_ms);
-void keeper_client_free(struct keeper_client *c);
+void keeper_client_free(struct keeper_client *c); /* calls nobody back; NULL is fine */
 void keeper_client_replace(struct keeper_client *c, int fd);
 bool keeper_client_is_connected(const struct keeper_client *c);
+/* Which configuration the listener and route indices of the next keeper_open() belong to: the keeper keeps the last few, so
+ * that requests which began before a reload are judged by theirs. Set it together with proxy_reload(). */
+void keeper_client_set_generation(struct keeper_client *c, uint32_t generation);
+/* Dialogues that wait for an answer: 0 when nothing is under way. For tests and /readyz. */
+size_t keeper_client_waiting(const struct keeper_client *c);
 
 enum keeper_purpose { KEEPER_FOR_PROXY, KEEPER_FOR_API };
 struct keeper_caller {
@@ -48,9 +54,12 @@ struct keeper_handlers {
     /* Answer to keeper_token_…(); info is valid for the call, NULL on failure. */
     void (*on_token)(void *owner, uint32_t index, result r, const struct card_info *info, bool created);
 };
-/* NULL: memory. Never calls back before it returns. */
+/* NULL: memory, or too much is waiting for the keeper. Never calls back before it returns. Without a keeper the dialogue is made
+ * all the same and on_opened(ERR_KEEPER_AWAY) comes soon. */
 struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper_caller *caller,
                                     const struct keeper_handlers *handlers /* borrows, static */, void *owner);
+/* The questions below may follow keeper_open() at once, they need not wait for on_opened(). A failure here (ERR_KEEPER_AWAY,
+ * ERR_KEEPER_SLOW, ERR_TOKEN_UNKNOWN: no token is that long, ERR_MEMORY) means that the question was not asked: no answer comes. */
 MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind);
 MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
 MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);

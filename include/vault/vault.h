@@ -96,6 +96,9 @@ struct audit_entry {
 };
 MUST_USE result vault_audit(struct vault *v, const struct audit_entry *e); /* buffered; written by vault_flush. ERR_VAULT_AUDIT once a write failed: fail closed */
 
+/* False once an audit line could not be written: asked after vault_flush(), before the answers of the turn leave. */
+bool vault_audit_is_sound(const struct vault *v);
+
 /* --- administration --- */
 struct vault_stat {
     uint64_t cards, keys, store_bytes, store_max_bytes, audit_lines, audit_bytes;

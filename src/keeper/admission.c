@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server_priv.h"
+
+#include "net/listener.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+enum { REFUSALS_AUDITED_PER_SECOND = 50, IPV6_CUSTOMER_BYTES = 8 };
+
+static void read_peer(const struct wire_open *o, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    out->ss_family = AF_UNIX;
+    if (o->family == WIRE_FAMILY_4) {
+        struct sockaddr_in *in = (void *)out;
+        in->sin_family = AF_INET;
+        memcpy(&in->sin_addr, o->peer, 4);
+    } else if (o->family == WIRE_FAMILY_6) {
+        struct sockaddr_in6 *in = (void *)out;
+        in->sin6_family = AF_INET6;
+        memcpy(&in->sin6_addr, o->peer, 16);
+    }
+}
+
+static void name_caller(const struct wire_open *o, struct caller *out)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96, RFC 4291 2.5.5.2 */
+    out->family = o->family;
+    if (o->family == WIRE_FAMILY_4) {
+        memcpy(out->at, o->peer, 4);
+    } else if (o->family == WIRE_FAMILY_6 && memcmp(o->peer, mapped, sizeof mapped) == 0) {
+        out->family = WIRE_FAMILY_4;
+        memcpy(out->at, o->peer + sizeof mapped, 4);
+    } else if (o->family == WIRE_FAMILY_6) {
+        memcpy(out->at, o->peer, IPV6_CUSTOMER_BYTES);
+    }
+}
+
+/* A list that does not parse admits nobody. */
+static bool address_is_allowed(slice allow, const struct wire_open *o)
+{
+    struct sockaddr_storage peer;
+    struct cidr cidr;
+    slice part;
+    if (allow.len == 0) return true;
+    read_peer(o, &peer);
+    while (slice_next(&allow, ',', &part)) {
+        if (failed(cidr_parse(slice_trim(part), &cidr))) return false;
+        if (cidr_contains(&cidr, (const struct sockaddr *)&peer)) return true;
+    }
+    return false;
+}
+
+static enum error merchant_index(const struct config *c, slice name, uint32_t *out)
+{
+    int64_t i = config_merchant_index(c, name);
+    if (i < 0) return ERR_KEY_WRONG; /* a key of a merchant that is not configured (any more) */
+    *out = (uint32_t)i;
+    return ERR_NONE;
+}
+
+/* Merchant and permissions by the listener: who can reach it is the merchant (a sidecar on loopback, a unix socket). */
+static enum error admit_listener(const struct config_listen *l, struct dialogue *d, unsigned *permits)
+{
+    struct standing *s = &d->standing;
+    if (!l->merchant.at) return ERR_KEY_MISSING;
+    s->caller.key_id[0] = '@';
+    size_t n = l->merchant.len < sizeof s->caller.key_id - 1 ? l->merchant.len : sizeof s->caller.key_id - 1;
+    memcpy(s->caller.key_id + 1, l->merchant.at, n);
+    *permits = PERMIT_DEFAULT;
+    return merchant_index(s->version->config, l->merchant, &s->merchant);
+}
+
+static enum error admit_key(struct keeper_server *server, const struct config_listen *l, struct dialogue *d,
+                            const struct wire_open *o, slice key, unsigned *permits)
+{
+    struct standing *s = &d->standing;
+    const struct api_key_info *info = NULL;
+    if (failed(vault_key_check(server->vault, key, &info)) || info->revoked) return ERR_KEY_WRONG;
+    s->actor_len = (uint8_t)strnlen(info->id, sizeof s->actor);
+    memcpy(s->actor, info->id, s->actor_len);
+    memcpy(s->caller.key_id, info->id, s->actor_len);
+    if (!address_is_allowed(info->allow, o)) return ERR_KEY_ADDRESS;
+    if (l->merchant.at && !slice_eq(l->merchant, info->merchant)) return ERR_KEY_MERCHANT;
+    *permits = info->permissions;
+    return merchant_index(s->version->config, info->merchant, &s->merchant);
+}
+
+static enum error check_purpose(const struct dialogue *d, unsigned permits)
+{
+    const struct standing *s = &d->standing;
+    const struct config *c = s->version->config;
+    bool for_proxy = s->purpose == KEEPER_FOR_PROXY;
+    if (s->permission == 0 || for_proxy != (s->permission == PERMIT_PROXY)) return ERR_KEEPER_REFUSED;
+    if ((permits & s->permission) != s->permission) return ERR_KEY_PERMISSION;
+    if (!for_proxy) return ERR_NONE;
+    if (s->route >= c->route_count) return ERR_KEEPER_REFUSED;
+    slice owner = c->routes[s->route].merchant;
+    return !owner.at || slice_eq(owner, c->merchants[s->merchant].name) ? ERR_NONE : ERR_KEY_MERCHANT;
+}
+
+static enum error check_rates(struct keeper_server *server, const struct dialogue *d)
+{
+    const struct standing *s = &d->standing;
+    const struct config *c = s->version->config;
+    uint64_t now = loop_now_ms(server->loop);
+    if (bad_tokens_is_blocked(server->bad, &s->caller, now, c->bad_tokens, c->bad_tokens_window_ms))
+        return ERR_TOO_MANY_BAD_TOKENS;
+    slice key_id = {s->actor, s->actor_len};
+    if (key_id.len && !key_rates_take(server->rates, key_id, c->rate_per_key, now)) return ERR_KEY_RATE;
+    return ERR_NONE;
+}
+
+static enum error admit(struct keeper_server *server, struct dialogue *d, const struct wire_open *o, slice key)
+{
+    unsigned permits = 0;
+    const struct config *c = d->standing.version->config;
+    if (o->listener >= c->listen_count) return ERR_KEEPER_REFUSED;
+    const struct config_listen *l = &c->listens[o->listener];
+    enum error e = o->has_key ? admit_key(server, l, d, o, key, &permits) : admit_listener(l, d, &permits);
+    if (!e) e = check_purpose(d, permits);
+    if (!e) e = check_rates(server, d);
+    return e;
+}
+
+/* PCI DSS 4.0.1 10.2.1.4: invalid access attempts are logged. A stranger can make as many as he likes, so only the first few
+ * of a second go into the trail; the relay's log and the metrics have them all. */
+static void audit_refusal(struct keeper_server *server, const struct dialogue *d)
+{
+    const struct standing *s = &d->standing;
+    if (!bucket_take(&server->refusals_audited, REFUSALS_AUDITED_PER_SECOND, loop_now_ms(server->loop))) return;
+    struct audit_entry entry = {.action = "access.refused", .actor = {s->actor, s->actor_len}, .request = s->request,
+                                .outcome = {d->refusal}};
+    if (s->actor_len == 0) entry.actor = SLICE("listener");
+    result ignored = vault_audit(server->vault, &entry); /* nothing was given: nothing to take back */
+    (void)ignored;
+}
+
+static bool audited(enum error e)
+{
+    return e == ERR_KEY_WRONG || e == ERR_KEY_ADDRESS || e == ERR_KEY_PERMISSION || e == ERR_KEY_MERCHANT ||
+           e == ERR_KEEPER_REFUSED || e == ERR_TOO_MANY_BAD_TOKENS;
+}
+
+/* Requests that began before a reload name the configuration before; a stolen relay may not live in the past for long. */
+static struct version *find_version(const struct keeper_server *server, uint32_t generation)
+{
+    struct version *v = server_version(server, generation);
+    if (!v || v == server->current) return v;
+    return loop_now_ms(server->loop) - v->replaced_ms < STALE_MS ? v : NULL;
+}
+
+void server_admit(struct dialogue *d, const struct wire_frame *f)
+{
+    struct keeper_server *server = d->relay->server;
+    struct standing *s = &d->standing;
+    struct wire_open o;
+    wire_fixed(f, &o, sizeof o);
+    s->version = find_version(server, o.generation);
+    s->request = o.request;
+    s->route = o.route;
+    s->permission = o.permission;
+    s->purpose = o.purpose ? KEEPER_FOR_API : KEEPER_FOR_PROXY;
+    name_caller(&o, &s->caller);
+    if (s->version) server_hold(s->version);
+    d->refusal = s->version ? admit(server, d, &o, wire_tail(f, 0)) : ERR_KEEPER_REFUSED;
+    if (audited(d->refusal)) audit_refusal(server, d);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server_priv.h"
+
+#include "base/metrics.h"
+#include "base/secret.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *action;
+    unsigned permission;
+    enum wire_type answer;
+} questions[WIRE_TYPE_END] = {
+    [WIRE_REVEAL] = {"reveal", PERMIT_PROXY, WIRE_REVEALED},
+    [WIRE_TOKEN_CREATE] = {"token.create", PERMIT_TOKENIZE, WIRE_TOKEN},
+    [WIRE_TOKEN_GET] = {"token.read", PERMIT_READ, WIRE_TOKEN},
+    [WIRE_TOKEN_CHANGE] = {"token.change", PERMIT_CHANGE, WIRE_TOKEN},
+    [WIRE_TOKEN_DELETE] = {"token.delete", PERMIT_DELETE, WIRE_TOKEN},
+};
+
+/* --- writing answers --- */
+
+/* An answer that finds no room means that the relay does not read: the connection ends with the turn, nothing is half told. */
+static void put(struct relay *r, enum wire_type type, uint64_t dialogue, uint32_t sequence, const void *fixed,
+                const slice *tails)
+{
+    if (!r->channel || !channel_is_alive(r->channel)) return;
+    if (failed(wire_put(channel_out(r->channel), type, dialogue, sequence, fixed, tails))) r->is_full = true;
+}
+
+static void put_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uint32_t sequence, enum error e)
+{
+    static const slice none[WIRE_TAILS_MAX];
+    struct wire_revealed revealed = {.error = (uint16_t)e};
+    struct wire_token token = {.error = (uint16_t)e};
+    assert(e != ERR_NONE);
+    if (answer == WIRE_REVEALED)
+        put(r, answer, dialogue, sequence, &revealed, none);
+    else
+        put(r, answer, dialogue, sequence, &token, none);
+}
+
+static void put_card(const struct question *q, const struct card *card)
+{
+    struct wire_revealed w = {.kind = CREDENTIAL_PAN, .month = card->month, .year = card->year,
+                              .number_len = card->number_len, .holder_len = card->holder_len};
+    const slice tails[WIRE_TAILS_MAX] = {{card->number, card->number_len}, {card->holder, card->holder_len}};
+    put(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, &w, tails);
+}
+
+static void put_info(const struct question *q, const struct card_info *info, bool created)
+{
+    slice number = {info->mask.number, strnlen(info->mask.number, sizeof info->mask.number - 1)};
+    slice brand = {info->mask.brand, strnlen(info->mask.brand, sizeof info->mask.brand - 1)};
+    struct wire_token w = {.created_ms = info->created_ms, .updated_ms = info->updated_ms, .month = info->month,
+                           .year = info->year, .state = info->state == CARD_PAN_REMOVED, .has_holder = info->has_holder,
+                           .created = created, .token_len = info->token.len, .number_len = (uint8_t)number.len,
+                           .brand_len = (uint8_t)brand.len};
+    const slice tails[] = {token_id_slice(&info->token), number, brand};
+    put(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, &w, tails);
+}
+
+/* --- after the vault --- */
+
+static result audit(const struct question *q, slice token, result outcome)
+{
+    const struct standing *s = &q->standing;
+    const struct config *c = s->version->config;
+    struct audit_entry entry = {.action = questions[q->type].action, .merchant = c->merchants[s->merchant].name,
+                                .actor = {s->actor, s->actor_len}, .token = token, .request = s->request,
+                                .outcome = outcome};
+    if (s->actor_len == 0) entry.actor = SLICE("listener");
+    if (s->purpose == KEEPER_FOR_PROXY) entry.route = c->routes[s->route].name;
+    return vault_audit(q->relay->server->vault, &entry);
+}
+
+static void finish(struct question *q)
+{
+    struct relay *r = q->relay;
+    server_release(q->standing.version);
+    free(q);
+    r->questions--;
+}
+
+/* To a merchant, another merchant's token and none at all are the same (no oracle), and so is a temporal one of his: there are
+ * none yet. */
+static result judge_reveal(const struct question *q, result r, const struct card *card, const struct card_info *info)
+{
+    if (r.err == ERR_TOKEN_NOT_FOUND) return FAIL(TOKEN_UNKNOWN);
+    if (failed(r)) return r;
+    ENSURE(card && info, INTERNAL);
+    ENSURE(q->kind == TOKEN_PERMANENT, TOKEN_WRONG_KIND);
+    ENSURE(info->state == CARD_ACTIVE && card->number_len > 0, TOKEN_NO_PAN);
+    return OK;
+}
+
+static void count_reveal(const struct question *q, result r)
+{
+    struct keeper_server *server = q->relay->server;
+    const struct config *c = q->standing.version->config;
+    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
+    if (r.err == ERR_TOKEN_UNKNOWN)
+        bad_tokens_count(server->bad, &q->standing.caller, loop_now_ms(server->loop), c->bad_tokens_window_ms);
+}
+
+static void refuse_reveal(struct question *q, result r)
+{
+    put_error(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, r.err);
+    count_reveal(q, r);
+}
+
+static void on_card(void *owner, result found, const struct card *card, const struct card_info *info)
+{
+    struct question *q = owner;
+    result r = judge_reveal(q, found, card, info);
+    bool is_wanted = server_find(q->relay, q->dialogue) != NULL;
+    /* The audit line first: without it nothing is revealed. A dialogue that ended meanwhile gets nothing, so tells nothing. */
+    if (is_wanted) {
+        result written = audit(q, token_id_slice(&q->token), r);
+        if (!failed(r)) r = written;
+        if (failed(r)) {
+            refuse_reveal(q, r);
+        } else {
+            put_card(q, card);
+            count_reveal(q, r);
+        }
+    }
+    finish(q);
+}
+
+static void on_info(void *owner, result r, const struct card_info *info, bool created)
+{
+    struct question *q = owner;
+    slice token = !failed(r) && info ? token_id_slice(&info->token) : token_id_slice(&q->token);
+    result written = audit(q, token, r);
+    if (!failed(r) && !info) r = FAIL(INTERNAL);
+    if (!failed(r)) r = written;
+    if (failed(r))
+        put_error(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, r.err);
+    else
+        put_info(q, info, created);
+    finish(q);
+}
+
+static void on_card_read(void *owner, result r, const struct card *card, const struct card_info *info)
+{
+    (void)card;
+    on_info(owner, r, info, false);
+}
+
+/* --- towards the vault --- */
+
+static struct question *question_new(struct dialogue *d, const struct wire_frame *f)
+{
+    struct question *q = calloc(1, sizeof *q);
+    if (!q) return NULL;
+    *q = (struct question){.relay = d->relay, .dialogue = d->id, .sequence = f->sequence, .type = f->type,
+                           .standing = d->standing};
+    server_hold(q->standing.version);
+    d->relay->questions++;
+    return q;
+}
+
+static slice merchant_of(const struct question *q)
+{
+    return q->standing.version->config->merchants[q->standing.merchant].name;
+}
+
+static enum error check_reveal(struct dialogue *d)
+{
+    struct keeper_server *server = d->relay->server;
+    const struct config *c = d->standing.version->config;
+    uint64_t now = loop_now_ms(server->loop);
+    if (bad_tokens_is_blocked(server->bad, &d->standing.caller, now, c->bad_tokens, c->bad_tokens_window_ms))
+        return ERR_TOO_MANY_BAD_TOKENS;
+    /* By the current configuration: a relay must not keep an old, larger allowance by naming an old one. */
+    uint64_t per_second = server->current->config->reveals_per_second;
+    return bucket_take(&d->relay->reveals, per_second, now) ? ERR_NONE : ERR_KEEPER_REFUSED;
+}
+
+static void reveal(struct question *q, const struct wire_frame *f)
+{
+    struct wire_ask a;
+    wire_fixed(f, &a, sizeof a);
+    q->kind = a.kind ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
+    if (token_id_from(wire_tail(f, 0), &q->token))
+        vault_card_get(q->relay->server->vault, merchant_of(q), token_id_slice(&q->token), on_card, q);
+    else
+        on_card(q, FAIL(TOKEN_NOT_FOUND), NULL, NULL);
+}
+
+static bool is_year(uint16_t year)
+{
+    return year >= 2000 && year <= 2099;
+}
+
+/* The relay has checked this already; a stolen one has not. */
+static result read_card(const struct wire_frame *f, const struct wire_create *w, struct card *out)
+{
+    memset(out, 0, sizeof *out);
+    TRY(card_set_number(out, wire_tail(f, 0)));
+    TRY(card_set_holder(out, wire_tail(f, 1)));
+    ENSURE(w->month ? is_year(w->year) : w->year == 0, CARD_EXPIRY);
+    out->month = w->month;
+    out->year = w->year;
+    return OK;
+}
+
+static void create(struct question *q, const struct wire_frame *f)
+{
+    struct keeper_server *server = q->relay->server;
+    struct wire_create w;
+    wire_fixed(f, &w, sizeof w);
+    result r = read_card(f, &w, server->card);
+    if (failed(r))
+        on_info(q, r, NULL, false);
+    else
+        vault_card_put(server->vault, merchant_of(q), server->card, w.unique, on_info, q);
+    secret_wipe(server->card, sizeof *server->card);
+}
+
+static result read_change(const struct wire_frame *f, struct keeper_server *server, struct card_change *out)
+{
+    struct wire_change w;
+    slice holder = wire_tail(f, 1);
+    wire_fixed(f, &w, sizeof w);
+    *out = (struct card_change){.set_expiry = w.set_expiry, .set_holder = w.set_holder, .remove_pan = w.remove_pan};
+    if (w.set_expiry) {
+        ENSURE(w.month && is_year(w.year), CARD_EXPIRY);
+        out->month = w.month;
+        out->year = w.year;
+    }
+    if (!w.set_holder) return OK;
+    TRY(card_set_holder(server->card, holder));
+    out->holder_len = server->card->holder_len;
+    memcpy(out->holder, server->card->holder, out->holder_len);
+    return OK;
+}
+
+static void change(struct question *q, const struct wire_frame *f)
+{
+    struct keeper_server *server = q->relay->server;
+    struct card_change c = {0};
+    result r = token_id_from(wire_tail(f, 0), &q->token) ? read_change(f, server, &c) : FAIL(TOKEN_NOT_FOUND);
+    if (failed(r))
+        on_info(q, r, NULL, false);
+    else
+        vault_card_change(server->vault, merchant_of(q), token_id_slice(&q->token), &c, on_info, q);
+    secret_wipe(server->card, sizeof *server->card);
+    secret_wipe(&c, sizeof c);
+}
+
+static void read_or_delete(struct question *q, const struct wire_frame *f)
+{
+    struct vault *vault = q->relay->server->vault;
+    if (!token_id_from(wire_tail(f, 0), &q->token))
+        on_info(q, FAIL(TOKEN_NOT_FOUND), NULL, false);
+    else if (f->type == WIRE_TOKEN_GET)
+        vault_card_get(vault, merchant_of(q), token_id_slice(&q->token), on_card_read, q);
+    else
+        vault_card_delete(vault, merchant_of(q), token_id_slice(&q->token), on_info, q);
+}
+
+static enum error check_question(struct dialogue *d, enum wire_type type)
+{
+    if (!d) return ERR_KEEPER_REFUSED;
+    if (d->refusal) return d->refusal;
+    if (!(d->standing.permission & questions[type].permission)) return ERR_KEEPER_REFUSED;
+    return type == WIRE_REVEAL ? check_reveal(d) : ERR_NONE;
+}
+
+void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f)
+{
+    enum error e = check_question(d, f->type);
+    struct question *q = e ? NULL : question_new(d, f);
+    if (!e && !q) e = ERR_MEMORY;
+    if (e) {
+        if (f->type == WIRE_REVEAL) metrics_add(METRIC_REVEALS_REFUSED, 1);
+        put_error(r, questions[f->type].answer, f->dialogue, f->sequence, e);
+        return;
+    }
+    switch (f->type) {
+    case WIRE_REVEAL: reveal(q, f); return;
+    case WIRE_TOKEN_CREATE: create(q, f); return;
+    case WIRE_TOKEN_CHANGE: change(q, f); return;
+    default: read_or_delete(q, f); return;
+    }
+}
+
+/* --- an audit line that could not be written --- */
+
+static bool tells_a_secret(const struct wire_frame *f)
+{
+    struct wire_revealed r;
+    if (f->type != WIRE_REVEALED) return false;
+    wire_fixed(f, &r, sizeof r);
+    return r.error == ERR_NONE;
+}
+
+result server_take_back(struct buf *out, size_t from)
+{
+    struct buf kept;
+    struct wire_frame f;
+    slice rest = slice_after(buf_slice(out), from);
+    result r = OK;
+    buf_init_secret(&kept, CHANNEL_OUT_MAX_BYTES);
+    const char *start = rest.at;
+    while (!failed(r) && wire_next(&rest, &f) == WIRE_FRAME) {
+        struct wire_revealed refusal = {.error = ERR_VAULT_AUDIT};
+        static const slice none[WIRE_TAILS_MAX];
+        if (tells_a_secret(&f))
+            r = wire_put(&kept, WIRE_REVEALED, f.dialogue, f.sequence, &refusal, none);
+        else
+            r = buf_append(&kept, (slice){start, (size_t)(rest.at - start)});
+        start = rest.at;
+    }
+    secret_wipe(out->at + from, out->len - from);
+    out->len = from;
+    if (!failed(r)) r = buf_append(out, buf_slice(&kept));
+    buf_done(&kept);
+    return r;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server_priv.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 1000,
+    FIRST_SLOTS = 64,
+    UNREAD_MAX_BYTES = 1024 * 1024,      /* answers a relay has not read: past it, its questions wait */
+    QUESTIONS_MAX = 64 * 1024,           /* with an engine that answers later */
+};
+
+/* --- configurations --- */
+
+struct version *server_version(const struct keeper_server *s, uint32_t generation)
+{
+    struct version *v;
+    TAILQ_FOREACH (v, &s->versions, link)
+        if (v->generation == generation) return v;
+    return NULL;
+}
+
+void server_hold(struct version *v)
+{
+    v->holds++;
+}
+
+/* A version that left the list lives on as long as something under it does. */
+void server_release(struct version *v)
+{
+    if (!v) return;
+    assert(v->holds > 0);
+    if (--v->holds > 0) return;
+    config_free(v->config);
+    free(v);
+}
+
+static void drop_oldest(struct keeper_server *s)
+{
+    size_t count = 0;
+    struct version *v;
+    TAILQ_FOREACH (v, &s->versions, link)
+        count++;
+    if (count <= VERSIONS_KEPT) return;
+    v = TAILQ_FIRST(&s->versions);
+    if (v == s->current) v = TAILQ_NEXT(v, link);
+    TAILQ_REMOVE(&s->versions, v, link);
+    server_release(v);
+}
+
+static void make_current(struct keeper_server *s, struct version *v)
+{
+    if (s->current) s->current->replaced_ms = loop_now_ms(s->loop);
+    s->current = v;
+}
+
+result keeper_server_configure(struct keeper_server *s, struct config *config, uint32_t generation)
+{
+    struct version *v = server_version(s, generation);
+    if (v) {
+        config_free(config); /* known already: a reload that was taken back */
+        make_current(s, v);
+        return OK;
+    }
+    v = calloc(1, sizeof *v);
+    if (!v) {
+        config_free(config);
+        return FAIL(MEMORY);
+    }
+    *v = (struct version){.generation = generation, .config = config, .holds = 1};
+    TAILQ_INSERT_TAIL(&s->versions, v, link);
+    make_current(s, v);
+    drop_oldest(s);
+    return OK;
+}
+
+/* --- dialogues --- */
+
+struct dialogue *server_find(const struct relay *r, uint64_t id)
+{
+    uint32_t i = (uint32_t)id;
+    struct dialogue *d = i < r->slot_count ? r->slots[i] : NULL;
+    return d && d->id == id ? d : NULL;
+}
+
+static void end_dialogue(struct dialogue *d)
+{
+    struct keeper_server *s = d->relay->server;
+    d->relay->slots[(uint32_t)d->id] = NULL;
+    TAILQ_REMOVE(&s->dialogues, d, link);
+    s->dialogue_count--;
+    server_release(d->standing.version);
+    free(d);
+}
+
+static void touch(struct dialogue *d)
+{
+    struct keeper_server *s = d->relay->server;
+    uint64_t now = loop_now_ms(s->loop);
+    if (d->seen_ms == now) return;
+    d->seen_ms = now;
+    TAILQ_REMOVE(&s->dialogues, d, link);
+    TAILQ_INSERT_TAIL(&s->dialogues, d, link);
+}
+
+static bool room_for_slot(struct relay *r, uint32_t i)
+{
+    if (i < r->slot_count) return true;
+    uint32_t count = r->slot_count ? r->slot_count : FIRST_SLOTS;
+    while (count <= i) count *= 2;
+    struct dialogue **slots = realloc(r->slots, count * sizeof(struct dialogue *));
+    if (!slots) return false;
+    for (uint32_t k = r->slot_count; k < count; k++) slots[k] = NULL;
+    r->slots = slots;
+    r->slot_count = count;
+    return true;
+}
+
+static struct dialogue *start_dialogue(struct relay *r, uint64_t id)
+{
+    struct keeper_server *s = r->server;
+    struct dialogue *d = room_for_slot(r, (uint32_t)id) ? calloc(1, sizeof *d) : NULL;
+    if (!d) return NULL;
+    *d = (struct dialogue){.id = id, .relay = r, .seen_ms = loop_now_ms(s->loop)};
+    r->slots[(uint32_t)id] = d;
+    TAILQ_INSERT_TAIL(&s->dialogues, d, link);
+    s->dialogue_count++;
+    return d;
+}
+
+static bool open_is_sound(const struct relay *r, const struct wire_frame *f)
+{
+    struct wire_open o;
+    wire_fixed(f, &o, sizeof o);
+    bool family_is_known = o.family == WIRE_FAMILY_LOCAL || o.family == WIRE_FAMILY_4 || o.family == WIRE_FAMILY_6;
+    return (uint32_t)f->dialogue < WIRE_DIALOGUES_MAX && f->sequence == 0 && family_is_known &&
+           (o.has_key || o.key_len == 0) && !server_find(r, f->dialogue);
+}
+
+static bool handle_open(struct relay *r, const struct wire_frame *f)
+{
+    if (!open_is_sound(r, f)) return false;
+    uint32_t i = (uint32_t)f->dialogue;
+    if (i < r->slot_count && r->slots[i]) end_dialogue(r->slots[i]); /* its END found no room on the relay's side */
+    struct wire_opened opened = {.error = ERR_MEMORY};
+    slice key_id = SLICE_NONE;
+    struct dialogue *d = start_dialogue(r, f->dialogue);
+    if (d) {
+        server_admit(d, f);
+        opened.error = (uint16_t)d->refusal;
+        opened.merchant = d->refusal ? 0 : d->standing.merchant;
+        key_id = (slice){d->standing.actor, d->standing.actor_len};
+        opened.key_id_len = (uint8_t)key_id.len;
+    }
+    return !failed(wire_put(channel_out(r->channel), WIRE_OPENED, f->dialogue, 0, &opened, &key_id));
+}
+
+static bool handle_end(struct relay *r, const struct wire_frame *f)
+{
+    struct dialogue *d = server_find(r, f->dialogue);
+    if (f->sequence != 0) return false;
+    if (d) end_dialogue(d);
+    return true;
+}
+
+static bool on_frame(void *owner, const struct wire_frame *f)
+{
+    struct relay *r = owner;
+    if (!wire_is_question(f->type)) return false;
+    if (f->type == WIRE_OPEN) return handle_open(r, f);
+    if (f->type == WIRE_END) return handle_end(r, f);
+    struct dialogue *d = server_find(r, f->dialogue);
+    if (d) touch(d);
+    server_answer(r, d, f);
+    return true;
+}
+
+/* --- relays --- */
+
+static void free_channel(void *object)
+{
+    channel_free(object);
+}
+
+static void free_relay(struct relay *r)
+{
+    LIST_REMOVE(r, link);
+    free(r->slots);
+    free(r);
+}
+
+static void disconnect(struct relay *r)
+{
+    if (!r->channel) return;
+    channel_stop(r->channel);
+    loop_free_later(r->server->loop, free_channel, r->channel);
+    r->channel = NULL;
+    for (uint32_t i = 0; i < r->slot_count; i++)
+        if (r->slots[i]) end_dialogue(r->slots[i]);
+}
+
+static void on_lost(void *owner, enum channel_loss why)
+{
+    static const char *const reasons[] = {"closed", "malformed frame: the relay's connection is dropped", "socket failed"};
+    struct relay *r = owner;
+    log_begin(why == CHANNEL_BROKEN ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "relay_lost");
+    log_u64("relay", r->number);
+    log_text("reason", reasons[why]);
+    log_end();
+    disconnect(r); /* the relay itself is freed at the turn's end, when the vault has none of its questions */
+}
+
+static const struct channel_handlers handlers = {on_frame, on_lost};
+
+result keeper_server_add_relay(struct keeper_server *s, unsigned number, int fd)
+{
+    struct relay *r;
+    LIST_FOREACH (r, &s->relays, link)
+        if (r->number == number) disconnect(r);
+    r = calloc(1, sizeof *r);
+    if (!r) {
+        close(fd);
+        return FAIL(MEMORY);
+    }
+    *r = (struct relay){.server = s, .number = number};
+    r->channel = channel_new(s->loop, fd, s->scratch, &handlers, r);
+    if (!r->channel) {
+        free(r);
+        return FAIL(MEMORY);
+    }
+    LIST_INSERT_HEAD(&s->relays, r, link);
+    return OK;
+}
+
+/* --- the turn's end --- */
+
+static void take_back_cards(struct relay *r)
+{
+    struct buf *out = channel_out(r->channel);
+    size_t settled = r->settled_bytes < out->len ? r->settled_bytes : out->len;
+    if (failed(server_take_back(out, settled))) r->is_full = true;
+}
+
+static void end_turn_of(struct relay *r, bool audit_is_sound)
+{
+    if (!audit_is_sound && r->channel) take_back_cards(r);
+    if (r->channel && !r->is_full) channel_send(r->channel);
+    if (r->channel && r->is_full) {
+        log_begin(LOG_LEVEL_ERROR, "relay_lost");
+        log_u64("relay", r->number);
+        log_text("reason", "it does not read its answers");
+        log_end();
+        disconnect(r);
+    }
+    if (r->channel) {
+        r->settled_bytes = channel_waiting(r->channel);
+        channel_pause(r->channel, r->settled_bytes > UNREAD_MAX_BYTES || r->questions > QUESTIONS_MAX);
+    } else if (r->questions == 0) {
+        free_relay(r);
+    }
+}
+
+/* The order that makes an answer true: writes and audit lines reach the disk, then the answers leave. */
+static void on_turn_end(void *arg)
+{
+    struct keeper_server *s = arg;
+    vault_flush(s->vault);
+    bool audit_is_sound = vault_audit_is_sound(s->vault);
+    struct relay *r = LIST_FIRST(&s->relays), *next;
+    for (; r; r = next) {
+        next = LIST_NEXT(r, link);
+        end_turn_of(r, audit_is_sound);
+    }
+}
+
+static void on_tick(void *arg)
+{
+    struct keeper_server *s = arg;
+    struct dialogue *d;
+    uint64_t now = loop_now_ms(s->loop);
+    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d);
+    vault_tick(s->vault);
+    timer_set(s->tick, TICK_MS);
+}
+
+/* --- the server itself --- */
+
+static result start(struct keeper_server *s, const struct keeper_server_options *o)
+{
+    TAILQ_INIT(&s->versions);
+    LIST_INIT(&s->relays);
+    TAILQ_INIT(&s->dialogues);
+    TRY(keeper_server_configure(s, o->config, o->generation));
+    s->bad = bad_tokens_new();
+    s->rates = key_rates_new();
+    s->tick = timer_new(s->loop, on_tick, s);
+    s->scratch = secret_alloc(WIRE_BATCH_BYTES);
+    s->card = secret_alloc(sizeof *s->card);
+    ENSURE(s->bad && s->rates && s->tick && s->scratch && s->card, MEMORY);
+    TRY(loop_at_turn_end(s->loop, on_turn_end, s));
+    timer_set(s->tick, TICK_MS);
+    return OK;
+}
+
+result keeper_server_new(const struct keeper_server_options *options, struct keeper_server **out)
+{
+    struct keeper_server *s = calloc(1, sizeof *s);
+    if (!s) {
+        config_free(options->config);
+        return FAIL(MEMORY);
+    }
+    s->loop = options->loop;
+    s->vault = options->vault;
+    result r = start(s, options);
+    if (failed(r))
+        keeper_server_free(s);
+    else
+        *out = s;
+    return r;
+}
+
+void keeper_server_free(struct keeper_server *s)
+{
+    struct relay *r;
+    struct version *v;
+    if (!s) return;
+    vault_flush(s->vault); /* answers the open questions; their relays are still there */
+    while ((r = LIST_FIRST(&s->relays)) != NULL) {
+        disconnect(r);
+        assert(r->questions == 0);
+        free_relay(r);
+    }
+    while ((v = TAILQ_FIRST(&s->versions)) != NULL) {
+        TAILQ_REMOVE(&s->versions, v, link);
+        server_release(v);
+    }
+    bad_tokens_free(s->bad);
+    key_rates_free(s->rates);
+    timer_free(s->tick);
+    secret_free(s->scratch, WIRE_BATCH_BYTES);
+    secret_free(s->card, sizeof *s->card);
+    free(s);
+}
+
+size_t keeper_server_dialogues(const struct keeper_server *s)
+{
+    return s->dialogue_count;
+}

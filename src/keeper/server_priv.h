@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KEEPER_SERVER_PRIV_H
+#define KEEPER_SERVER_PRIV_H
+
+/* The keeper's server inside: server.c has relays, configurations and the turn's end; admission.c decides about OPEN;
+ * answers.c asks the vault and answers. */
+
+#include "keeper/callers.h"
+#include "keeper/channel.h"
+#include "keeper/client.h"
+#include "keeper/server.h"
+
+#include <sys/queue.h>
+
+enum {
+    VERSIONS_KEPT = 4,
+    STALE_MS = 120 * 1000, /* longer than any exchange waits between two questions */
+};
+
+/* One configuration. Held by the server while it is among the last few, and by every dialogue and question under it. */
+struct version {
+    uint32_t generation;
+    struct config *config;
+    size_t holds;
+    uint64_t replaced_ms; /* when it stopped being the current one: new dialogues may name it for STALE_MS more */
+    TAILQ_ENTRY(version) link;
+};
+
+/* Who is asking, for what, under which configuration: settled at OPEN, copied into every question, since a dialogue may end
+ * while the vault still works. Merchant and route are indices; route is meaningful for KEEPER_FOR_PROXY only. */
+struct standing {
+    struct version *version;
+    struct caller caller;
+    uint32_t merchant, route;
+    enum keeper_purpose purpose;
+    unsigned permission; /* what it was opened for, and granted; nothing more */
+    uint64_t request;
+    uint8_t actor_len;
+    char actor[API_KEY_ID_BYTES]; /* key id; empty: the listener */
+};
+
+struct relay;
+struct dialogue {
+    uint64_t id, seen_ms;
+    struct relay *relay;
+    enum error refusal; /* OPEN was refused: so is every question */
+    struct standing standing;
+    TAILQ_ENTRY(dialogue) link; /* of the server, by seen_ms */
+};
+TAILQ_HEAD(dialogue_list, dialogue);
+
+struct relay {
+    struct keeper_server *server;
+    unsigned number;
+    struct channel *channel; /* NULL: lost */
+    struct dialogue **slots;
+    uint32_t slot_count;
+    size_t questions;        /* with the vault */
+    size_t settled_bytes;    /* of the channel's waiting ones: from turns whose audit lines are written */
+    bool is_full;            /* an answer found no room */
+    struct bucket reveals;
+    LIST_ENTRY(relay) link;
+};
+
+struct keeper_server {
+    struct loop *loop;
+    struct vault *vault;
+    TAILQ_HEAD(, version) versions; /* newest last; the current one may be any */
+    struct version *current;
+    LIST_HEAD(, relay) relays;
+    struct dialogue_list dialogues;
+    size_t dialogue_count;
+    struct bad_tokens *bad;
+    struct key_rates *rates;
+    struct bucket refusals_audited;
+    struct timer *tick;
+    char *scratch;     /* secret, WIRE_BATCH_BYTES */
+    struct card *card; /* secret: the one being created */
+};
+
+/* A question that the vault has. Freed by its answer. */
+struct question {
+    struct relay *relay;
+    uint64_t dialogue;
+    uint32_t sequence;
+    enum wire_type type;
+    enum token_kind kind;
+    struct token_id token; /* len 0: none yet, a card being created */
+    struct standing standing;
+};
+
+/* Settles who is calling, from an OPEN frame: fills in d->standing and d->refusal. */
+void server_admit(struct dialogue *d, const struct wire_frame *f);
+/* Answers one question of a dialogue, now or when the vault has; d NULL: it is not (or no longer) known. */
+void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f);
+
+struct version *server_version(const struct keeper_server *s, uint32_t generation);
+void server_hold(struct version *v);
+void server_release(struct version *v); /* NULL is fine */
+struct dialogue *server_find(const struct relay *r, uint64_t id);
+/* Drops the card data out of answers that wait since the audit trail failed; the questions get ERR_VAULT_AUDIT. */
+result server_take_back(struct buf *out, size_t from);
+
+#endif
