@@ -5,6 +5,7 @@
 /* The relay's work: accept clients, run their exchanges, keep upstream connections. One per relay process. */
 
 #include "keeper/client.h"
+#include "keeper/service.h"
 #include "rules/config.h"
 
 struct proxy;
@@ -14,11 +15,12 @@ struct proxy_options {
     const int *listen_fds;         /* one per config->listens, in order; takes the descriptors */
     int admin_fd;                  /* takes; -1: none */
     struct keeper_client *keeper;  /* borrows */
+    const struct service *service; /* borrows; the REST API; NULL: none */
     unsigned relay_index;          /* makes request ids unique among relays */
 };
 MUST_USE result proxy_new(const struct proxy_options *options, struct proxy **out);
-/* New requests use the new configuration, those that run keep theirs. Listeners are matched by address: changing them needs a
- * restart, which the supervisor reports. Takes config; on failure (TLS material) nothing changes. */
+/* New requests use the new configuration, those that run keep theirs. Listeners must be the same (address, merchant, TLS or
+ * not, order): changing them needs a restart. Takes config; on ERR_CONFIG (that, or bad TLS material) nothing changes. */
 MUST_USE result proxy_reload(struct proxy *p, struct config *config);
 /* Stops accepting, closes idle clients, tells busy ones 'Connection: close'. on_idle when the last exchange is done. */
 void proxy_drain(struct proxy *p, loop_hook on_idle, void *owner);

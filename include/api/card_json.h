@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_CARD_JSON_H
+#define API_CARD_JSON_H
+
+/* Cards as JSON, for POST and PATCH /v1/tokens and for 'cardveil token create':
+ *
+ *     {"number":"4111111111111111","expiration_date":"12/2030","holder":"ANA SOUZA","unique":true}
+ *     {"expiration_date":"01/31","holder":"ANA SOUZA","removePlain":true}                          (a change)
+ *
+ * Strict: one object (or one array of them), known members only, each once. The parser's memory is wiped when freed. */
+
+#include "vault/vault.h"
+
+struct card_json { /* secret memory only */
+    struct card card;
+    bool has_number, has_expiry, has_holder, has_unique, unique, remove_pan;
+    result verdict; /* of this card: a bad one does not stop the others of an array */
+};
+struct card_json_list {
+    struct card_json *cards; /* secret memory */
+    size_t count, room;
+    bool is_array;
+};
+enum card_json_kind { CARD_JSON_NEW, CARD_JSON_CHANGE };
+/* ERR_JSON_…, ERR_UTF8, ERR_CARD_FIELD, ERR_TOO_LARGE (more than <max> cards). What is wrong with one card's values stands in
+ * its verdict: ERR_CARD_NUMBER, _EXPIRY, _HOLDER, _FIELD. */
+MUST_USE result card_json_parse(slice text, enum card_json_kind kind, size_t max, struct card_json_list *out);
+void card_json_done(struct card_json_list *list); /* wipes */
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_ENVELOPE_H
+#define BASE_ENVELOPE_H
+
+/* The JSON that every answer of ours is made of: {"status":"success"|"fail","message":…,"data":{…}}. */
+
+#include "base/buf.h"
+
+/* Appends <text> as the inside of a JSON string: quotes and backslashes escaped, control characters as blanks. */
+MUST_USE result json_append_text(struct buf *out, slice text);
+/* Appends <before>, then <value> as the inside of a string, then the closing quote: json_append_member(b, SLICE(",\"a\":\""), v). */
+MUST_USE result json_append_member(struct buf *out, slice before, slice value);
+
+struct failure {
+    const char *code;        /* stable name: "TOKEN_UNKNOWN" */
+    const char *text;        /* what is wrong and what to do */
+    const char *description; /* more of it, such as an RFC's sentence; NULL: none */
+    slice path;              /* where in the caller's own document; may be empty */
+    bool has_offset;
+    uint64_t offset;         /* byte of the caller's own document */
+};
+MUST_USE result envelope_append_failure(struct buf *out, const struct failure *f);
+
+#endif

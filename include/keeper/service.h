@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KEEPER_SERVICE_H
+#define KEEPER_SERVICE_H
+
+/* A service answers requests itself, out of the keeper, on the same listeners as the proxy: the REST API. The proxy knows it
+ * only by this table, so neither room includes the other; the relay's main introduces them. */
+
+#include "http/head.h"
+#include "keeper/client.h"
+
+struct service_call; /* the service's own */
+struct service_answer {
+    int status;
+    slice json;       /* valid for the call */
+    enum error error; /* for log and metrics */
+    slice key_id;     /* for the log; may be empty */
+};
+typedef void (*service_done)(void *owner, const struct service_answer *answer);
+struct service_request {
+    struct loop *loop;
+    const struct http_head *head; /* borrows for the call's life */
+    slice body;                   /* borrows for the call's life */
+    struct keeper_client *keeper;
+    struct keeper_caller caller;  /* purpose and permission are the service's to set */
+};
+struct service {
+    bool (*takes)(slice path);
+    size_t max_body_bytes;
+    /* done may come before start returns (then NULL is returned), or later, once. */
+    struct service_call *(*start)(const struct service_request *request, service_done done, void *owner);
+    void (*cancel)(struct service_call *call); /* no done after it */
+};
+
+#endif

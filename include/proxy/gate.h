@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROXY_GATE_H
+#define PROXY_GATE_H
+
+/* One version of the configuration made ready to serve: TLS contexts, the route table, a pool of processor connections per
+ * route. Reference-counted: a reload makes a new gate for new requests, exchanges that run keep the one they began with, and
+ * the last of them frees it. */
+
+#include "net/resolver.h"
+#include "net/tls.h"
+#include "rules/config.h"
+
+struct upstream_pool;
+
+struct route {
+    const struct config_route *config;
+    uint32_t index;
+    struct upstream_pool *pool;
+    struct tls_client *tls; /* NULL: plain */
+};
+struct gate {
+    unsigned references;
+    struct config *config;
+    struct route *routes; /* config->route_count */
+    struct tls_server **listen_tls; /* config->listen_count; NULL entries are plain */
+    struct plan plain[BODY_XML + 1]; /* explicit placeholders only: for passthrough rules and pass_other, by format */
+};
+
+/* Takes config, on failure too. ERR_CONFIG: TLS material is bad; ERR_MEMORY. */
+MUST_USE result gate_new(struct loop *loop, struct resolver *resolver, struct config *config, struct gate **out);
+struct gate *gate_hold(struct gate *g);
+void gate_release(struct gate *g); /* NULL is fine */
+/* The route with the longest prefix that holds <path>, in whole segments; NULL if none. */
+const struct route *gate_route(const struct gate *g, slice path);
+
+#endif

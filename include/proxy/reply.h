@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROXY_REPLY_H
+#define PROXY_REPLY_H
+
+/* The answers that the proxy gives itself: one JSON envelope, {"status":"fail","message":…,"data":{"code","description","path"}}. */
+
+#include "base/buf.h"
+#include "body/body.h"
+#include "http/refusal.h"
+
+enum { REQUEST_ID_BYTES = 16 }; /* lower-case hex digits */
+void request_id_text(uint64_t id, char out[REQUEST_ID_BYTES]);
+
+struct reply {
+    int status;
+    const char *code;        /* stable name */
+    const char *text;        /* what is wrong and what to do */
+    const char *description; /* the RFC's sentence; NULL: none */
+    const struct body_fault *fault; /* where; NULL: not in a body */
+    bool outcome_unknown;    /* adds x-cardveil-outcome: unknown */
+};
+struct reply reply_of_error(enum error e);
+struct reply reply_of_refusal(enum http_refusal r);
+
+/* Head and body of such an answer. */
+MUST_USE result reply_write(struct buf *out, const struct reply *reply, uint64_t request_id, bool keep_alive,
+                            bool without_body /* HEAD */);
+/* Status line and the fields that every answer of ours begins with. */
+MUST_USE result reply_write_head(struct buf *out, int status, uint64_t request_id, bool from_processor);
+/* Connection, Content-Length, end of head. */
+MUST_USE result reply_write_length(struct buf *out, uint64_t length, bool keep_alive);
+#endif

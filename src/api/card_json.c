@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/card_json.h"
+
+#include "base/secret.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_parse.h>
+
+/* --- an allocator for yajl that wipes: its buffers hold card numbers --- */
+
+struct allocation {
+    size_t bytes;
+    alignas(max_align_t) char at[];
+};
+
+static struct allocation *allocation_of(void *at)
+{
+    return (struct allocation *)(void *)((char *)at - offsetof(struct allocation, at));
+}
+
+static void *wiping_malloc(void *context, size_t bytes)
+{
+    (void)context;
+    struct allocation *a = malloc(sizeof *a + bytes);
+    if (!a) return NULL;
+    a->bytes = bytes;
+    return a->at;
+}
+
+static void wiping_free(void *context, void *at)
+{
+    (void)context;
+    if (!at) return;
+    struct allocation *a = allocation_of(at);
+    secret_wipe(a->at, a->bytes);
+    free(a);
+}
+
+static void *wiping_realloc(void *context, void *at, size_t bytes)
+{
+    void *grown = wiping_malloc(context, bytes);
+    if (!grown || !at) return grown;
+    size_t had = allocation_of(at)->bytes;
+    memcpy(grown, at, had < bytes ? had : bytes);
+    wiping_free(context, at);
+    return grown;
+}
+
+/* --- the members --- */
+
+enum member { MEMBER_NONE = 0, MEMBER_NUMBER, MEMBER_EXPIRY, MEMBER_HOLDER, MEMBER_UNIQUE, MEMBER_REMOVE };
+
+struct parse {
+    struct card_json_list *list;
+    enum card_json_kind kind;
+    size_t max;
+    unsigned depth;     /* 0: before or after; 1: in the array; +1 in a card */
+    bool in_card, closed;
+    enum member member; /* whose value comes next */
+    result verdict;     /* of the document */
+};
+
+static int stop(struct parse *p, result r)
+{
+    p->verdict = r;
+    return 0;
+}
+
+static struct card_json *current(struct parse *p)
+{
+    return &p->list->cards[p->list->count - 1];
+}
+
+static void blame(struct parse *p, result r)
+{
+    if (failed(r) && !failed(current(p)->verdict)) current(p)->verdict = r;
+}
+
+static enum member member_of(slice name, enum card_json_kind kind)
+{
+    if (slice_is(name, "expiration_date")) return MEMBER_EXPIRY;
+    if (slice_is(name, "holder")) return MEMBER_HOLDER;
+    if (kind == CARD_JSON_NEW && slice_is(name, "number")) return MEMBER_NUMBER;
+    if (kind == CARD_JSON_NEW && slice_is(name, "unique")) return MEMBER_UNIQUE;
+    if (kind == CARD_JSON_CHANGE && slice_is(name, "removePlain")) return MEMBER_REMOVE;
+    return MEMBER_NONE;
+}
+
+static bool *seen_flag(struct card_json *c, enum member m)
+{
+    switch (m) {
+    case MEMBER_NUMBER: return &c->has_number;
+    case MEMBER_EXPIRY: return &c->has_expiry;
+    case MEMBER_HOLDER: return &c->has_holder;
+    case MEMBER_UNIQUE: return &c->has_unique;
+    case MEMBER_REMOVE: return &c->remove_pan;
+    case MEMBER_NONE: break;
+    }
+    return NULL;
+}
+
+static int on_key(void *context, const unsigned char *at, size_t len)
+{
+    struct parse *p = context;
+    slice name = {(const char *)at, len};
+    p->member = member_of(name, p->kind);
+    if (p->member == MEMBER_NONE) return stop(p, FAIL(CARD_FIELD));
+    bool *seen = seen_flag(current(p), p->member);
+    if (*seen) return stop(p, FAIL(JSON_DUPLICATE_KEY));
+    *seen = true;
+    return 1;
+}
+
+static int on_string(void *context, const unsigned char *at, size_t len)
+{
+    struct parse *p = context;
+    slice text = {(const char *)at, len};
+    if (!p->in_card) return stop(p, FAIL(CARD_FIELD));
+    struct card *card = &current(p)->card;
+    switch (p->member) {
+    case MEMBER_NUMBER: blame(p, card_set_number(card, text)); break;
+    case MEMBER_EXPIRY: blame(p, card_set_expiry(card, text)); break;
+    case MEMBER_HOLDER: blame(p, card_set_holder(card, text)); break;
+    case MEMBER_NONE:
+    case MEMBER_UNIQUE:
+    case MEMBER_REMOVE: return stop(p, FAIL(CARD_FIELD));
+    }
+    p->member = MEMBER_NONE;
+    return 1;
+}
+
+static int on_boolean(void *context, int yes)
+{
+    struct parse *p = context;
+    if (p->in_card && p->member == MEMBER_UNIQUE) {
+        current(p)->unique = yes != 0;
+    } else if (p->in_card && p->member == MEMBER_REMOVE) {
+        current(p)->remove_pan = yes != 0;
+    } else {
+        return stop(p, FAIL(CARD_FIELD));
+    }
+    p->member = MEMBER_NONE;
+    return 1;
+}
+
+static int on_null(void *context)
+{
+    return stop(context, FAIL(CARD_FIELD));
+}
+
+static int on_number(void *context, const char *at, size_t len)
+{
+    (void)at;
+    (void)len;
+    return stop(context, FAIL(CARD_FIELD)); /* a card number as a JSON number loses digits elsewhere: text only */
+}
+
+static result grow(struct card_json_list *list)
+{
+    size_t room = list->room ? list->room * 2 : 1;
+    struct card_json *cards = secret_alloc(room * sizeof *cards);
+    ENSURE(cards != NULL, MEMORY);
+    if (list->count) memcpy(cards, list->cards, list->count * sizeof *cards);
+    secret_free(list->cards, list->room * sizeof *cards);
+    list->cards = cards;
+    list->room = room;
+    return OK;
+}
+
+static int on_start_map(void *context)
+{
+    struct parse *p = context;
+    if (p->in_card || p->closed) return stop(p, FAIL(CARD_FIELD));
+    if (p->list->count == p->max) return stop(p, FAIL(TOO_LARGE));
+    if (p->list->count == p->list->room) {
+        result r = grow(p->list);
+        if (failed(r)) return stop(p, r);
+    }
+    p->list->count++;
+    p->in_card = true;
+    p->depth++;
+    return 1;
+}
+
+static int on_end_map(void *context)
+{
+    struct parse *p = context;
+    const struct card_json *c = current(p);
+    if (p->kind == CARD_JSON_NEW && !(c->has_number && c->has_expiry)) blame(p, FAIL(CARD_FIELD));
+    p->in_card = false;
+    p->depth--;
+    return 1;
+}
+
+static int on_start_array(void *context)
+{
+    struct parse *p = context;
+    if (p->depth || p->kind == CARD_JSON_CHANGE) return stop(p, FAIL(CARD_FIELD));
+    p->list->is_array = true;
+    p->depth++;
+    return 1;
+}
+
+static int on_end_array(void *context)
+{
+    struct parse *p = context;
+    p->depth--;
+    p->closed = true;
+    return 1;
+}
+
+static const yajl_callbacks callbacks = {
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_start_map,
+    .yajl_map_key = on_key,
+    .yajl_end_map = on_end_map,
+    .yajl_start_array = on_start_array,
+    .yajl_end_array = on_end_array,
+};
+
+static result verdict_of(const struct parse *p, yajl_status status, bool at_end)
+{
+    if (failed(p->verdict)) return p->verdict;
+    if (status == yajl_status_ok) return OK;
+    return at_end ? FAIL(JSON_CUT_OFF) : FAIL(JSON_SYNTAX);
+}
+
+result card_json_parse(slice text, enum card_json_kind kind, size_t max, struct card_json_list *out)
+{
+    *out = (struct card_json_list){0};
+    struct parse p = {.list = out, .kind = kind, .max = max};
+    yajl_alloc_funcs wiping = {.malloc = wiping_malloc, .realloc = wiping_realloc, .free = wiping_free};
+    yajl_handle y = yajl_alloc(&callbacks, &wiping, &p);
+    ENSURE(y != NULL, MEMORY);
+    yajl_status status = yajl_parse(y, (const unsigned char *)text.at, text.len);
+    result r = verdict_of(&p, status, false);
+    if (!failed(r)) r = verdict_of(&p, yajl_complete_parse(y), true);
+    yajl_free(y);
+    if (!failed(r) && out->count == 0 && !out->is_array) r = FAIL(CARD_FIELD);
+    if (failed(r)) card_json_done(out);
+    return r;
+}
+
+void card_json_done(struct card_json_list *list)
+{
+    secret_free(list->cards, list->room * sizeof *list->cards);
+    *list = (struct card_json_list){0};
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/envelope.h"
+
+result json_append_text(struct buf *out, slice text)
+{
+    size_t plain = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        TRY(buf_append(out, slice_range(text, plain, i)));
+        plain = i + 1;
+        if (c < 0x20) {
+            TRY(buf_append(out, SLICE(" ")));
+        } else {
+            TRY(buf_append(out, SLICE("\\")));
+            TRY(buf_append(out, slice_range(text, i, i + 1)));
+        }
+    }
+    return buf_append(out, slice_after(text, plain));
+}
+
+result json_append_member(struct buf *out, slice before, slice value)
+{
+    TRY(buf_append(out, before));
+    TRY(json_append_text(out, value));
+    return buf_append(out, SLICE("\""));
+}
+
+result envelope_append_failure(struct buf *out, const struct failure *f)
+{
+    TRY(json_append_member(out, SLICE("{\"status\":\"fail\",\"message\":\""), slice_of(f->text)));
+    TRY(json_append_member(out, SLICE(",\"data\":{\"code\":\""), slice_of(f->code)));
+    if (f->description) TRY(json_append_member(out, SLICE(",\"description\":\""), slice_of(f->description)));
+    if (f->has_offset && !f->description) {
+        TRY(buf_append(out, SLICE(",\"description\":\"at byte ")));
+        TRY(buf_append_u64(out, f->offset));
+        TRY(buf_append(out, SLICE(" of the body\"")));
+    }
+    if (f->path.len) TRY(json_append_member(out, SLICE(",\"path\":\""), f->path));
+    return buf_append(out, SLICE("}}\n"));
+}

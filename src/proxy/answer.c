@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exchange_priv.h"
+
+#include "base/metrics.h"
+#include "http/writer.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* --- where it goes --- */
+
+/* The client's output, or nowhere once the client is gone. */
+static struct buf *client_out(struct exchange *x)
+{
+    struct link *l = exchange_client_link(x);
+    return l ? link_output(l) : NULL;
+}
+
+static void flush_client(struct exchange *x)
+{
+    struct link *l = exchange_client_link(x);
+    if (l) link_flush(l);
+}
+
+/* --- the head --- */
+
+static bool is_ours(slice name)
+{
+    return name.len > 11 && slice_ieq(slice_range(name, 0, 11), SLICE("x-cardveil-"));
+}
+
+/* One field's value through the echo guard. */
+static result guarded_field(struct exchange *x, const struct http_field *f, struct buf *out)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    if (!x->guard) return http_write_field(out, f->name, f->value);
+    result r = echo_guard_feed(x->guard, f->value, scratch, &x->echoes);
+    if (!failed(r)) r = echo_guard_end(x->guard, scratch, &x->echoes);
+    if (!failed(r)) r = http_write_field(out, f->name, buf_slice(scratch));
+    buf_clear(scratch);
+    return r;
+}
+
+/* The processor's fields as they came, but for secrets, our own names (nobody else may set them) and a coding we undo. */
+static result append_fields(struct exchange *x, const struct http_head *h, struct buf *out)
+{
+    for (size_t i = 0; i < h->field_count; i++) {
+        const struct http_field *f = &h->fields[i];
+        if (is_ours(f->name)) continue;
+        if (x->inflater && slice_ieq(f->name, SLICE("content-encoding"))) continue;
+        TRY(guarded_field(x, f, out));
+    }
+    return OK;
+}
+
+static uint64_t micros(uint64_t from, uint64_t to)
+{
+    return from && to > from ? to - from : 0;
+}
+
+static result write_server_timing(struct exchange *x, struct buf *out)
+{
+    char text[96];
+    uint64_t keeper = micros(x->asked_us, x->resolved_us), upstream = micros(x->sent_us, x->answered_us);
+    int len = snprintf(text, sizeof text, "keeper;dur=%u.%03u, upstream;dur=%u.%03u", (unsigned)(keeper / 1000),
+                       (unsigned)(keeper % 1000), (unsigned)(upstream / 1000), (unsigned)(upstream % 1000));
+    ENSURE(len > 0 && (size_t)len < sizeof text, INTERNAL);
+    return http_write_field(out, SLICE("server-timing"), (slice){text, (size_t)len});
+}
+
+static result write_our_fields(struct exchange *x, struct buf *out)
+{
+    if (x->guard) {
+        const char *fallback = fallback_name(x->choice.fallback);
+        TRY(http_write_field(out, SLICE("x-cardveil-card-token-type"),
+                             slice_of(credential_kind_name(x->choice.kind))));
+        if (fallback) TRY(http_write_field(out, SLICE("x-cardveil-fallback"), slice_of(fallback)));
+    }
+    return write_server_timing(x, out);
+}
+
+static bool client_keeps_alive(const struct exchange *x)
+{
+    return x->keep_alive && x->body_complete && !x->proxy->draining && x->framing != ANSWER_UNTIL_CLOSE;
+}
+
+/* <fields>: the processor's, already guarded and written out. */
+static result write_head(struct exchange *x, slice fields, bool has_length, uint64_t length)
+{
+    struct buf *out = client_out(x);
+    if (!out) return OK;
+    TRY(reply_write_head(out, x->status, x->id, true));
+    TRY(buf_append(out, fields));
+    TRY(write_our_fields(x, out));
+    if (has_length) return reply_write_length(out, length, client_keeps_alive(x));
+    if (x->framing == ANSWER_CHUNKED) TRY(http_write_field(out, SLICE("transfer-encoding"), SLICE("chunked")));
+    TRY(http_write_field(out, SLICE("connection"), client_keeps_alive(x) ? SLICE("keep-alive") : SLICE("close")));
+    return http_write_end_of_head(out);
+}
+
+/* Interim answers other than 100 belong to the client (RFC 9110 15.2: "A proxy MUST forward 1xx responses unless the proxy
+ * itself requested the generation of the 1xx response"). HTTP/1.0 knows none. */
+static result pass_interim(struct exchange *x, const struct http_head *h)
+{
+    struct buf *out = client_out(x);
+    if (h->status == 100 || x->is_http_1_0 || !out) return OK;
+    TRY(http_write_status_line(out, h->status));
+    TRY(append_fields(x, h, out));
+    return http_write_end_of_head(out);
+}
+
+/* A guarded answer must be read to be checked: gzip and deflate are undone, anything else is refused. */
+static result open_coding(struct exchange *x, const struct http_head *h)
+{
+    enum content_coding coding;
+    if (!x->guard || h->framing == HTTP_NO_BODY) return OK;
+    size_t count = http_head_count(h, "content-encoding");
+    if (count == 0) return OK;
+    ENSURE(count == 1 && !failed(content_coding_parse(http_head_get(h, "content-encoding"), &coding)), UPSTREAM_CODING);
+    if (coding == CODING_IDENTITY) return OK;
+    x->inflater = inflater_new(coding);
+    ENSURE(x->inflater != NULL, MEMORY);
+    return OK;
+}
+
+static enum answer_framing unlimited_framing(const struct exchange *x)
+{
+    return x->is_http_1_0 ? ANSWER_UNTIL_CLOSE : ANSWER_CHUNKED;
+}
+
+static result begin_answer(struct exchange *x, const struct http_head *h)
+{
+    x->upstream_status = x->status = h->status;
+    x->upstream_keep_alive = h->keep_alive;
+    x->answered_us = loop_now_us(x->proxy->loop);
+    metrics_time(HISTOGRAM_UPSTREAM, micros(x->sent_us, x->answered_us));
+    TRY(open_coding(x, h));
+    TRY(append_fields(x, h, &x->answer_head));
+    if (h->framing == HTTP_NO_BODY) {
+        x->framing = ANSWER_WITHOUT_BODY;
+        x->answer = ANSWER_PASSED;
+        bool may_tell = x->is_head_method && h->length; /* RFC 9110 9.3.2: what a GET would have had */
+        if (h->status == 204 || h->status == 304 || x->is_head_method)
+            return write_head(x, buf_slice(&x->answer_head), may_tell && !x->guard, h->length);
+        return write_head(x, buf_slice(&x->answer_head), true, 0);
+    }
+    if (x->guard) {
+        x->answer = ANSWER_COLLECTED;
+        return OK;
+    }
+    x->framing = h->framing == HTTP_LENGTH ? ANSWER_WITH_LENGTH : unlimited_framing(x);
+    x->answer = ANSWER_PASSED;
+    return write_head(x, buf_slice(&x->answer_head), h->framing == HTTP_LENGTH, h->length);
+}
+
+/* --- the body --- */
+
+static result pass(struct exchange *x, slice bytes)
+{
+    struct buf *out = client_out(x);
+    x->bytes_out += bytes.len;
+    if (!out) return OK;
+    return x->framing == ANSWER_CHUNKED ? http_write_chunk(out, bytes) : buf_append(out, bytes);
+}
+
+/* A guarded answer that is longer than what we hold goes on in chunks. */
+static result pass_collected(struct exchange *x)
+{
+    if (x->answer == ANSWER_COLLECTED) {
+        if (x->collected.len <= COLLECT_MAX_BYTES) return OK;
+        x->framing = unlimited_framing(x);
+        x->answer = ANSWER_PASSED;
+        TRY(write_head(x, buf_slice(&x->answer_head), false, 0));
+    }
+    TRY(pass(x, buf_slice(&x->collected)));
+    buf_clear(&x->collected);
+    return OK;
+}
+
+static result take_guarded(struct exchange *x, slice bytes)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    if (!x->inflater) {
+        TRY(echo_guard_feed(x->guard, bytes, &x->collected, &x->echoes));
+        return pass_collected(x);
+    }
+    /* Small pieces, because a compressed answer may grow a thousandfold. */
+    while (bytes.len) {
+        size_t n = bytes.len < 128 ? bytes.len : 128;
+        result r = inflater_feed(x->inflater, slice_range(bytes, 0, n), scratch);
+        if (!failed(r)) r = echo_guard_feed(x->guard, buf_slice(scratch), &x->collected, &x->echoes);
+        buf_clear(scratch);
+        TRY(r);
+        TRY(pass_collected(x));
+        bytes = slice_after(bytes, n);
+    }
+    return OK;
+}
+
+static result take_body(struct exchange *x, slice bytes)
+{
+    return x->guard ? take_guarded(x, bytes) : pass(x, bytes);
+}
+
+static result end_body(struct exchange *x)
+{
+    if (x->guard && x->framing != ANSWER_WITHOUT_BODY) {
+        if (x->inflater) TRY(inflater_end(x->inflater));
+        TRY(echo_guard_end(x->guard, &x->collected, &x->echoes));
+    }
+    if (x->answer == ANSWER_COLLECTED) {
+        x->framing = ANSWER_WITH_LENGTH;
+        TRY(write_head(x, buf_slice(&x->answer_head), true, x->collected.len));
+    }
+    if (x->collected.len) TRY(pass(x, buf_slice(&x->collected)));
+    buf_clear(&x->collected);
+    struct buf *out = client_out(x);
+    if (out && x->framing == ANSWER_CHUNKED) TRY(http_write_last_chunk(out));
+    return OK;
+}
+
+/* --- the end, good or bad --- */
+
+static void complete(struct exchange *x)
+{
+    struct upstream *u = x->upstream;
+    bool reusable = x->upstream_keep_alive && x->request == REQUEST_SENT;
+    x->answer = ANSWER_COMPLETE;
+    if (x->echoes) metrics_add(METRIC_ECHOES, x->echoes);
+    flush_client(x);
+    x->upstream = NULL;
+    if (reusable)
+        upstream_give_back(u);
+    else
+        upstream_drop(u);
+    exchange_finish(x, client_keeps_alive(x));
+}
+
+/* The processor's side failed. What may be done about it depends on how far the request went. */
+static void fail(struct exchange *x, enum error e)
+{
+    struct link *l = upstream_link(x->upstream);
+    bool nothing_sent = link_sent_total(l) == x->sent_before && x->request == REQUEST_UNSENT;
+    if (nothing_sent && x->streamed) {
+        exchange_refuse(x, ERR_UPSTREAM_CONNECT);
+        return;
+    }
+    if (nothing_sent) {
+        upstream_drop(x->upstream);
+        x->upstream = NULL;
+        exchange_to(x, EXCHANGE_SEND);
+        request_send(x);
+        return;
+    }
+    if (x->answer >= ANSWER_PASSED)
+        exchange_abort(x, e);
+    else
+        exchange_refuse_unknown(x, e);
+}
+
+static void fail_answer(struct exchange *x, result r)
+{
+    if (x->answer >= ANSWER_PASSED)
+        exchange_abort(x, r.err);
+    else
+        exchange_refuse_unknown(x, r.err);
+}
+
+/* Back-pressure: the processor is not read while the client does not take what is there. */
+static bool client_is_full(struct exchange *x)
+{
+    struct link *l = exchange_client_link(x);
+    return l && link_unsent(l) > FLOW_HIGH_BYTES;
+}
+
+static void on_head(struct exchange *x, const struct http_head *h)
+{
+    if (h->status < 200) {
+        x->answer = ANSWER_INTERIM;
+        result r = pass_interim(x, h);
+        if (failed(r)) fail_answer(x, r);
+        return;
+    }
+    uint64_t gone_ms = micros(x->sent_us, loop_now_us(x->proxy->loop)) / 1000, whole_ms = x->route->config->whole_ms;
+    link_set_deadline(upstream_link(x->upstream), whole_ms > gone_ms ? whole_ms - gone_ms : 1);
+    result r = begin_answer(x, h);
+    if (failed(r)) fail_answer(x, r);
+}
+
+static void on_end(struct exchange *x)
+{
+    if (x->answer == ANSWER_INTERIM) {
+        x->answer = ANSWER_NONE;
+        return;
+    }
+    result r = end_body(x);
+    if (failed(r))
+        fail_answer(x, r.err == ERR_CONTENT_CODING_BROKEN ? FAIL(UPSTREAM_CODING) : r);
+    else
+        complete(x);
+}
+
+static void on_body(struct exchange *x, slice bytes)
+{
+    result r = take_body(x, bytes);
+    if (failed(r)) fail_answer(x, r.err == ERR_CONTENT_CODING_BROKEN ? FAIL(UPSTREAM_CODING) : r);
+}
+
+static void on_step(struct exchange *x, enum http_step step, struct http_reader *reader)
+{
+    switch (step) {
+    case HTTP_MORE: return;
+    case HTTP_HEAD: on_head(x, http_reader_head(reader)); return;
+    case HTTP_BODY: on_body(x, http_reader_body(reader)); return;
+    case HTTP_END: on_end(x); return;
+    case HTTP_REFUSED:
+        x->upstream_refusal = http_reader_refusal(reader);
+        fail_answer(x, FAIL(UPSTREAM_ANSWER));
+        return;
+    }
+}
+
+static void pump(struct exchange *x, struct link *l)
+{
+    while (!exchange_is_over(x) && x->upstream) {
+        slice in = link_input(l);
+        size_t used = 0;
+        if (in.len == 0) break;
+        if (client_is_full(x)) {
+            link_pause(l);
+            break;
+        }
+        struct http_reader *reader = upstream_reader(x->upstream);
+        enum http_step step = http_reader_feed(reader, in, &used);
+        if (step == HTTP_BODY) {
+            on_step(x, step, reader); /* the body's bytes are in the link's input: taken before they are consumed */
+            if (!exchange_is_over(x)) link_consume(l, used);
+            continue;
+        }
+        link_consume(l, used);
+        on_step(x, step, reader);
+        if (step == HTTP_MORE && used == 0) break;
+    }
+    if (!exchange_is_over(x)) flush_client(x);
+}
+
+static void on_upstream_end(struct exchange *x, bool clean)
+{
+    struct http_reader *reader = upstream_reader(x->upstream);
+    if (clean) {
+        enum http_step step = http_reader_eof(reader);
+        if (step == HTTP_END) {
+            x->upstream_keep_alive = false;
+            on_end(x);
+            return;
+        }
+    }
+    fail(x, x->answer >= ANSWER_COLLECTED ? ERR_UPSTREAM_CUT_OFF : ERR_UPSTREAM_CLOSED);
+}
+
+void answer_on_upstream(void *owner, struct link *l, enum link_event event)
+{
+    struct exchange *x = owner;
+    assert(x->magic == EXCHANGE_MAGIC && x->upstream && upstream_link(x->upstream) == l);
+    switch (event) {
+    case LINK_CONNECTED: return;
+    case LINK_READABLE: pump(x, l); return;
+    case LINK_WRITABLE: request_progress(x); return;
+    case LINK_CLOSED: on_upstream_end(x, true); return;
+    case LINK_CUT_OFF:
+    case LINK_FAILED: on_upstream_end(x, false); return;
+    case LINK_TIMED_OUT: fail(x, ERR_UPSTREAM_TIMEOUT); return;
+    }
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exchange_priv.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/secret.h"
+#include "http/writer.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAY(state) (1u << (state))
+static const unsigned may_follow[EXCHANGE_STATE_COUNT] = {
+    [EXCHANGE_HEAD] = MAY(EXCHANGE_BODY) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_BODY] = MAY(EXCHANGE_RESOLVE) | MAY(EXCHANGE_SEND) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT) |
+                      MAY(EXCHANGE_DONE),
+    [EXCHANGE_RESOLVE] = MAY(EXCHANGE_SEND) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_SEND] = MAY(EXCHANGE_REPLY) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_REPLY] = MAY(EXCHANGE_SEND) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_REFUSE] = MAY(EXCHANGE_DONE),
+    [EXCHANGE_ABORT] = MAY(EXCHANGE_DONE),
+    [EXCHANGE_DONE] = 0,
+};
+
+void exchange_to(struct exchange *x, enum exchange_state next)
+{
+    assert(may_follow[x->state] & MAY(next));
+    x->state = next;
+}
+
+bool exchange_is_over(const struct exchange *x)
+{
+    return x->state == EXCHANGE_DONE;
+}
+
+struct link *exchange_client_link(struct exchange *x)
+{
+    return x->client ? client_link(x->client) : NULL;
+}
+
+/* --- life --- */
+
+static struct exchange *exchange_from(void *owner)
+{
+    struct exchange *x = owner;
+    assert(x->magic == EXCHANGE_MAGIC);
+    return x;
+}
+
+static void on_new_token(void *owner, uint32_t index);
+
+struct exchange *exchange_new(struct proxy *p, struct client *c, const struct http_head *head)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    *x = (struct exchange){
+        .magic = EXCHANGE_MAGIC,
+        .proxy = p,
+        .client = c,
+        .gate = gate_hold(p->gate),
+        .head = head,
+        .id = p->next_request_id++,
+        .is_head_method = head->is_head_method,
+        .keep_alive = head->keep_alive,
+        .is_http_1_0 = head->minor == 0,
+        .awaits_continue = head->expects_continue,
+        .merchant = -1,
+        .started_us = loop_now_us(p->loop),
+    };
+    buf_init_secret(&x->collected, COLLECT_MAX_BYTES + FLOW_HIGH_BYTES);
+    buf_init(&x->answer_head, SCRATCH_MAX_BYTES);
+    buf_init(&x->call_body, p->service ? p->service->max_body_bytes : 0);
+    proxy_exchange_began(p);
+    metrics_add(METRIC_REQUESTS, 1);
+    return x;
+}
+
+void exchange_forget_credentials(struct exchange *x)
+{
+    for (uint32_t i = 0; i < x->credential_room; i++) {
+        secret_free(x->credentials[i], sizeof *x->credentials[i]);
+        x->credentials[i] = NULL;
+    }
+    free(x->credentials);
+    x->credentials = NULL;
+    x->credential_room = 0;
+}
+
+static void free_field_snippets(struct exchange *x, size_t count)
+{
+    for (size_t i = 0; x->field_snippets && i < count; i++) snippet_free(x->field_snippets[i]);
+    free(x->field_snippets);
+    x->field_snippets = NULL;
+}
+
+/* What only a running exchange needs; the rest is freed at the end of the turn. Called while <head> is still valid. */
+static void let_go(struct exchange *x)
+{
+    keeper_end(x->dialogue);
+    x->dialogue = NULL;
+    if (x->call) x->proxy->service->cancel(x->call);
+    x->call = NULL;
+    upstream_wish_cancel(x->wish);
+    x->wish = NULL;
+    upstream_drop(x->upstream);
+    x->upstream = NULL;
+    exchange_forget_credentials(x);
+}
+
+static void exchange_free(void *object)
+{
+    struct exchange *x = exchange_from(object);
+    body_free(x->body);
+    snippet_free(x->path_snippet);
+    snippet_free(x->query_snippet);
+    token_table_free(x->tokens);
+    echo_guard_free(x->guard);
+    inflater_free(x->inflater);
+    buf_done(&x->collected);
+    buf_done(&x->answer_head);
+    buf_done(&x->call_body);
+    gate_release(x->gate);
+    x->magic = 0;
+    free(x);
+}
+
+static enum metric outcome_of(const struct exchange *x)
+{
+    if (!x->client && x->error == ERR_CLIENT_GONE) return METRIC_OUTCOME_CLIENT_GONE;
+    if (x->refusal) return METRIC_OUTCOME_REFUSED;
+    if (x->error == ERR_NONE) return x->route ? METRIC_OUTCOME_FORWARDED : METRIC_OUTCOME_API;
+    if (x->request != REQUEST_UNSENT) return METRIC_OUTCOME_UNKNOWN;
+    return error_status(x->error) >= 502 && x->tries ? METRIC_OUTCOME_UPSTREAM_FAILED : METRIC_OUTCOME_REFUSED;
+}
+
+void exchange_finish(struct exchange *x, bool keep_alive)
+{
+    struct client *c = x->client;
+    exchange_to(x, EXCHANGE_DONE);
+    metrics_add(outcome_of(x), 1);
+    metrics_time(HISTOGRAM_EXCHANGE, loop_now_us(x->proxy->loop) - x->started_us);
+    if (x->error) metrics_error(x->error);
+    exchange_log(x);
+    let_go(x);
+    free_field_snippets(x, x->head ? x->head->field_count : 0);
+    x->client = NULL;
+    x->head = NULL;
+    proxy_exchange_ended(x->proxy);
+    loop_free_later(x->proxy->loop, exchange_free, x);
+    if (c) client_exchange_done(c, keep_alive);
+}
+
+/* --- ending early --- */
+
+static void refuse_with(struct exchange *x, struct reply reply)
+{
+    struct link *l = exchange_client_link(x);
+    x->status = reply.status;
+    if (x->answer >= ANSWER_PASSED) {
+        exchange_abort(x, x->error);
+        return;
+    }
+    exchange_to(x, EXCHANGE_REFUSE);
+    bool keep_alive = x->keep_alive && x->body_complete && !x->proxy->draining;
+    if (l && failed(reply_write(link_output(l), &reply, x->id, keep_alive, x->is_head_method))) keep_alive = false;
+    if (l) link_flush(l);
+    exchange_finish(x, keep_alive);
+}
+
+static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
+{
+    struct reply reply = reply_of_error(e);
+    const struct body_fault *fault = x->body ? body_fault(x->body) : NULL;
+    if (fault && fault->err == e) reply.fault = fault;
+    reply.outcome_unknown = outcome_unknown;
+    x->error = e;
+    refuse_with(x, reply);
+}
+
+void exchange_refuse(struct exchange *x, enum error e)
+{
+    refuse_for(x, e, false);
+}
+
+void exchange_refuse_unknown(struct exchange *x, enum error e)
+{
+    refuse_for(x, e, true);
+}
+
+void exchange_body_refused(struct exchange *x, enum http_refusal why)
+{
+    x->refusal = why;
+    refuse_with(x, reply_of_refusal(why));
+}
+
+void exchange_abort(struct exchange *x, enum error e)
+{
+    struct client *c = x->client;
+    x->error = e;
+    exchange_to(x, EXCHANGE_ABORT);
+    if (c) client_cut(c);
+    exchange_finish(x, false);
+}
+
+/* --- the keeper --- */
+
+static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
+{
+    struct exchange *x = exchange_from(owner);
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    x->opened = true;
+    x->merchant = merchant;
+    x->key_id_len = key_id.len < sizeof x->key_id ? key_id.len : sizeof x->key_id;
+    if (x->key_id_len) memcpy(x->key_id, key_id.at, x->key_id_len);
+    exchange_step(x);
+}
+
+static result keep_credential(struct exchange *x, uint32_t index, const struct credential *revealed)
+{
+    struct credential *copy = secret_alloc(sizeof *copy);
+    ENSURE(copy != NULL, MEMORY);
+    *copy = *revealed;
+    secret_free(x->credentials[index], sizeof *copy);
+    x->credentials[index] = copy;
+    if (!x->guard) x->guard = echo_guard_new();
+    ENSURE(x->guard != NULL, MEMORY);
+    return echo_guard_add(x->guard, revealed, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
+}
+
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *credential)
+{
+    struct exchange *x = exchange_from(owner);
+    assert(x->waiting > 0 && index < x->credential_room);
+    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
+    if (!failed(r)) r = keep_credential(x, index, credential);
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    if (index == 0) {
+        slice forced = x->head ? http_head_get(x->head, "x-cardveil-card-token-type") : SLICE_NONE;
+        x->choice = choice_make(x->route->config, token_table_id(x->tokens, 0), forced, credential);
+    }
+    if (--x->waiting == 0) x->resolved_us = loop_now_us(x->proxy->loop);
+    exchange_step(x);
+}
+
+static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed};
+
+static result grow_credentials(struct exchange *x, uint32_t index)
+{
+    if (index < x->credential_room) return OK;
+    uint32_t room = x->credential_room ? x->credential_room * 2 : 4;
+    struct credential **grown = realloc(x->credentials, room * sizeof *grown); /* pointers only, no secret */
+    ENSURE(grown != NULL, MEMORY);
+    for (uint32_t i = x->credential_room; i < room; i++) grown[i] = NULL;
+    x->credentials = grown;
+    x->credential_room = room;
+    return OK;
+}
+
+static void on_new_token(void *owner, uint32_t index)
+{
+    struct exchange *x = exchange_from(owner);
+    result r = grow_credentials(x, index);
+    if (!failed(r)) r = keeper_reveal(x->dialogue, index, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
+    if (failed(r)) {
+        x->error = r.err; /* told when the walker returns: this is inside it */
+        return;
+    }
+    if (x->waiting++ == 0 && !x->asked_us) x->asked_us = loop_now_us(x->proxy->loop);
+}
+
+bool exchange_has_credentials(const struct exchange *x, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (i >= x->credential_room || !x->credentials[i]) return false;
+    return true;
+}
+
+static struct keeper_caller caller_of(const struct exchange *x)
+{
+    struct keeper_caller caller = {
+        .listener = client_listen(x->client),
+        .api_key = http_head_get(x->head, "x-api-key"),
+        .request = x->id,
+    };
+    const struct sockaddr *peer = client_peer(x->client);
+    caller.peer.ss_family = peer->sa_family;
+    if (peer->sa_family == AF_INET) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in));
+    if (peer->sa_family == AF_INET6) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in6));
+    return caller;
+}
+
+static result ask_keeper(struct exchange *x)
+{
+    struct keeper_caller caller = caller_of(x);
+    caller.purpose = KEEPER_FOR_PROXY;
+    caller.route = x->route->index;
+    caller.permission = PERMIT_PROXY;
+    x->dialogue = keeper_open(x->proxy->keeper, &caller, &handlers, x);
+    ENSURE(x->dialogue != NULL, MEMORY);
+    return OK;
+}
+
+/* --- a service's request --- */
+
+static void on_service_done(void *owner, const struct service_answer *a)
+{
+    struct exchange *x = exchange_from(owner);
+    struct link *l = exchange_client_link(x);
+    bool keep_alive = x->keep_alive && !x->proxy->draining;
+    x->call = NULL;
+    x->status = a->status;
+    x->error = a->error;
+    x->key_id_len = a->key_id.len < sizeof x->key_id ? a->key_id.len : sizeof x->key_id;
+    if (x->key_id_len) memcpy(x->key_id, a->key_id.at, x->key_id_len);
+    if (l) {
+        struct buf *out = link_output(l);
+        result r = reply_write_head(out, a->status, x->id, false);
+        if (!failed(r)) r = http_write_field(out, SLICE("content-type"), SLICE("application/json"));
+        if (!failed(r) && a->status == 401)
+            r = http_write_field(out, SLICE("www-authenticate"), SLICE("ApiKey header=\"x-api-key\""));
+        if (!failed(r)) r = reply_write_length(out, a->json.len, keep_alive);
+        if (!failed(r) && !x->is_head_method) r = buf_append(out, a->json);
+        if (failed(r)) keep_alive = false;
+        link_flush(l);
+    }
+    exchange_finish(x, keep_alive);
+}
+
+static void call_service(struct exchange *x)
+{
+    struct service_request request = {
+        .loop = x->proxy->loop,
+        .head = x->head,
+        .body = buf_slice(&x->call_body),
+        .keeper = x->proxy->keeper,
+        .caller = caller_of(x),
+    };
+    struct service_call *call = x->proxy->service->start(&request, on_service_done, x);
+    if (!exchange_is_over(x)) x->call = call;
+}
+
+/* --- the steps --- */
+
+static bool is_for_service(const struct exchange *x)
+{
+    return x->proxy->service && x->proxy->service->takes(x->head->path);
+}
+
+static result begin(struct exchange *x)
+{
+    if (is_for_service(x)) {
+        size_t most = x->proxy->service->max_body_bytes;
+        ENSURE(x->head->framing != HTTP_LENGTH || x->head->length <= most, TOO_LARGE);
+        return OK;
+    }
+    x->route = gate_route(x->gate, x->head->path);
+    ENSURE(x->route != NULL, ROUTE_NONE);
+    x->tokens = token_table_new(x->route->config->placeholders, on_new_token, x);
+    ENSURE(x->tokens != NULL, MEMORY);
+    TRY(request_plan(x));
+    TRY(ask_keeper(x));
+    TRY(request_scan(x));
+    x->head_tokens = token_table_count(x->tokens);
+    ENSURE(x->error == ERR_NONE, KEEPER_AWAY);
+    return OK;
+}
+
+static void send_continue(struct exchange *x)
+{
+    struct link *l = exchange_client_link(x);
+    bool authorised = x->opened || !x->route;
+    if (!x->awaits_continue || !authorised || !l || x->body_complete) return;
+    x->awaits_continue = false;
+    /* RFC 9110 10.1.1: the answer is the interim one, or a final status without reading the content. */
+    if (!failed(link_write(l, SLICE("HTTP/1.1 100 Continue\r\n\r\n")))) link_flush(l);
+}
+
+void exchange_begin(struct exchange *x)
+{
+    result r = begin(x);
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    exchange_to(x, EXCHANGE_BODY);
+    exchange_step(x);
+}
+
+static bool may_start_stream(const struct exchange *x)
+{
+    return x->streamed && x->opened && (x->body_complete || body_held_bytes(x->body) >= STREAM_START_BYTES) &&
+           exchange_has_credentials(x, x->head_tokens);
+}
+
+void exchange_step(struct exchange *x)
+{
+    switch (x->state) {
+    case EXCHANGE_BODY:
+        send_continue(x);
+        if (may_start_stream(x)) {
+            exchange_to(x, EXCHANGE_SEND);
+            request_send(x);
+            return;
+        }
+        if (!x->body_complete || x->streamed) return;
+        if (!x->route) {
+            call_service(x);
+            return;
+        }
+        exchange_to(x, EXCHANGE_RESOLVE);
+        /* fall through */
+    case EXCHANGE_RESOLVE:
+        if (!x->opened || x->waiting) return;
+        exchange_to(x, EXCHANGE_SEND);
+        request_send(x);
+        return;
+    case EXCHANGE_SEND:
+    case EXCHANGE_REPLY:
+        if (x->streamed) request_stream(x);
+        return;
+    case EXCHANGE_HEAD:
+    case EXCHANGE_REFUSE:
+    case EXCHANGE_ABORT:
+    case EXCHANGE_DONE:
+    case EXCHANGE_STATE_COUNT: return;
+    }
+}
+
+/* A compressed body grows as it is decoded: fed in small pieces, so that a streamed one can be drained in between. */
+static size_t piece_bytes(const struct exchange *x)
+{
+    return x->streamed && x->coding != CODING_IDENTITY ? 256 : SIZE_MAX;
+}
+
+static result feed(struct exchange *x, slice bytes)
+{
+    if (!x->route) return buf_append(&x->call_body, bytes);
+    if (!x->body || x->answer >= ANSWER_COLLECTED) return OK; /* an early answer: the rest is not wanted */
+    TRY(body_feed(x->body, bytes));
+    return (result){x->error};
+}
+
+void exchange_body(struct exchange *x, slice bytes)
+{
+    x->bytes_in += bytes.len;
+    while (bytes.len && !exchange_is_over(x)) {
+        size_t n = bytes.len < piece_bytes(x) ? bytes.len : piece_bytes(x);
+        result r = feed(x, slice_range(bytes, 0, n));
+        if (failed(r)) {
+            exchange_refuse(x, r.err);
+            return;
+        }
+        bytes = slice_after(bytes, n);
+        if (x->streamed) exchange_step(x);
+    }
+}
+
+void exchange_body_end(struct exchange *x)
+{
+    x->body_complete = true;
+    result r = x->body && x->answer < ANSWER_COLLECTED ? body_end(x->body) : OK;
+    if (!failed(r) && x->error) r = (result){x->error};
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    exchange_step(x);
+}
+
+bool exchange_takes_body(const struct exchange *x)
+{
+    if (!x->streamed || x->state < EXCHANGE_BODY) return true;
+    if (body_held_bytes(x->body) > FLOW_HIGH_BYTES) return false;
+    return !x->upstream || link_unsent(upstream_link(x->upstream)) < FLOW_HIGH_BYTES;
+}
+
+void exchange_client_writable(struct exchange *x)
+{
+    if (x->upstream && x->state == EXCHANGE_REPLY) link_resume(upstream_link(x->upstream));
+}
+
+void exchange_client_timeout(struct exchange *x)
+{
+    exchange_refuse(x, ERR_CLIENT_TIMEOUT);
+}
+
+void exchange_client_gone(struct exchange *x)
+{
+    free_field_snippets(x, x->head ? x->head->field_count : 0);
+    x->client = NULL;
+    x->head = NULL;
+    x->error = ERR_CLIENT_GONE;
+    x->status = error_status(ERR_CLIENT_GONE);
+    /* A request that the processor has in full is seen through, so that its outcome stands in the log. */
+    if (x->state == EXCHANGE_REPLY && x->request == REQUEST_SENT) {
+        if (x->upstream) link_resume(upstream_link(x->upstream));
+        return;
+    }
+    exchange_to(x, EXCHANGE_ABORT);
+    exchange_finish(x, false);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROXY_EXCHANGE_PRIV_H
+#define PROXY_EXCHANGE_PRIV_H
+
+#include "body/body.h"
+#include "body/echo.h"
+#include "proxy/choice.h"
+#include "proxy/exchange.h"
+#include "proxy/reply.h"
+#include "proxy/upstream.h"
+#include "proxy_priv.h"
+
+enum { EXCHANGE_MAGIC = 0x78636867, KEY_ID_BYTES = 16, CONNECT_TRIES = 3 };
+
+enum exchange_state {
+    EXCHANGE_HEAD = 0, EXCHANGE_BODY, EXCHANGE_RESOLVE, EXCHANGE_SEND, EXCHANGE_REPLY, EXCHANGE_REFUSE, EXCHANGE_ABORT,
+    EXCHANGE_DONE, EXCHANGE_STATE_COUNT
+};
+/* How far the request went: decides what may be repeated. */
+enum request_side { REQUEST_UNSENT = 0, REQUEST_PARTLY_SENT, REQUEST_SENT };
+/* How far the answer came. COLLECTED: held until its length is known; PASSED: its head went to the client. */
+enum answer_side { ANSWER_NONE = 0, ANSWER_INTERIM, ANSWER_COLLECTED, ANSWER_PASSED, ANSWER_COMPLETE };
+enum answer_framing { ANSWER_WITHOUT_BODY = 0, ANSWER_WITH_LENGTH, ANSWER_CHUNKED, ANSWER_UNTIL_CLOSE };
+
+struct exchange {
+    unsigned magic;
+    enum exchange_state state;
+    enum request_side request;
+    enum answer_side answer;
+    struct proxy *proxy;
+    struct client *client; /* NULL once it is gone */
+    struct gate *gate;     /* held */
+    const struct route *route; /* NULL: a service's request, or none found */
+    uint64_t id;
+
+    /* The request's head. NULL once the client is gone; what is needed after that is copied. */
+    const struct http_head *head;
+    bool is_head_method, keep_alive, is_http_1_0, awaits_continue, body_complete;
+    slice forwarded_path; /* head->path without the route's prefix */
+
+    /* Tokens and what the keeper gave for them. */
+    struct token_table *tokens;
+    struct credential **credentials; /* by token index; secret memory; NULL: not yet */
+    uint32_t credential_room, waiting, head_tokens;
+    struct choice choice; /* of the first token: told to the caller */
+    struct snippet *path_snippet, *query_snippet;
+    struct snippet **field_snippets; /* by field index; NULL: none has any */
+    struct body *body;               /* NULL: no body */
+    const struct plan *plan;
+    enum content_coding coding;
+    bool streamed, stream_ended;
+
+    /* The keeper. */
+    struct keeper_dialogue *dialogue;
+    bool opened;
+    int64_t merchant;
+    char key_id[KEY_ID_BYTES];
+    size_t key_id_len;
+
+    /* A service's request. */
+    struct buf call_body;
+    struct service_call *call;
+
+    /* The processor. */
+    struct upstream_wish *wish;
+    struct upstream *upstream;
+    unsigned tries;
+    uint64_t sent_before; /* the link's sent total when it was taken */
+
+    /* The answer. */
+    struct echo_guard *guard; /* NULL: nothing secret was sent */
+    struct inflater *inflater;
+    struct buf collected;     /* secret: guarded text that waits for its length */
+    struct buf answer_head;   /* fields of the processor's answer, guarded, while the body is collected */
+    enum answer_framing framing;
+    bool upstream_keep_alive;
+    int status, upstream_status;
+    enum error error;
+    enum http_refusal refusal, upstream_refusal; /* of the request's body framing; of the answer */
+    unsigned echoes;
+    uint64_t bytes_in, bytes_out;
+
+    uint64_t started_us, asked_us, resolved_us, sent_us, answered_us;
+};
+
+/* exchange.c */
+void exchange_step(struct exchange *x);
+void exchange_refuse(struct exchange *x, enum error e);                  /* our answer; ends the exchange */
+void exchange_refuse_unknown(struct exchange *x, enum error e);          /* the same, outcome unknown */
+void exchange_abort(struct exchange *x, enum error e);                   /* cuts the client's connection; ends the exchange */
+void exchange_finish(struct exchange *x, bool keep_alive);
+void exchange_to(struct exchange *x, enum exchange_state next);
+bool exchange_is_over(const struct exchange *x);
+bool exchange_has_credentials(const struct exchange *x, uint32_t count); /* the first <count> tokens are revealed */
+void exchange_forget_credentials(struct exchange *x);
+struct link *exchange_client_link(struct exchange *x); /* NULL: gone */
+
+/* exchange_log.c */
+void exchange_log(const struct exchange *x);
+
+/* request.c: the request on its way out */
+MUST_USE result request_plan(struct exchange *x);  /* route, accept, content type, coding */
+MUST_USE result request_scan(struct exchange *x);  /* placeholders in path, query and fields */
+MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length);
+MUST_USE result request_write_whole(struct exchange *x, struct buf *out);
+void request_send(struct exchange *x);             /* takes or makes a connection, then writes */
+void request_stream(struct exchange *x);           /* more of a streamed body */
+void request_progress(struct exchange *x);           /* the processor's side took bytes */
+
+/* answer.c: the answer on its way back */
+void answer_on_upstream(void *owner, struct link *l, enum link_event event);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/gate.h"
+
+#include "proxy/upstream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static result open_listens(struct gate *g)
+{
+    const struct config *c = g->config;
+    g->listen_tls = calloc(c->listen_count + 1, sizeof *g->listen_tls);
+    ENSURE(g->listen_tls != NULL, MEMORY);
+    for (size_t i = 0; i < c->listen_count; i++) {
+        const struct config_listen *l = &c->listens[i];
+        if (l->tls) TRY(tls_server_new(l->certificate, l->key, l->client_ca, &g->listen_tls[i]));
+    }
+    return OK;
+}
+
+static result open_route(struct gate *g, size_t i, struct loop *loop, struct resolver *resolver)
+{
+    const struct config_route *c = &g->config->routes[i];
+    struct route *r = &g->routes[i];
+    r->config = c;
+    r->index = (uint32_t)i;
+    if (c->upstream.tls) {
+        slice ca = c->upstream_ca.len ? c->upstream_ca : g->config->system_ca;
+        TRY(tls_client_new(ca, c->upstream_certificate, c->upstream_key, &r->tls));
+    }
+    r->pool = upstream_pool_new(&(struct upstream_settings){
+        .loop = loop,
+        .resolver = resolver,
+        .host = c->upstream.host,
+        .port = c->upstream.port,
+        .tls = r->tls,
+        .connect_ms = c->connect_ms,
+        .idle_ms = g->config->idle_upstream_ms,
+        .head_limits = {.head_bytes = g->config->head_bytes, .fields = g->config->head_fields},
+    });
+    ENSURE(r->pool != NULL, MEMORY);
+    return OK;
+}
+
+static result open_plain_plans(struct gate *g)
+{
+    for (int format = BODY_JSON; format <= BODY_XML; format++) {
+        struct plan *p = &g->plain[format];
+        p->format = (enum body_format)format;
+        p->paths = path_set_new(format == BODY_FORM ? PATH_FORM : PATH_JSON);
+        ENSURE(p->paths != NULL, MEMORY);
+    }
+    return OK;
+}
+
+static result open_all(struct gate *g, struct loop *loop, struct resolver *resolver)
+{
+    TRY(open_listens(g));
+    TRY(open_plain_plans(g));
+    g->routes = calloc(g->config->route_count + 1, sizeof *g->routes);
+    ENSURE(g->routes != NULL, MEMORY);
+    for (size_t i = 0; i < g->config->route_count; i++) TRY(open_route(g, i, loop, resolver));
+    return OK;
+}
+
+result gate_new(struct loop *loop, struct resolver *resolver, struct config *config, struct gate **out)
+{
+    struct gate *g = calloc(1, sizeof *g);
+    if (!g) {
+        config_free(config);
+        return FAIL(MEMORY);
+    }
+    g->references = 1;
+    g->config = config;
+    result r = open_all(g, loop, resolver);
+    if (failed(r)) {
+        gate_release(g);
+        return r;
+    }
+    *out = g;
+    return OK;
+}
+
+struct gate *gate_hold(struct gate *g)
+{
+    g->references++;
+    return g;
+}
+
+void gate_release(struct gate *g)
+{
+    if (!g) return;
+    assert(g->references > 0);
+    if (--g->references) return;
+    for (size_t i = 0; g->routes && i < g->config->route_count; i++) {
+        upstream_pool_free(g->routes[i].pool);
+        tls_client_free(g->routes[i].tls);
+    }
+    for (size_t i = 0; g->listen_tls && i < g->config->listen_count; i++) tls_server_free(g->listen_tls[i]);
+    for (int format = BODY_JSON; format <= BODY_XML; format++) plan_done(&g->plain[format]);
+    free(g->routes);
+    free(g->listen_tls);
+    config_free(g->config);
+    free(g);
+}
+
+static bool holds(slice prefix, slice path)
+{
+    if (slice_is(prefix, "/")) return true;
+    return slice_starts(path, prefix) && (path.len == prefix.len || path.at[prefix.len] == '/');
+}
+
+const struct route *gate_route(const struct gate *g, slice path)
+{
+    const struct route *best = NULL;
+    for (size_t i = 0; i < g->config->route_count; i++) {
+        const struct route *r = &g->routes[i];
+        if (!holds(r->config->prefix, path)) continue;
+        if (!best || r->config->prefix.len > best->config->prefix.len) best = r;
+    }
+    return best;
+}

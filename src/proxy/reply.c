@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/reply.h"
+
+#include "base/envelope.h"
+#include "http/writer.h"
+
+void request_id_text(uint64_t id, char out[REQUEST_ID_BYTES])
+{
+    for (int i = REQUEST_ID_BYTES - 1; i >= 0; i--, id >>= 4) out[i] = "0123456789abcdef"[id & 15];
+}
+
+struct reply reply_of_error(enum error e)
+{
+    return (struct reply){.status = error_status(e), .code = error_name(e), .text = error_text(e)};
+}
+
+struct reply reply_of_refusal(enum http_refusal r)
+{
+    return (struct reply){
+        .status = refusal_status(r), .code = refusal_name(r), .text = refusal_text(r), .description = refusal_rfc(r)};
+}
+
+static result append_envelope(struct buf *out, const struct reply *r)
+{
+    struct failure f = {.code = r->code, .text = r->text, .description = r->description};
+    if (r->fault) {
+        f.has_offset = true;
+        f.offset = r->fault->offset;
+        f.path = slice_of(r->fault->path);
+    }
+    return envelope_append_failure(out, &f);
+}
+
+result reply_write_head(struct buf *out, int status, uint64_t request_id, bool from_processor)
+{
+    char id[REQUEST_ID_BYTES];
+    request_id_text(request_id, id);
+    TRY(http_write_status_line(out, status));
+    TRY(http_write_field(out, SLICE("x-cardveil-request-id"), (slice){id, sizeof id}));
+    return http_write_field(out, SLICE("x-cardveil-source"), from_processor ? SLICE("processor") : SLICE("proxy"));
+}
+
+result reply_write_length(struct buf *out, uint64_t length, bool keep_alive)
+{
+    TRY(http_write_field_u64(out, SLICE("content-length"), length));
+    TRY(http_write_field(out, SLICE("connection"), keep_alive ? SLICE("keep-alive") : SLICE("close")));
+    return http_write_end_of_head(out);
+}
+
+/* What the status itself calls for. */
+static result write_status_fields(struct buf *out, int status)
+{
+    switch (status) {
+    case 401: /* RFC 9110 15.5.2: "MUST send a WWW-Authenticate header field" */
+        return http_write_field(out, SLICE("www-authenticate"), SLICE("ApiKey header=\"x-api-key\""));
+    case 405: /* RFC 9110 15.5.6: "MUST generate an Allow header field" */
+        return http_write_field(out, SLICE("allow"), SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    case 429: return http_write_field(out, SLICE("retry-after"), SLICE("60"));
+    case 503: return http_write_field(out, SLICE("retry-after"), SLICE("1"));
+    default: return OK;
+    }
+}
+
+static result write_with_body(struct buf *out, struct buf *body, const struct reply *r, uint64_t request_id,
+                              bool keep_alive, bool without_body)
+{
+    TRY(append_envelope(body, r));
+    TRY(reply_write_head(out, r->status, request_id, false));
+    TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
+    if (r->outcome_unknown) TRY(http_write_field(out, SLICE("x-cardveil-outcome"), SLICE("unknown")));
+    TRY(write_status_fields(out, r->status));
+    TRY(reply_write_length(out, body->len, keep_alive));
+    return without_body ? OK : buf_append(out, buf_slice(body));
+}
+
+result reply_write(struct buf *out, const struct reply *reply, uint64_t request_id, bool keep_alive, bool without_body)
+{
+    struct buf body;
+    buf_init(&body, 8192);
+    result r = write_with_body(out, &body, reply, request_id, keep_alive, without_body);
+    buf_done(&body);
+    return r;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exchange_priv.h"
+
+#include "base/metrics.h"
+#include "http/writer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what the route makes of this request --- */
+
+/* A path that climbs ("..", also as %2e) could leave the route's prefix at the processor. */
+static bool is_dots(slice segment)
+{
+    size_t dots = 0;
+    while (segment.len) {
+        if (segment.at[0] == '.') {
+            segment = slice_after(segment, 1);
+        } else if (segment.len >= 3 && slice_ieq(slice_range(segment, 0, 3), SLICE("%2e"))) {
+            segment = slice_after(segment, 3);
+        } else {
+            return false;
+        }
+        dots++;
+    }
+    return dots == 1 || dots == 2;
+}
+
+static bool has_dot_segments(slice path)
+{
+    slice segment;
+    while (slice_next(&path, '/', &segment))
+        if (is_dots(segment)) return true;
+    return false;
+}
+
+static slice path_after_prefix(slice path, slice prefix)
+{
+    if (slice_is(prefix, "/")) return path;
+    slice rest = slice_after(path, prefix.len);
+    return rest.len ? rest : SLICE("/");
+}
+
+/* The media type alone: before ';', without blanks. */
+static slice media_type(const struct http_head *h)
+{
+    slice value = http_head_get(h, "content-type");
+    return slice_trim(slice_range(value, 0, slice_find(value, ';')));
+}
+
+static bool ends_with_ignoring_case(slice s, slice end)
+{
+    return s.len >= end.len && slice_ieq(slice_after(s, s.len - end.len), end);
+}
+
+static enum body_format format_of(slice type)
+{
+    if (slice_ieq(type, SLICE("application/json")) || ends_with_ignoring_case(type, SLICE("+json"))) return BODY_JSON;
+    if (slice_ieq(type, SLICE("application/x-www-form-urlencoded"))) return BODY_FORM;
+    if (slice_ieq(type, SLICE("application/xml")) || slice_ieq(type, SLICE("text/xml")) ||
+        ends_with_ignoring_case(type, SLICE("+xml")))
+        return BODY_XML;
+    return BODY_TEXT;
+}
+
+static result choose_plan(struct exchange *x)
+{
+    const struct ruleset *rules = x->route->config->rules;
+    bool accepted = ruleset_accepts(rules, x->head->method, x->forwarded_path);
+    enum body_format format = format_of(media_type(x->head));
+    ENSURE(accepted || rules->pass_other, ROUTE_NOT_ACCEPTED);
+    if (!accepted || rules->any_body) {
+        x->plan = &x->gate->plain[format];
+        return OK;
+    }
+    ENSURE(x->head->framing == HTTP_NO_BODY || format == rules->plan.format || rules->plan.format == BODY_TEXT,
+           ROUTE_CONTENT_TYPE);
+    x->plan = &rules->plan;
+    return OK;
+}
+
+static result open_body(struct exchange *x)
+{
+    const struct http_head *h = x->head;
+    const struct config_route *route = x->route->config;
+    if (h->framing == HTTP_NO_BODY) return OK;
+    ENSURE(http_head_count(h, "content-type") <= 1, ROUTE_CONTENT_TYPE);
+    ENSURE(http_head_count(h, "content-encoding") <= 1, CONTENT_CODING);
+    TRY(content_coding_parse(http_head_get(h, "content-encoding"), &x->coding));
+    bool over = h->framing == HTTP_LENGTH && h->length > route->body_buffer_bytes;
+    ENSURE(!over || route->stream, BODY_TOO_LARGE);
+    x->streamed = route->stream && (over || h->framing == HTTP_CHUNKED || x->coding != CODING_IDENTITY);
+    x->body = body_new(&(struct body_options){.plan = x->plan,
+                                              .coding = x->coding,
+                                              .max_held_bytes = route->body_buffer_bytes,
+                                              .streamed = x->streamed},
+                       x->tokens);
+    ENSURE(x->body != NULL, MEMORY);
+    return OK;
+}
+
+result request_plan(struct exchange *x)
+{
+    ENSURE(!has_dot_segments(x->head->path), ROUTE_NOT_ACCEPTED);
+    x->forwarded_path = path_after_prefix(x->head->path, x->route->config->prefix);
+    TRY(choose_plan(x));
+    return open_body(x);
+}
+
+/* --- placeholders outside the body --- */
+
+/* Fields that are for us alone, or that we write ourselves. */
+static bool is_withheld(const struct exchange *x, slice name)
+{
+    switch (name.len) {
+    case 4: return slice_ieq(name, SLICE("host"));
+    case 6: return slice_ieq(name, SLICE("digest")) && x->body && body_slot_count(x->body);
+    case 9: return slice_ieq(name, SLICE("x-api-key"));
+    case 11: return slice_ieq(name, SLICE("content-md5")) && x->body && body_slot_count(x->body);
+    case 14:
+        if (slice_ieq(name, SLICE("content-digest"))) return x->body && body_slot_count(x->body);
+        break;
+    case 15: if (slice_ieq(name, SLICE("accept-encoding"))) return true; break;
+    case 16: if (slice_ieq(name, SLICE("content-encoding"))) return x->body && x->coding != CODING_IDENTITY; break;
+    default: break;
+    }
+    return name.len > 11 && slice_ieq(slice_range(name, 0, 11), SLICE("x-cardveil-"));
+}
+
+static result scan(slice text, enum encoding encoding, struct exchange *x, struct snippet **out)
+{
+    if (!snippet_is_needed(text)) return OK;
+    return snippet_new(text, encoding, x->tokens, out);
+}
+
+static result scan_field(struct exchange *x, size_t i)
+{
+    const struct http_field *f = &x->head->fields[i];
+    if (!snippet_is_needed(f->value) || is_withheld(x, f->name)) return OK;
+    if (!x->field_snippets) x->field_snippets = calloc(x->head->field_count, sizeof(struct snippet *));
+    ENSURE(x->field_snippets != NULL, MEMORY);
+    return snippet_new(f->value, ENCODING_FIELD_VALUE, x->tokens, &x->field_snippets[i]);
+}
+
+result request_scan(struct exchange *x)
+{
+    TRY(scan(x->forwarded_path, ENCODING_PATH, x, &x->path_snippet));
+    if (x->head->query.at) TRY(scan(x->head->query, ENCODING_QUERY, x, &x->query_snippet));
+    for (size_t i = 0; i < x->head->field_count; i++) TRY(scan_field(x, i));
+    return OK;
+}
+
+/* --- writing it --- */
+
+/* Renders a snippet, or copies the text it was made of. */
+static result append_piece(struct exchange *x, const struct snippet *s, slice text, struct buf *out)
+{
+    if (!s) return buf_append(out, text);
+    return snippet_render(s, (const struct credential *const *)x->credentials, out);
+}
+
+static result append_target(struct exchange *x, struct buf *out)
+{
+    TRY(buf_append(out, x->route->config->upstream.path));
+    TRY(append_piece(x, x->path_snippet, x->forwarded_path, out));
+    if (!x->head->query.at) return OK;
+    TRY(buf_append(out, SLICE("?")));
+    return append_piece(x, x->query_snippet, x->head->query, out);
+}
+
+static result write_host(const struct upstream_url *u, struct buf *out)
+{
+    bool is_ipv6 = slice_find(u->host, ':') < u->host.len;
+    TRY(buf_append(out, SLICE("host: ")));
+    if (is_ipv6) TRY(buf_append(out, SLICE("[")));
+    TRY(buf_append(out, u->host));
+    if (is_ipv6) TRY(buf_append(out, SLICE("]")));
+    if (u->port != (u->tls ? 443 : 80)) {
+        TRY(buf_append(out, SLICE(":")));
+        TRY(buf_append_u64(out, u->port));
+    }
+    return buf_append(out, SLICE("\r\n"));
+}
+
+static result write_fields(struct exchange *x, struct buf *out)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    for (size_t i = 0; i < x->head->field_count; i++) {
+        const struct http_field *f = &x->head->fields[i];
+        if (is_withheld(x, f->name)) continue;
+        const struct snippet *s = x->field_snippets ? x->field_snippets[i] : NULL;
+        if (!s) {
+            TRY(http_write_field(out, f->name, f->value));
+            continue;
+        }
+        size_t before = scratch->len;
+        TRY(snippet_render(s, (const struct credential *const *)x->credentials, scratch));
+        TRY(http_write_field(out, f->name, slice_after(buf_slice(scratch), before)));
+    }
+    return OK;
+}
+
+static result write_target_line(struct exchange *x, struct buf *out)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    size_t before = scratch->len;
+    TRY(append_target(x, scratch));
+    return http_write_request_line(out, x->head->method, slice_after(buf_slice(scratch), before));
+}
+
+result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length)
+{
+    TRY(write_target_line(x, out));
+    TRY(write_host(&x->route->config->upstream, out));
+    TRY(write_fields(x, out));
+    /* An answer that we cannot read cannot be checked for what must not come back. */
+    TRY(http_write_field(out, SLICE("accept-encoding"), SLICE("identity")));
+    if (chunked) {
+        TRY(http_write_field(out, SLICE("transfer-encoding"), SLICE("chunked")));
+    } else if (has_body) {
+        TRY(http_write_field_u64(out, SLICE("content-length"), length));
+    }
+    return http_write_end_of_head(out);
+}
+
+/* The body first, into the scratch buffer, because its length stands in the head. */
+static result write_whole(struct exchange *x, struct buf *out)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    if (!x->body) return request_write_head(x, out, false, false, 0);
+    TRY(body_render(x->body, (const struct credential *const *)x->credentials, scratch));
+    size_t length = scratch->len;
+    TRY(request_write_head(x, out, true, false, length));
+    return buf_append(out, slice_range(buf_slice(scratch), 0, length));
+}
+
+result request_write_whole(struct exchange *x, struct buf *out)
+{
+    result r = write_whole(x, out);
+    buf_clear(&x->proxy->scratch);
+    return r;
+}
+
+/* --- sending it --- */
+
+static void note_progress(struct exchange *x)
+{
+    struct link *l = upstream_link(x->upstream);
+    bool all = link_unsent(l) == 0 && (!x->streamed || x->stream_ended);
+    if (link_sent_total(l) > x->sent_before && x->request == REQUEST_UNSENT) x->request = REQUEST_PARTLY_SENT;
+    if (all) x->request = REQUEST_SENT;
+    /* Before the first byte is out nothing may be forgotten: the attempt can be made again on another connection. */
+    if (x->request != REQUEST_UNSENT && !x->streamed) exchange_forget_credentials(x);
+}
+
+static void use_upstream(struct exchange *x, struct upstream *u)
+{
+    const struct config_route *route = x->route->config;
+    struct link *l = upstream_link(u);
+    x->upstream = u;
+    x->sent_before = link_sent_total(l);
+    x->sent_us = loop_now_us(x->proxy->loop);
+    link_set_owner(l, answer_on_upstream, x);
+    http_reader_expect_head_answer(upstream_reader(u), x->is_head_method);
+    exchange_to(x, EXCHANGE_REPLY);
+    if (x->streamed) {
+        result r = request_write_head(x, link_output(l), true, true, 0);
+        buf_clear(&x->proxy->scratch);
+        if (failed(r)) {
+            exchange_refuse(x, r.err);
+            return;
+        }
+        link_set_deadline(l, route->whole_ms);
+        request_stream(x);
+        return;
+    }
+    result r = request_write_whole(x, link_output(l));
+    if (failed(r)) {
+        exchange_refuse(x, r.err); /* drops the connection: nothing of it was flushed */
+        return;
+    }
+    link_flush(l);
+    note_progress(x);
+    link_set_deadline(l, x->request == REQUEST_SENT ? route->first_byte_ms : route->whole_ms);
+}
+
+static void on_connected(void *owner, result r, struct upstream *u)
+{
+    struct exchange *x = owner;
+    assert(x->magic == EXCHANGE_MAGIC);
+    x->wish = NULL;
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    if (!link_is_alive(upstream_link(u))) {
+        upstream_drop(u);
+        request_send(x);
+        return;
+    }
+    use_upstream(x, u);
+}
+
+void request_send(struct exchange *x)
+{
+    if (x->tries++ == CONNECT_TRIES) {
+        exchange_refuse(x, ERR_UPSTREAM_CONNECT);
+        return;
+    }
+    if (!x->client) { /* nothing was sent, and nobody waits for it */
+        exchange_abort(x, ERR_CLIENT_GONE);
+        return;
+    }
+    struct upstream *u = upstream_take_idle(x->route->pool);
+    if (u) {
+        use_upstream(x, u);
+        return;
+    }
+    x->wish = upstream_connect(x->route->pool, on_connected, x);
+    if (!x->wish) exchange_refuse(x, ERR_MEMORY);
+}
+
+/* --- a streamed body --- */
+
+static result drain(struct exchange *x, struct buf *out, bool *done)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    result r = body_drain(x->body, (const struct credential *const *)x->credentials, scratch, done);
+    if (!failed(r)) r = http_write_chunk(out, buf_slice(scratch));
+    if (!failed(r) && *done) r = http_write_last_chunk(out);
+    buf_clear(scratch);
+    return r;
+}
+
+static result stream_more(struct exchange *x, struct link *l)
+{
+    if (x->stream_ended || (body_held_bytes(x->body) == 0 && !x->body_complete)) return OK;
+    TRY(drain(x, link_output(l), &x->stream_ended));
+    link_flush(l);
+    if (x->stream_ended) exchange_forget_credentials(x);
+    return OK;
+}
+
+void request_stream(struct exchange *x)
+{
+    if (!x->upstream || x->request == REQUEST_SENT || x->answer >= ANSWER_COLLECTED) return;
+    struct link *l = upstream_link(x->upstream);
+    result r = stream_more(x, l);
+    if (failed(r)) {
+        exchange_refuse(x, r.err); /* cuts the connection inside a chunked body: the processor sees no whole request */
+        return;
+    }
+    note_progress(x);
+    if (x->request == REQUEST_SENT) link_set_deadline(l, x->route->config->first_byte_ms);
+    if (!x->body_complete && exchange_takes_body(x) && x->client) client_pump_later(x->client);
+}
+
+void request_progress(struct exchange *x)
+{
+    if (x->streamed) {
+        request_stream(x);
+        return;
+    }
+    if (x->request == REQUEST_SENT) return;
+    note_progress(x);
+    if (x->request == REQUEST_SENT && x->answer == ANSWER_NONE)
+        link_set_deadline(upstream_link(x->upstream), x->route->config->first_byte_ms);
+}
