@@ -27,6 +27,12 @@ struct link;
 struct tls_server; /* net/tls.h */
 struct tls_client;
 
+enum {
+    LINK_LOW_WATER_BYTES = 64 * 1024,        /* LINK_WRITABLE follows when unsent output was this much or more */
+    LINK_INPUT_MAX_BYTES = 256 * 1024,       /* input left by the owner: reading pauses by itself until it is consumed */
+    LINK_OUTPUT_MAX_BYTES = 64 * 1024 * 1024 /* unsent output: ERR_TOO_LARGE beyond it */
+};
+
 enum link_event { LINK_CONNECTED, LINK_READABLE, LINK_WRITABLE, LINK_CLOSED, LINK_CUT_OFF, LINK_FAILED, LINK_TIMED_OUT };
 const char *link_event_name(enum link_event e);
 typedef void (*link_callback)(void *owner, struct link *l, enum link_event event);
@@ -45,7 +51,8 @@ void link_consume(struct link *l, size_t bytes);
 void link_pause(struct link *l);                    /* no more reading: back-pressure */
 void link_resume(struct link *l);                   /* LINK_READABLE comes at once (next turn) if input is waiting */
 
-/* Output. Append to link_output() (a secret buffer), then link_flush(); or link_write() does both. */
+/* Output. Append to link_output() (a secret buffer), then link_flush(); or link_write() does both. Nothing is reported from
+ * inside these calls: a broken connection becomes LINK_CUT_OFF in the next turn, and output to a dead link is dropped. */
 struct buf *link_output(struct link *l);
 MUST_USE result link_write(struct link *l, slice bytes);
 void link_flush(struct link *l);                    /* tries at once, the rest when writable */
@@ -57,6 +64,7 @@ void link_set_deadline(struct link *l, uint64_t in_ms); /* 0: none. One deadline
 
 enum link_failure { LINK_FAILURE_NONE, LINK_FAILURE_CONNECT, LINK_FAILURE_TIMEOUT, LINK_FAILURE_TLS, LINK_FAILURE_CERTIFICATE };
 enum link_failure link_failure(const struct link *l);
+const char *link_failure_text(const struct link *l); /* for logs: "certificate has expired"; static, no stranger's text */
 
 const struct sockaddr *link_peer(const struct link *l); /* of the remote side; AF_UNIX for unix sockets */
 bool link_is_tls(const struct link *l);

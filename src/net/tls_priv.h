@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_TLS_PRIV_H
+#define NET_TLS_PRIV_H
+
+/* What a link asks of a TLS context. */
+
+#include "net/tls.h"
+
+#include <openssl/ssl.h>
+
+/* Return owned: an SSL in its role, without a descriptor. NULL: memory, or (client) a server name that cannot be verified:
+ * empty, longer than 253 bytes, or with a NUL in it. */
+SSL *tls_server_open(struct tls_server *t);
+SSL *tls_client_open(struct tls_client *t, slice server_name);
+void tls_server_hold(struct tls_server *t);
+void tls_client_hold(struct tls_client *t);
+
+#endif
