@@ -320,40 +320,36 @@ static void on_step(struct exchange *x, enum http_step step, struct http_reader 
     }
 }
 
+/* Asks the reader until it says MORE: an answer's end needs no further bytes. */
 static void pump(struct exchange *x, struct link *l)
 {
-    while (!exchange_is_over(x) && x->upstream) {
-        slice in = link_input(l);
+    struct http_reader *reader = upstream_reader(x->upstream);
+    enum http_step step;
+    do {
         size_t used = 0;
-        if (in.len == 0) break;
         if (client_is_full(x)) {
             link_pause(l);
             break;
         }
-        struct http_reader *reader = upstream_reader(x->upstream);
-        enum http_step step = http_reader_feed(reader, in, &used);
-        if (step == HTTP_BODY) {
-            on_step(x, step, reader); /* the body's bytes are in the link's input: taken before they are consumed */
-            if (!exchange_is_over(x)) link_consume(l, used);
-            continue;
-        }
-        link_consume(l, used);
+        step = http_reader_feed(reader, link_input(l), &used);
+        if (step != HTTP_BODY) link_consume(l, used);
         on_step(x, step, reader);
-        if (step == HTTP_MORE && used == 0) break;
-    }
-    if (!exchange_is_over(x)) flush_client(x);
+        if (exchange_is_over(x)) return;
+        if (step == HTTP_BODY) link_consume(l, used); /* the data pointed into the input */
+    } while (step != HTTP_MORE);
+    flush_client(x);
 }
 
 static void on_upstream_end(struct exchange *x, bool clean)
 {
     struct http_reader *reader = upstream_reader(x->upstream);
-    if (clean) {
-        enum http_step step = http_reader_eof(reader);
-        if (step == HTTP_END) {
-            x->upstream_keep_alive = false;
-            on_end(x);
-            return;
-        }
+    enum http_step step = HTTP_HEAD;
+    while (clean && (step == HTTP_HEAD || step == HTTP_BODY || step == HTTP_END)) {
+        step = http_reader_eof(reader); /* what it had not yet told comes first */
+        if (step != HTTP_HEAD && step != HTTP_END) break;
+        x->upstream_keep_alive = false;
+        on_step(x, step, reader);
+        if (exchange_is_over(x)) return;
     }
     fail(x, x->answer >= ANSWER_COLLECTED ? ERR_UPSTREAM_CUT_OFF : ERR_UPSTREAM_CLOSED);
 }

@@ -130,7 +130,8 @@ void client_exchange_done(struct client *c, bool keep_alive)
         client_end(c, LINK_END_FLUSH);
         return;
     }
-    http_reader_rest(c->reader);
+    size_t used;
+    (void)http_reader_feed(c->reader, SLICE_NONE, &used); /* lets go of the head's memory */
     enter_phase(c, PHASE_IDLE);
     link_resume(c->link); /* a pipelined request that waits is read in the next turn */
 }
@@ -198,33 +199,44 @@ static void on_message_end(struct client *c)
     exchange_body_end(c->exchange);
 }
 
-/* The exchange may end, and the client with it, in every call below. */
+static void on_step(struct client *c, enum http_step step)
+{
+    switch (step) {
+    case HTTP_HEAD: on_head(c); return;
+    case HTTP_END: on_message_end(c); return;
+    case HTTP_REFUSED: refuse(c); return;
+    case HTTP_BODY:
+    case HTTP_MORE: return;
+    }
+}
+
+/* The exchange may end, and the client with it, in every call below. The reader is asked until it says MORE: a message's end
+ * needs no further bytes. */
 static void client_pump(struct client *c)
 {
-    while (!c->ending && c->phase != PHASE_WAIT) {
+    enum http_step step;
+    do {
         slice in = link_input(c->link);
         size_t used = 0;
-        if (in.len == 0) return;
         if (c->exchange && !exchange_takes_body(c->exchange)) {
             link_pause(c->link);
             return;
         }
-        if (c->phase == PHASE_IDLE) enter_phase(c, PHASE_HEAD);
-        enum http_step step = http_reader_feed(c->reader, in, &used);
+        if (c->phase == PHASE_IDLE && in.len) enter_phase(c, PHASE_HEAD);
+        step = http_reader_feed(c->reader, in, &used);
         if (step == HTTP_BODY && c->exchange) {
             c->body_bytes += used;
             exchange_body(c->exchange, http_reader_body(c->reader)); /* still in the input: consumed after it */
         }
         if (c->ending) return;
         link_consume(c->link, used);
-        if (step == HTTP_HEAD) on_head(c);
-        if (step == HTTP_END) on_message_end(c);
-        if (step == HTTP_REFUSED) {
-            refuse(c);
-            return;
-        }
-        if (step == HTTP_MORE && used == 0) return;
-    }
+        on_step(c, step);
+    } while (step != HTTP_MORE && !c->ending && c->phase != PHASE_WAIT);
+}
+
+static void on_readable(struct client *c)
+{
+    if (c->phase != PHASE_WAIT) client_pump(c);
 }
 
 /* --- deadlines --- */
@@ -285,7 +297,7 @@ static void on_link(void *owner, struct link *l, enum link_event event)
     if (c->ending) return;
     switch (event) {
     case LINK_CONNECTED: enter_phase(c, PHASE_IDLE); return;
-    case LINK_READABLE: client_pump(c); return;
+    case LINK_READABLE: on_readable(c); return;
     case LINK_WRITABLE: if (c->exchange) exchange_client_writable(c->exchange); return;
     case LINK_CLOSED: on_closed(c); return;
     case LINK_CUT_OFF:

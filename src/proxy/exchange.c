@@ -88,9 +88,9 @@ void exchange_forget_credentials(struct exchange *x)
     x->credential_room = 0;
 }
 
-static void free_field_snippets(struct exchange *x, size_t count)
+static void free_field_snippets(struct exchange *x)
 {
-    for (size_t i = 0; x->field_snippets && i < count; i++) snippet_free(x->field_snippets[i]);
+    for (size_t i = 0; x->field_snippets && i < x->field_snippet_count; i++) snippet_free(x->field_snippets[i]);
     free(x->field_snippets);
     x->field_snippets = NULL;
 }
@@ -109,9 +109,10 @@ static void let_go(struct exchange *x)
     exchange_forget_credentials(x);
 }
 
-static void exchange_free(void *object)
+void exchange_done(struct exchange *x)
 {
-    struct exchange *x = exchange_from(object);
+    exchange_forget_credentials(x);
+    free_field_snippets(x);
     body_free(x->body);
     snippet_free(x->path_snippet);
     snippet_free(x->query_snippet);
@@ -123,6 +124,12 @@ static void exchange_free(void *object)
     buf_done(&x->call_body);
     gate_release(x->gate);
     x->magic = 0;
+}
+
+static void exchange_free(void *object)
+{
+    struct exchange *x = exchange_from(object);
+    exchange_done(x);
     free(x);
 }
 
@@ -144,7 +151,6 @@ void exchange_finish(struct exchange *x, bool keep_alive)
     if (x->error) metrics_error(x->error);
     exchange_log(x);
     let_go(x);
-    free_field_snippets(x, x->head ? x->head->field_count : 0);
     x->client = NULL;
     x->head = NULL;
     proxy_exchange_ended(x->proxy);
@@ -365,7 +371,7 @@ static result begin(struct exchange *x)
     ENSURE(x->route != NULL, ROUTE_NONE);
     x->tokens = token_table_new(x->route->config->placeholders, on_new_token, x);
     ENSURE(x->tokens != NULL, MEMORY);
-    TRY(request_plan(x));
+    TRY(request_plan(x, x->route->config->prefix));
     TRY(ask_keeper(x));
     TRY(request_scan(x));
     x->head_tokens = token_table_count(x->tokens);
@@ -494,7 +500,6 @@ void exchange_client_timeout(struct exchange *x)
 
 void exchange_client_gone(struct exchange *x)
 {
-    free_field_snippets(x, x->head ? x->head->field_count : 0);
     x->client = NULL;
     x->head = NULL;
     x->error = ERR_CLIENT_GONE;

@@ -45,6 +45,7 @@ struct exchange {
     struct choice choice; /* of the first token: told to the caller */
     struct snippet *path_snippet, *query_snippet;
     struct snippet **field_snippets; /* by field index; NULL: none has any */
+    size_t field_snippet_count;
     struct body *body;               /* NULL: no body */
     const struct plan *plan;
     enum content_coding coding;
@@ -94,12 +95,13 @@ bool exchange_is_over(const struct exchange *x);
 bool exchange_has_credentials(const struct exchange *x, uint32_t count); /* the first <count> tokens are revealed */
 void exchange_forget_credentials(struct exchange *x);
 struct link *exchange_client_link(struct exchange *x); /* NULL: gone */
+void exchange_done(struct exchange *x);            /* frees what it owns, not itself */
 
 /* exchange_log.c */
 void exchange_log(const struct exchange *x);
 
 /* request.c: the request on its way out */
-MUST_USE result request_plan(struct exchange *x);  /* route, accept, content type, coding */
+MUST_USE result request_plan(struct exchange *x, slice prefix); /* forwarded path, accept, content type, coding */
 MUST_USE result request_scan(struct exchange *x);  /* placeholders in path, query and fields */
 MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length);
 MUST_USE result request_write_whole(struct exchange *x, struct buf *out);

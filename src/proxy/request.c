@@ -100,10 +100,10 @@ static result open_body(struct exchange *x)
     return OK;
 }
 
-result request_plan(struct exchange *x)
+result request_plan(struct exchange *x, slice prefix)
 {
     ENSURE(!has_dot_segments(x->head->path), ROUTE_NOT_ACCEPTED);
-    x->forwarded_path = path_after_prefix(x->head->path, x->route->config->prefix);
+    x->forwarded_path = path_after_prefix(x->head->path, prefix);
     TRY(choose_plan(x));
     return open_body(x);
 }
@@ -138,8 +138,11 @@ static result scan_field(struct exchange *x, size_t i)
 {
     const struct http_field *f = &x->head->fields[i];
     if (!snippet_is_needed(f->value) || is_withheld(x, f->name)) return OK;
-    if (!x->field_snippets) x->field_snippets = calloc(x->head->field_count, sizeof(struct snippet *));
-    ENSURE(x->field_snippets != NULL, MEMORY);
+    if (!x->field_snippets) {
+        x->field_snippets = calloc(x->head->field_count, sizeof(struct snippet *));
+        ENSURE(x->field_snippets != NULL, MEMORY);
+        x->field_snippet_count = x->head->field_count;
+    }
     return snippet_new(f->value, ENCODING_FIELD_VALUE, x->tokens, &x->field_snippets[i]);
 }
 

@@ -110,6 +110,8 @@ void upstream_give_back(struct upstream *u)
         upstream_free(u, LINK_END_ABORT);
         return;
     }
+    size_t used;
+    (void)http_reader_feed(u->reader, SLICE_NONE, &used); /* lets go of the last head's memory */
     link_set_owner(u->link, on_idle_event, u);
     link_resume(u->link);
     link_set_deadline(u->link, p->settings.idle_ms);

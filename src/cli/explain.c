@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/explain.h"
+
+#include "base/secret.h"
+#include "proxy/explain.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, INPUT_MAX_BYTES = 32 * 1024 * 1024, READ_BYTES = 65536 };
+
+static const char help[] =
+    "usage: cardveil explain [-c FILE] --route NAME [--credential CARD_PAN|NETWORK_TOKEN] < request.http\n"
+    "\n"
+    "Reads one HTTP request, as a client would send it to Cardveil, and shows what the processor would receive, with masked\n"
+    "stand-ins for the card data, and why each slot gets its value. Needs no network and no vault: tokens are not looked up.\n"
+    "\n"
+    "  -c, --config FILE      the configuration (cardveil.yaml)\n"
+    "      --route NAME       the route, by its name in the configuration\n"
+    "      --credential KIND  what goes out for the card: CARD_PAN (the default) or NETWORK_TOKEN\n"
+    "  -h, --help             this text\n"
+    "\n"
+    "The path may be written with the route's prefix or as the processor knows it; Host and Content-Length may be left out.\n"
+    "Exit status: 0 shown, 1 the request would be refused (and why), 2 wrong usage or configuration.\n";
+
+struct wishes {
+    const char *config, *route;
+    enum credential_kind kind;
+};
+
+static bool parse_kind(const char *text, enum credential_kind *kind)
+{
+    for (int k = CREDENTIAL_PAN; k <= CREDENTIAL_NETWORK_TOKEN; k++) {
+        if (strcmp(text, credential_kind_name((enum credential_kind)k)) != 0) continue;
+        *kind = (enum credential_kind)k;
+        return true;
+    }
+    return false;
+}
+
+/* -1: go on. */
+static int parse_options(int argc, char **argv, struct wishes *w)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"route", required_argument, NULL, 'r'},
+                                            {"credential", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c': w->config = optarg; break;
+        case 'r': w->route = optarg; break;
+        case 'k':
+            if (parse_kind(optarg, &w->kind)) break;
+            fprintf(stderr, "cardveil explain: --credential takes CARD_PAN or NETWORK_TOKEN, not '%s'\n", optarg);
+            return EXIT_USAGE;
+        case 'h': fputs(help, stdout); return 0;
+        default: fputs("Try 'cardveil explain --help'.\n", stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind < argc || !w->route) {
+        fputs(optind < argc ? "cardveil explain: too many arguments; the request comes on standard input\n"
+                            : "cardveil explain: --route NAME is missing\n", stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static result read_all(struct buf *in)
+{
+    for (;;) {
+        TRY(buf_reserve(in, READ_BYTES));
+        ssize_t n = read(STDIN_FILENO, buf_room(in), READ_BYTES);
+        ENSURE(n >= 0, IO);
+        if (n == 0) return OK;
+        buf_added(in, (size_t)n);
+    }
+}
+
+static struct config *load(const char *file)
+{
+    struct config *config = NULL;
+    struct source *source = source_disk();
+    struct problems *problems = problems_new();
+    if (source && problems && failed(config_load(source, slice_of(file), problems, &config))) {
+        problems_print(problems, STDERR_FILENO);
+        config = NULL;
+    }
+    problems_free(problems);
+    source_free(source);
+    return config;
+}
+
+static void print_slot(size_t i, const struct explain_slot *s)
+{
+    const char *format = s->info.format == DATE_DEFAULT ? "" : date_format_name(s->info.format);
+    printf("%3zu. byte %llu: ", i + 1, (unsigned long long)s->info.start);
+    if (s->info.dropped) {
+        printf("dropped");
+    } else {
+        printf("%s%s%s%s", element_name(s->info.element), *format ? " as " : "", format,
+               s->info.as_number ? " as a number" : "");
+    }
+    printf(", because of: %s", s->info.why);
+    if (s->info.only_network_token) printf(" (only with a network token)");
+    if (s->token.len) printf("; token %.*s", SLICE_ARG(s->token));
+    putchar('\n');
+}
+
+static void print_explanation(const struct explanation *e, const struct wishes *w)
+{
+    const struct config_route *route = explain_route(e);
+    slice text = explain_text(e);
+    printf("# route %.*s, rules %.*s, to %s://%.*s:%u, with %s\n\n", SLICE_ARG(route->name),
+           SLICE_ARG(route->rules->name), route->upstream.tls ? "https" : "http", SLICE_ARG(route->upstream.host),
+           (unsigned)route->upstream.port, credential_kind_name(w->kind));
+    fwrite(text.at, 1, text.len, stdout);
+    printf("\n\n# %zu slot%s in the body\n", explain_slot_count(e), explain_slot_count(e) == 1 ? "" : "s");
+    for (size_t i = 0; i < explain_slot_count(e); i++) {
+        struct explain_slot s = explain_slot_at(e, i);
+        print_slot(i, &s);
+    }
+}
+
+static void print_refusal(const struct explanation *e, result r, const char *route)
+{
+    const struct body_fault *fault = e ? explain_fault(e) : NULL;
+    enum http_refusal why = e ? explain_refusal(e) : REFUSAL_NONE;
+    if (r.err == ERR_NOT_FOUND) {
+        fprintf(stderr, "cardveil explain: no route is named '%s'; see 'routes' in the configuration\n", route);
+    } else if (why != REFUSAL_NONE) {
+        fprintf(stderr, "refused with %d %s: %s\n%s\n", refusal_status(why), refusal_name(why), refusal_text(why),
+                refusal_rfc(why));
+    } else {
+        fprintf(stderr, "refused with %d %s: %s\n", error_status(r.err), error_name(r.err), error_text(r.err));
+        if (fault && fault->err == r.err)
+            fprintf(stderr, "at byte %llu of the body%s%s\n", (unsigned long long)fault->offset,
+                    fault->path[0] ? ", " : "", fault->path);
+    }
+}
+
+int cli_explain(int argc, char **argv)
+{
+    struct wishes w = {.config = "cardveil.yaml", .kind = CREDENTIAL_PAN};
+    struct explanation *e = NULL;
+    struct buf in;
+    int code = parse_options(argc, argv, &w);
+    if (code != -1) return code;
+    if (failed(secret_start(1 << 16))) return 1;
+    struct config *config = load(w.config);
+    if (!config) return EXIT_USAGE;
+    buf_init(&in, INPUT_MAX_BYTES);
+    result r = read_all(&in);
+    if (failed(r))
+        config_free(config);
+    else
+        r = explain_request(config, slice_of(w.route), buf_slice(&in), w.kind, &e);
+    if (failed(r))
+        print_refusal(e, r, w.route);
+    else
+        print_explanation(e, &w);
+    explain_free(e);
+    buf_done(&in);
+    return r.err == ERR_NOT_FOUND ? EXIT_USAGE : failed(r) ? 1 : 0;
+}
