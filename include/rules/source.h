@@ -8,16 +8,23 @@
  *
  *     disk ─► source_disk ─► config_load ─► source_bundle() ─► memfd ─► source_from_bundle ─► config_load (same result)   */
 
+#include "base/pool.h"
 #include "base/result.h"
 #include "base/slice.h"
 
+/* Relative paths are relative to the folder the process was in when source_disk() was called; the bundle remembers it, so a
+ * role finds the same files by the same names wherever it runs. What the vault's key file holds is never read through a
+ * source: it would travel to the relays. */
 struct source;
 struct source *source_disk(void);
 /* Maps a bundle; closes nothing. NULL if it is not one (exact lengths are checked). */
 struct source *source_from_bundle(int memfd);
 void source_free(struct source *s); /* wipes (TLS keys may be inside); NULL is fine */
-/* The whole file; valid until source_free. ERR_NOT_FOUND, ERR_IO, ERR_TOO_LARGE (16 MiB a file). */
+/* The whole regular file, in secret memory; valid until source_free. A second read gives the same bytes. ERR_NOT_FOUND,
+ * ERR_IO and errno, ERR_TOO_LARGE (16 MiB a file), ERR_MEMORY. */
 MUST_USE result source_read(struct source *s, slice path, slice *out);
+/* The absolute form of a path, as source_read() takes it; nothing is opened. ERR_NOT_FOUND (empty, or a NUL inside), ERR_MEMORY. */
+MUST_USE result source_absolute(const struct source *s, slice path, struct pool *pool, slice *out);
 /* All files read so far as a sealed memfd (F_SEAL_WRITE|SHRINK|GROW|SEAL), mode for inheritance; -1 and errno. */
 int source_bundle(const struct source *s);
 
@@ -29,7 +36,8 @@ struct problem {
 };
 struct problems;
 struct problems *problems_new(void);
-void problems_free(struct problems *p);
+void problems_free(struct problems *p); /* NULL is fine */
+/* file is copied. Control characters in the text show as '?'. Past 500 problems (or without memory) only the count goes on. */
 __attribute__((format(printf, 5, 6)))
 void problems_add(struct problems *p, slice file, unsigned line, unsigned column, const char *format, ...);
 size_t problems_count(const struct problems *p);

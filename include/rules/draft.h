@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RULES_DRAFT_H
+#define RULES_DRAFT_H
+
+/* What the settings table writes into while a configuration is read: the final structures, and beside them what is needed only
+ * until they are checked (names to look up, defaults that routes inherit). */
+
+#include "rules/config.h"
+
+struct tree_node;
+
+struct draft_config {
+    struct config c;
+    bool admin_insecure;
+    uint64_t body_buffer_bytes, placeholders, connect_ms, first_byte_ms, whole_ms; /* routes inherit these */
+    const struct tree_node *at_listen, *at_merchants, *at_routes;
+};
+struct draft_listen {
+    struct config_listen l;
+};
+struct draft_merchant {
+    struct config_merchant m;
+};
+struct draft_route {
+    struct config_route r;
+    slice rules, upstream; /* as written */
+    bool insecure;
+};
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RULES_URL_H
+#define RULES_URL_H
+
+/* Upstream addresses: http[s]://HOST[:PORT][/PATH] (RFC 3986), without userinfo, query and fragment. */
+
+#include "rules/config.h"
+
+/* NULL and *out (borrows text) if it is right; else what is wrong. One slash at the end is dropped. */
+const char *url_parse(slice text, struct upstream_url *out);
+/* "localhost", 127.0.0.0/8, ::1 */
+bool url_is_loopback(const struct upstream_url *url);
+/* A path made of RFC 3986 segments, beginning with '/': no blank, no "//", no "." or ".." segment, no query, no fragment, no
+ * percent-encoding. NULL if it is right. */
+const char *url_check_path(slice path);
+
+#endif

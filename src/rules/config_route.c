@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_priv.h"
+
+#include "rules/names.h"
+#include "rules/pem.h"
+#include "rules/url.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Cardveil's own calls come before the routes: what begins with one of these never reaches a processor. */
+static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", NULL};
+/* Shipped rules, for "did you mean". */
+static const char *const SHIPPED_RULES[] = {"rede", "credibanco", "passthrough", NULL};
+
+struct route_loading {
+    struct config_loading *c;
+    struct draft_route *d;
+    struct setting_places places;
+};
+
+/* --- rules --- */
+
+/* Where rules of this name lie: beside the configuration, else installed. False: nowhere, or it cannot be read (told). */
+static bool find_rules(struct route_loading *r, slice name, slice *path)
+{
+    struct loading *l = &r->c->l;
+    const struct tree_node *place = setting_place(&r->places, SETTING_ID_ROUTE_RULES);
+    char beside[160], installed[sizeof RULES_FOLDER + 160];
+    slice text;
+    (void)snprintf(beside, sizeof beside, "rules/%.*s.yaml", SLICE_ARG(name));
+    (void)snprintf(installed, sizeof installed, "%s/%.*s.yaml", RULES_FOLDER, SLICE_ARG(name));
+    if (!loading_path(l, slice_of(beside), path)) return false;
+    result found = source_read(l->source, *path, &text);
+    if (found.err == ERR_NOT_FOUND) {
+        if (!loading_copy(l, slice_of(installed), path)) return false;
+        found = source_read(l->source, *path, &text);
+    }
+    if (!failed(found)) return true;
+    if (found.err == ERR_MEMORY) {
+        l->out_of_memory = true;
+    } else if (found.err != ERR_NOT_FOUND) {
+        loading_complain(l, place, "cannot read rules '%.*s': %s", SLICE_ARG(*path), strerror(errno));
+    } else {
+        const char *near = name_nearest(name, SHIPPED_RULES);
+        loading_complain(l, place, "no rules '%.*s': neither %s beside this file nor %s%s%s%s", SLICE_ARG(name), beside, installed,
+                         near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    return false;
+}
+
+static const struct loaded_rules *load_rules(struct route_loading *r, slice name)
+{
+    struct loaded_rules *known;
+    SLIST_FOREACH(known, &r->c->whole->rules, next)
+    if (slice_eq(known->name, name)) return known;
+
+    struct loaded_rules *more = calloc(1, sizeof *more);
+    if (!more) {
+        r->c->l.out_of_memory = true;
+        return NULL;
+    }
+    more->name = name;
+    SLIST_INSERT_HEAD(&r->c->whole->rules, more, next);
+    slice path;
+    if (!find_rules(r, name, &path)) return more;
+    result loaded = ruleset_load(r->c->l.source, path, r->c->l.problems, &more->rules);
+    if (loaded.err == ERR_MEMORY) r->c->l.out_of_memory = true;
+    return more;
+}
+
+/* --- upstream --- */
+
+static bool has_upstream_tls_files(const struct setting_places *p)
+{
+    return p->at[SETTING_ID_ROUTE_CA] || p->at[SETTING_ID_ROUTE_CERTIFICATE] || p->at[SETTING_ID_ROUTE_KEY];
+}
+
+static void check_upstream_reach(struct route_loading *r, const struct tree_node *place)
+{
+    const struct upstream_url *url = &r->d->r.upstream;
+    if (url->tls) {
+        if (r->d->insecure)
+            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_INSECURE],
+                             "'insecure: yes' says nothing for an https:// upstream (certificates are always verified)");
+        return;
+    }
+    if (!url_is_loopback(url) && !r->d->insecure)
+        loading_complain(&r->c->l, place,
+                         "card data would leave this machine unencrypted: use https://, or set insecure: yes on this route");
+    if (has_upstream_tls_files(&r->places))
+        loading_complain(&r->c->l, place, "'ca', 'certificate' and 'key' say nothing for an http:// upstream");
+}
+
+static void check_upstream(struct route_loading *r)
+{
+    struct loading *l = &r->c->l;
+    const struct ruleset *rules = r->d->r.rules;
+    const struct tree_node *place = setting_place(&r->places, SETTING_ID_ROUTE_UPSTREAM);
+    slice text = r->d->upstream;
+    if (r->places.at[SETTING_ID_ROUTE_UPSTREAM] && !text.at) return; /* told already */
+    if (!text.at && !rules) return;
+    if (!text.at) text = rules->upstream;
+    if (text.len == 0) {
+        loading_complain(l, r->places.map, "'upstream' is missing: these rules have no default for it");
+        return;
+    }
+    const char *wrong = url_parse(text, &r->d->r.upstream);
+    if (wrong)
+        loading_complain(l, place, "'upstream': %s (https://HOST[:PORT][/PATH])", wrong);
+    else
+        check_upstream_reach(r, place);
+}
+
+static void check_upstream_pair(struct route_loading *r)
+{
+    const struct tree_node *certificate = r->places.at[SETTING_ID_ROUTE_CERTIFICATE];
+    const struct tree_node *key = r->places.at[SETTING_ID_ROUTE_KEY];
+    if (certificate && !key) loading_complain(&r->c->l, certificate, "'certificate' needs 'key'");
+    if (key && !certificate) loading_complain(&r->c->l, key, "'key' needs 'certificate'");
+    if (!r->d->r.upstream_certificate.at || !r->d->r.upstream_key.at) return;
+    const char *wrong = pem_check_pair(r->d->r.upstream_certificate, r->d->r.upstream_key);
+    if (wrong) loading_complain(&r->c->l, key, "%s", wrong);
+}
+
+/* --- prefix --- */
+
+/* "/v1/tokens" and all below it, at a segment's end. */
+static bool is_at_or_below(slice path, const char *above)
+{
+    slice a = slice_of(above);
+    return slice_starts(path, a) && (path.len == a.len || path.at[a.len] == '/');
+}
+
+static void check_prefix(struct route_loading *r)
+{
+    struct loading *l = &r->c->l;
+    slice prefix = r->d->r.prefix;
+    if (!prefix.at) return;
+    const struct tree_node *place = setting_place(&r->places, SETTING_ID_ROUTE_PREFIX);
+    const char *wrong = url_check_path(prefix);
+    if (wrong) {
+        loading_complain(l, place, "'prefix' %s", wrong);
+        return;
+    }
+    if (prefix.len > 1 && prefix.at[prefix.len - 1] == '/')
+        loading_complain(l, place, "'prefix' must not end with '/' (only '/' alone may)");
+    for (size_t i = 0; API_PATHS[i]; i++)
+        if (is_at_or_below(prefix, API_PATHS[i]))
+            loading_complain(l, place, "this route can never be reached: Cardveil's own API answers at %s", API_PATHS[i]);
+}
+
+static void check_twice(struct route_loading *r)
+{
+    const struct config *config = &r->c->draft.c;
+    const struct config_route *mine = &r->d->r;
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *other = &config->routes[i];
+        if (mine->name.at && slice_eq(mine->name, other->name))
+            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_NAME], "a second route '%.*s'", SLICE_ARG(mine->name));
+        if (mine->prefix.at && slice_eq(mine->prefix, other->prefix))
+            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PREFIX],
+                             "this route can never be reached: route '%.*s' has the same prefix", SLICE_ARG(other->name));
+    }
+}
+
+/* --- what the rules must offer --- */
+
+static void check_network_tokens(struct route_loading *r)
+{
+    struct loading *l = &r->c->l;
+    const struct config_route *route = &r->d->r;
+    if (!route->rules) return;
+    if (route->volume_percent > 0 && !route->rules->has_network_token)
+        loading_complain(l, r->places.at[SETTING_ID_ROUTE_VOLUME],
+                         "rules '%.*s' have no 'network_token' section: this processor takes card numbers only; leave 'volume' out",
+                         SLICE_ARG(route->rules->name));
+    if (route->pan_retry && route->rules->pan_retry_count == 0)
+        loading_complain(l, r->places.at[SETTING_ID_ROUTE_PAN_RETRY],
+                         "rules '%.*s' do not say which declines may be tried again ('reply: pan_retry')",
+                         SLICE_ARG(route->rules->name));
+}
+
+static void check_deadlines(struct route_loading *r)
+{
+    const struct config_route *route = &r->d->r;
+    if (route->whole_ms >= route->first_byte_ms) return;
+    const struct tree_node *place = r->places.at[SETTING_ID_ROUTE_WHOLE]        ? r->places.at[SETTING_ID_ROUTE_WHOLE]
+                                    : r->places.at[SETTING_ID_ROUTE_FIRST_BYTE] ? r->places.at[SETTING_ID_ROUTE_FIRST_BYTE]
+                                                                                : r->c->places.at[SETTING_ID_DEADLINE_WHOLE];
+    loading_complain(&r->c->l, place ? place : r->places.map,
+                     "'deadlines.first_byte' can never be reached: 'deadlines.whole' is shorter");
+}
+
+/* --- one route --- */
+
+static void inherit(struct draft_route *d, const struct draft_config *c)
+{
+    d->r.body_buffer_bytes = c->body_buffer_bytes;
+    d->r.placeholders = c->placeholders;
+    d->r.connect_ms = c->connect_ms;
+    d->r.first_byte_ms = c->first_byte_ms;
+    d->r.whole_ms = c->whole_ms;
+}
+
+static void read_route(struct config_loading *c, const struct tree_node *n)
+{
+    struct draft_route draft = {0};
+    struct route_loading r = {.c = c, .d = &draft};
+    inherit(&draft, &c->draft);
+    settings_read(&c->l, SCOPE_ROUTE, n, &draft, &r.places);
+    if (draft.rules.at) {
+        const struct loaded_rules *loaded = load_rules(&r, draft.rules);
+        draft.r.rules = loaded ? loaded->rules : NULL;
+    }
+    check_upstream(&r);
+    check_upstream_pair(&r);
+    check_prefix(&r);
+    check_twice(&r);
+    check_network_tokens(&r);
+    check_deadlines(&r);
+    config_name_merchant(c, draft.r.merchant);
+    c->draft.c.routes[c->draft.c.route_count++] = draft.r;
+}
+
+void config_read_routes(struct config_loading *c)
+{
+    const struct tree_node *list = c->draft.at_routes;
+    if (!list || list->count == 0) return;
+    c->draft.c.routes = pool_alloc(c->l.pool, list->count * sizeof *c->draft.c.routes);
+    if (!c->draft.c.routes) {
+        c->l.out_of_memory = true;
+        return;
+    }
+    for (const struct tree_node *n = list->first; n; n = n->next) read_route(c, n);
+}

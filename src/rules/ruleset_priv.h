@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RULES_RULESET_PRIV_H
+#define RULES_RULESET_PRIV_H
+
+#include "rules/ruleset.h"
+#include "rules/settings.h"
+#include "rules/tree.h"
+
+struct ruleset_whole {
+    struct ruleset r; /* first: ruleset_free() gets back from it */
+    struct pool *pool;
+};
+
+struct rules_loading {
+    struct loading l;
+    struct ruleset *r;
+    bool has_places; /* the body format has places that paths can name: JSON and forms */
+};
+
+/* Where a path was written, so that a mistake inside it has a column. */
+struct path_text {
+    slice text;
+    unsigned line, column;
+    bool quoted;
+};
+struct path_text path_of_value(const struct tree_node *n);
+struct path_text path_of_key(const struct tree_node *n);
+
+/* Complains about every key that is not in the NULL-ended list. False (and a complaint) if n is no mapping. */
+bool rules_check_map(struct rules_loading *x, const struct tree_node *n, const char *const *known);
+/* A non-empty scalar, or a complaint: "'name': expected <what>". */
+bool rules_check_text(struct rules_loading *x, const struct tree_node *n, const char *what);
+/* Calls each(x, child, owner) for a lone scalar or mapping, or for every child of a list. */
+void rules_for_each(struct rules_loading *x, const struct tree_node *n,
+                    void (*each)(struct rules_loading *x, const struct tree_node *n, void *owner), void *owner);
+bool rules_take_bool(struct rules_loading *x, const struct tree_node *n, bool *out);
+/* Compiles a path; the same text gets the same number. False after a complaint, or out of memory. */
+bool rules_add_path(struct rules_loading *x, struct path_set *set, struct path_text path, uint32_t *number);
+
+void rules_read_card(struct rules_loading *x, const struct tree_node *card);
+void rules_read_network_token(struct rules_loading *x, const struct tree_node *network_token);
+void rules_read_reply(struct rules_loading *x, const struct tree_node *reply);
+
+#endif
