@@ -21,19 +21,20 @@ struct http_head {
     /* request */
     slice method; /* of the allow-list: GET HEAD POST PUT PATCH DELETE OPTIONS */
     bool is_head_method;
-    slice target;    /* origin-form as received: path and query; absolute-form is taken apart */
+    slice target;    /* origin-form: path and query, as received; absolute-form is taken apart */
     slice path;      /* of target, without the query; begins with '/' */
     slice query;     /* without '?'; start NULL when there is no '?' */
     slice authority; /* the one Host */
-    bool expects_continue;
+    bool expects_continue; /* HTTP/1.1 with a body to come (RFC 9110 10.1.1) */
     /* answer */
     int status;
     slice reason;
     /* both */
     enum http_framing framing;
-    uint64_t length; /* with HTTP_LENGTH */
+    uint64_t length;      /* with HTTP_LENGTH, or with length_told */
+    bool length_told;     /* an answer without body (to HEAD, 304) that had a Content-Length: what a GET would have got */
     bool keep_alive;
-    struct http_field *fields; /* without framing and hop-by-hop ones: those are taken out by the reader */
+    struct http_field *fields; /* without Host (requests), framing and hop-by-hop ones: those are taken out by the reader */
     size_t field_count;
 };
 

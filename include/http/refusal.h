@@ -3,7 +3,8 @@
 #define HTTP_REFUSAL_H
 
 /* Why a message head or body framing is refused: one row of refusals.def each, with the name that logs, metrics and answers
- * show, the status, the sentence of the RFC, and the text. REFUSAL(name, status, rfc, text) */
+ * show, the status, the sentence of the RFC, and the text. REFUSAL(name, status, rfc, text). The status is for a refused request;
+ * a refused answer of the processor is always 502, whatever the row (ERR_UPSTREAM_ANSWER). */
 
 #include <stddef.h>
 
