@@ -133,6 +133,7 @@ void client_exchange_done(struct client *c, bool keep_alive)
     size_t used;
     (void)http_reader_feed(c->reader, SLICE_NONE, &used); /* lets go of the head's memory */
     enter_phase(c, PHASE_IDLE);
+    link_pause(c->link);
     link_resume(c->link); /* a pipelined request that waits is read in the next turn */
 }
 

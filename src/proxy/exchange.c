@@ -484,8 +484,12 @@ void exchange_body_end(struct exchange *x)
 bool exchange_takes_body(const struct exchange *x)
 {
     if (!x->streamed || x->state < EXCHANGE_BODY) return true;
-    if (body_held_bytes(x->body) > FLOW_HIGH_BYTES) return false;
-    return !x->upstream || link_unsent(upstream_link(x->upstream)) < FLOW_HIGH_BYTES;
+    size_t unsent = x->upstream ? link_unsent(upstream_link(x->upstream)) : 0;
+    if (unsent > FLOW_HIGH_BYTES) return false;
+    /* What is held waits for the keeper or the processor. If neither owes anything, only more of the body can free it (one
+     * long string, say), up to the route's buffer. */
+    bool owed = x->waiting || unsent || !x->upstream;
+    return body_held_bytes(x->body) <= FLOW_HIGH_BYTES || !owed;
 }
 
 void exchange_client_writable(struct exchange *x)
