@@ -47,7 +47,7 @@ typedef void (*vault_info_callback)(void *owner, result r, const struct card_inf
 
 /* The same PAN of the same merchant gives the same token (expiry and holder are brought up to date) unless unique. */
 void vault_card_put(struct vault *v, slice merchant, const struct card *card, bool unique, vault_info_callback done, void *owner);
-void vault_card_get(struct vault *v, slice merchant, slice token, vault_card_callback done, void *owner); /* ERR_TOKEN_NOT_FOUND; the card is valid for the call */
+void vault_card_get(struct vault *v, slice merchant, slice token, vault_card_callback done, void *owner); /* ERR_TOKEN_NOT_FOUND; the card is valid for the call; CARD_PAN_REMOVED: number_len is 0 */
 struct card_change {
     bool set_expiry, set_holder, remove_pan;
     uint8_t month;
@@ -70,6 +70,7 @@ enum permission { /* bit set; names as in 'key create --permit' */
     PERMIT_DEFAULT = PERMIT_PROXY | PERMIT_TOKENIZE | PERMIT_READ | PERMIT_CHANGE | PERMIT_DELETE,
 };
 bool permission_parse(slice list /* "proxy,read" or "all" */, unsigned *bits);
+const char *permission_name(unsigned bit); /* one bit; NULL: none of ours */
 enum { API_KEY_TEXT_BYTES = 64, API_KEY_ID_BYTES = 12, API_KEY_CIDRS_MAX = 16 };
 struct api_key_info {
     char id[API_KEY_ID_BYTES + 1];
@@ -95,9 +96,9 @@ struct audit_entry {
     result outcome;
 };
 MUST_USE result vault_audit(struct vault *v, const struct audit_entry *e); /* buffered; written by vault_flush. ERR_VAULT_AUDIT once a write failed: fail closed */
-
-/* False once an audit line could not be written: asked after vault_flush(), before the answers of the turn leave. */
-bool vault_audit_is_sound(const struct vault *v);
+/* True from a failed write until one works again. The lines of a turn are written by vault_flush, so what a turn reveals must
+ * leave the process after vault_flush, and not at all while this is true. */
+bool vault_audit_is_failing(const struct vault *v);
 
 /* --- administration --- */
 struct vault_stat {

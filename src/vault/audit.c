@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char file_name[] = "audit.log";
+enum {
+    PENDING_MAX_BYTES = 4 << 20,
+    WORD_MAX_BYTES = 128,
+    BODY_MAX_BYTES = 1536,
+    HASH_HEX_BYTES = 2 * AUDIT_HASH_BYTES,
+    TIME_BYTES = CLOCK_RFC3339_BYTES - 1,
+    TAIL_BYTES = 4096, /* holds the longest line */
+    REQUEST_DIGITS = 16,
+};
+
+struct audit {
+    int fd;
+    struct audit_head head;
+    uint64_t size;       /* of the file when the head was its end */
+    struct buf pending;  /* bodies that wait for the flush: length 2, text */
+    struct buf out;
+    bool read_only, failing, unsynced;
+    int64_t second;      /* whose text stands in time_text */
+    char time_text[CLOCK_RFC3339_BYTES];
+};
+
+/* --- the chain --- */
+
+result audit_hash(const uint8_t prev[AUDIT_HASH_BYTES], slice body, uint8_t out[AUDIT_HASH_BYTES])
+{
+    static EVP_MD *sha256; /* fetched once; the context is kept, since one line per payment goes through here */
+    static EVP_MD_CTX *ctx;
+    if (!sha256) sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!ctx) ctx = EVP_MD_CTX_new();
+    bool good = sha256 && ctx && EVP_DigestInit_ex2(ctx, sha256, NULL) == 1 &&
+                EVP_DigestUpdate(ctx, prev, AUDIT_HASH_BYTES) == 1 && EVP_DigestUpdate(ctx, body.at, body.len) == 1 &&
+                EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    return good ? OK : FAIL(CRYPTO);
+}
+
+static char *put_hex(char *at, const uint8_t *bytes, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < len; i++) {
+        *at++ = hex[bytes[i] >> 4];
+        *at++ = hex[bytes[i] & 15];
+    }
+    return at;
+}
+
+static bool get_hex(const char *at, uint8_t *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned n = 0;
+        for (size_t j = 0; j < 2; j++) {
+            char c = at[2 * i + j];
+            if (c >= '0' && c <= '9') n = n * 16 + (unsigned)(c - '0');
+            else if (c >= 'a' && c <= 'f') n = n * 16 + (unsigned)(c - 'a' + 10);
+            else return false;
+        }
+        out[i] = (uint8_t)n;
+    }
+    return true;
+}
+
+/* --- one line: hand-made, since it is written for each payment --- */
+
+static char *put(char *at, slice text)
+{
+    if (text.len) memcpy(at, text.at, text.len);
+    return at + text.len;
+}
+
+static bool is_hex_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* A token of ours: 8-4-4-4-12 lower-case hex digits. */
+static bool is_uuid(slice s)
+{
+    if (s.len != 36) return false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? s.at[i] != '-' : !is_hex_digit(s.at[i])) return false;
+    }
+    return true;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* How many digits stand in the run that starts at s.at[from], looking past separators; *end: just behind the last. */
+static size_t digit_run(slice s, size_t from, size_t *end)
+{
+    size_t digits = 0;
+    for (size_t i = from; i < s.len && (is_digit(s.at[i]) || s.at[i] == '-' || s.at[i] == '_' || s.at[i] == ' '); i++) {
+        if (!is_digit(s.at[i])) continue;
+        digits++;
+        *end = i + 1;
+    }
+    return digits;
+}
+
+/* A caller may send a PAN where a token should be, and with separators in it: what could be one is cut (PCI DSS 3.4.1). */
+static char *put_word(char *at, slice s)
+{
+    if (is_uuid(s)) return put(at, s);
+    if (s.len > WORD_MAX_BYTES) s.len = WORD_MAX_BYTES;
+    for (size_t i = 0; i < s.len;) {
+        char c = s.at[i];
+        size_t end = 0;
+        if (is_digit(c) && digit_run(s, i, &end) >= PAN_MIN_DIGITS) {
+            at = put(at, slice_range(s, i, i + 6));
+            *at++ = 'x';
+            at = put(at, slice_range(s, end - 4, end));
+            i = end;
+            continue;
+        }
+        *at++ = c > ' ' && c < 0x7F && c != '"' && c != '\\' ? c : '?';
+        i++;
+    }
+    return at;
+}
+
+static char *put_time(struct audit *a, char *at)
+{
+    int64_t now = clock_wall_ms(), second = now / 1000;
+    if (second != a->second) {
+        clock_rfc3339(now, a->time_text);
+        a->second = second;
+    }
+    memcpy(at, a->time_text, TIME_BYTES);
+    unsigned ms = (unsigned)(now % 1000);
+    at[TIME_BYTES - 4] = (char)('0' + ms / 100); /* "….mmmZ" */
+    at[TIME_BYTES - 3] = (char)('0' + ms / 10 % 10);
+    at[TIME_BYTES - 2] = (char)('0' + ms % 10);
+    return at + TIME_BYTES;
+}
+
+static char *put_request(char *at, uint64_t request)
+{
+    uint8_t bytes[REQUEST_DIGITS / 2];
+    if (request == 0) return at;
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(request >> (56 - 8 * i));
+    return put_hex(at, bytes, sizeof bytes);
+}
+
+/* Everything between the number and the chain. */
+static size_t format_body(struct audit *a, const struct audit_entry *e, char body[BODY_MAX_BYTES])
+{
+    char *at = put(body, SLICE(",\"time\":\""));
+    at = put_time(a, at);
+    at = put(at, SLICE("\",\"action\":\""));
+    at = put_word(at, slice_of(e->action));
+    at = put(at, SLICE("\",\"merchant\":\""));
+    at = put_word(at, e->merchant);
+    at = put(at, SLICE("\",\"actor\":\""));
+    at = put_word(at, e->actor);
+    at = put(at, SLICE("\",\"token\":\""));
+    at = put_word(at, e->token);
+    at = put(at, SLICE("\",\"route\":\""));
+    at = put_word(at, e->route);
+    at = put(at, SLICE("\",\"request\":\""));
+    at = put_request(at, e->request);
+    at = put(at, SLICE("\",\"outcome\":\""));
+    at = put(at, e->outcome.err ? slice_of(error_name(e->outcome.err)) : SLICE("OK"));
+    at = put(at, SLICE("\""));
+    return (size_t)(at - body);
+}
+
+/* Bounded by construction: six words of at most WORD_MAX_BYTES, the rest is ours. */
+_Static_assert(6 * WORD_MAX_BYTES + 512 <= BODY_MAX_BYTES, "a body holds its words");
+
+result audit_add(struct audit *a, const struct audit_entry *e)
+{
+    ENSURE(!a->failing, VAULT_AUDIT);
+    TRY(buf_reserve(&a->pending, BODY_MAX_BYTES + 2));
+    char *room = buf_room(&a->pending);
+    size_t len = format_body(a, e, room + 2);
+    room[0] = (char)(len >> 8);
+    room[1] = (char)(len & 0xFF);
+    buf_added(&a->pending, len + 2);
+    return OK;
+}
+
+/* --- the file --- */
+
+static slice last_line(slice tail)
+{
+    if (tail.len == 0) return tail;
+    size_t from = tail.len - 1; /* its newline */
+    while (from > 0 && tail.at[from - 1] != '\n') from--;
+    return slice_range(tail, from, tail.len - 1);
+}
+
+static bool line_head(slice line, struct audit_head *out)
+{
+    static const slice before_hash = {",\"hash\":\"", 9}, before_seq = {"{\"seq\":", 7};
+    size_t ending = before_hash.len + HASH_HEX_BYTES + 2;
+    if (line.len < ending + before_seq.len || !slice_starts(line, before_seq) || !slice_ends(line, SLICE("\"}"))) return false;
+    slice seq = slice_after(line, before_seq.len);
+    seq = slice_range(seq, 0, slice_find(seq, ','));
+    const char *hash = line.at + line.len - 2 - HASH_HEX_BYTES;
+    return slice_to_u64(seq, UINT64_MAX, &out->seq) && get_hex(hash, out->hash, sizeof out->hash);
+}
+
+/* Takes the file's end for the head: at start, and when another process has appended. A last line that was cut off (power
+ * failure) is removed, as it was never acknowledged; the anchor would tell if it was more than that. */
+static result take_up_tail(struct audit *a)
+{
+    char room[TAIL_BYTES];
+    struct stat st;
+    ENSURE(fstat(a->fd, &st) == 0, IO);
+    uint64_t size = (uint64_t)st.st_size;
+    if (size == a->size) return OK;
+    size_t want = size < sizeof room ? (size_t)size : sizeof room;
+    ssize_t got = pread(a->fd, room, want, (off_t)(size - want));
+    ENSURE(got == (ssize_t)want, IO);
+    slice tail = {room, want};
+    while (tail.len && tail.at[tail.len - 1] != '\n') tail.len--;
+    ENSURE(tail.len > 0 || want == size, VAULT_AUDIT_CHAIN);
+    if (tail.len < want && !a->read_only) {
+        log_plain(LOG_LEVEL_WARN, "audit_cut_line", "the last line of the audit trail was incomplete and was removed");
+        size -= want - tail.len;
+        ENSURE(ftruncate(a->fd, (off_t)size) == 0, IO);
+    }
+    struct audit_head head = {0};
+    ENSURE(tail.len == 0 || line_head(last_line(tail), &head), VAULT_AUDIT_CHAIN);
+    a->head = head;
+    a->size = size;
+    return OK;
+}
+
+static result lock_file(int fd, int how)
+{
+    while (flock(fd, how) == -1) ENSURE(errno == EINTR, IO);
+    return OK;
+}
+
+result audit_create(int folder)
+{
+    return file_replace(folder, file_name, SLICE_NONE);
+}
+
+result audit_open(int folder, bool read_only, struct audit **out)
+{
+    struct audit *a = calloc(1, sizeof *a);
+    ENSURE(a != NULL, MEMORY);
+    buf_init(&a->pending, PENDING_MAX_BYTES);
+    buf_init(&a->out, 2 * PENDING_MAX_BYTES);
+    a->size = UINT64_MAX;
+    a->fd = openat(folder, file_name, (read_only ? O_RDONLY : O_RDWR | O_APPEND) | O_CLOEXEC | O_NOFOLLOW);
+    result r = a->fd != -1 ? OK : errno == ENOENT ? FAIL(VAULT_AUDIT_CHAIN) : FAIL(IO);
+    if (!failed(r) && !read_only) {
+        r = lock_file(a->fd, LOCK_EX);
+        if (!failed(r)) r = take_up_tail(a);
+        if (a->fd != -1) (void)flock(a->fd, LOCK_UN);
+    }
+    if (failed(r)) {
+        audit_close(a);
+        return r;
+    }
+    *out = a;
+    return OK;
+}
+
+void audit_close(struct audit *a)
+{
+    if (!a) return;
+    if (a->fd != -1) (void)close(a->fd);
+    buf_done(&a->pending);
+    buf_done(&a->out);
+    free(a);
+}
+
+/* --- writing a turn's lines --- */
+
+static result append_line(struct buf *out, slice body, struct audit_head *head)
+{
+    enum { CHAIN_BYTES = 64 + 2 * HASH_HEX_BYTES };
+    TRY(buf_reserve(out, body.len + CHAIN_BYTES));
+    size_t start = out->len;
+    TRY(buf_append(out, SLICE("{\"seq\":")));
+    TRY(buf_append_u64(out, head->seq + 1));
+    TRY(buf_append(out, body));
+    uint8_t hash[AUDIT_HASH_BYTES];
+    TRY(audit_hash(head->hash, slice_after(buf_slice(out), start), hash));
+    char *room = buf_room(out), *at = put(room, SLICE(",\"prev\":\""));
+    at = put_hex(at, head->hash, sizeof head->hash);
+    at = put(at, SLICE("\",\"hash\":\""));
+    at = put_hex(at, hash, sizeof hash);
+    at = put(at, SLICE("\"}\n"));
+    buf_added(out, (size_t)(at - room));
+    memcpy(head->hash, hash, sizeof hash);
+    head->seq++;
+    return OK;
+}
+
+static result format_pending(struct audit *a, struct audit_head *head)
+{
+    slice rest = buf_slice(&a->pending);
+    buf_clear(&a->out);
+    while (rest.len) {
+        size_t len = (size_t)(uint8_t)rest.at[0] << 8 | (uint8_t)rest.at[1];
+        TRY(append_line(&a->out, slice_range(rest, 2, 2 + len), head));
+        rest = slice_after(rest, 2 + len);
+    }
+    return OK;
+}
+
+static result write_lines(struct audit *a)
+{
+    TRY(take_up_tail(a));
+    struct audit_head head = a->head;
+    TRY(format_pending(a, &head));
+    result r = file_write_all(a->fd, buf_slice(&a->out));
+    if (failed(r)) {
+        (void)ftruncate(a->fd, (off_t)a->size); /* no half line */
+        a->size = UINT64_MAX;                   /* looked at again before the next try */
+        return r;
+    }
+    a->head = head;
+    a->size += a->out.len;
+    a->unsynced = true;
+    return OK;
+}
+
+void audit_flush(struct audit *a)
+{
+    if (a->pending.len == 0) return;
+    result r = lock_file(a->fd, LOCK_EX);
+    if (!failed(r)) {
+        r = write_lines(a);
+        (void)flock(a->fd, LOCK_UN);
+    }
+    if (failed(r)) {
+        if (!a->failing) log_failure("audit_write", r);
+        a->failing = true; /* the lines stay and are tried again; nothing new is taken meanwhile */
+        return;
+    }
+    if (a->failing) log_plain(LOG_LEVEL_WARN, "audit_write", "the audit trail can be written again");
+    a->failing = false;
+    buf_clear(&a->pending);
+    buf_clear(&a->out);
+}
+
+bool audit_is_failing(const struct audit *a)
+{
+    return a->failing;
+}
+
+result audit_sync(struct audit *a)
+{
+    if (!a->unsynced) return OK;
+    if (fdatasync(a->fd) == -1) {
+        a->failing = true;
+        return FAIL(VAULT_AUDIT);
+    }
+    a->unsynced = false;
+    return OK;
+}
+
+struct audit_head audit_head(const struct audit *a)
+{
+    return a->head;
+}
+
+uint64_t audit_bytes(const struct audit *a)
+{
+    struct stat st;
+    return fstat(a->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+result audit_last(int folder, uint64_t *seq)
+{
+    struct audit a = {.size = UINT64_MAX, .read_only = true};
+    *seq = 0;
+    a.fd = openat(folder, file_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ENSURE(a.fd != -1, IO);
+    result r = lock_file(a.fd, LOCK_SH);
+    if (!failed(r)) r = take_up_tail(&a);
+    (void)flock(a.fd, LOCK_UN);
+    (void)close(a.fd);
+    if (!failed(r)) *seq = a.head.seq;
+    return r;
+}

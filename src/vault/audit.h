@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_AUDIT_H
+#define VAULT_AUDIT_H
+
+/* The audit trail: one JSON object a line, each carrying the hash of the line before.
+ *
+ *     {"seq":2,"time":"…","action":"reveal","merchant":"shop",…,"outcome":"OK","prev":"<hash of line 1>","hash":"…"}
+ *     hash = SHA-256(prev, 32 bytes | the line up to ,"prev")            prev of line 1: 32 zero bytes
+ *
+ * Several processes append: under flock, after taking up what others have appended. Lines of a turn go out as one write().
+ * Each field is checked text; a run of 12 or more digits that is no token of ours shows as its first six, 'x', its last four. */
+
+#include "base/buf.h"
+#include "vault/vault.h"
+
+enum { AUDIT_HASH_BYTES = 32 };
+struct audit_head {
+    uint64_t seq;
+    uint8_t hash[AUDIT_HASH_BYTES];
+};
+struct audit;
+
+MUST_USE result audit_create(int folder);
+MUST_USE result audit_open(int folder, bool read_only, struct audit **out);
+void audit_close(struct audit *a);
+MUST_USE result audit_add(struct audit *a, const struct audit_entry *e); /* ERR_VAULT_AUDIT while writing fails; ERR_MEMORY */
+void audit_flush(struct audit *a);
+bool audit_is_failing(const struct audit *a);
+MUST_USE result audit_sync(struct audit *a); /* fdatasync of what was written since the last */
+/* Head after what this process wrote or took up last. */
+struct audit_head audit_head(const struct audit *a);
+uint64_t audit_bytes(const struct audit *a);
+
+/* Reads the whole file. bad_line: the first that does not fit, 0: whole. anchor (may have seq 0) must be in the chain. */
+MUST_USE result audit_verify(int folder, const struct audit_head *anchor, uint64_t *lines, uint64_t *bad_line);
+/* Number of the last line. */
+MUST_USE result audit_last(int folder, uint64_t *seq);
+/* Copies the file, whole lines only, into another folder. */
+MUST_USE result audit_copy(int folder, int target_folder);
+
+/* The chain, for writer and verifier. */
+MUST_USE result audit_hash(const uint8_t prev[AUDIT_HASH_BYTES], slice body, uint8_t out[AUDIT_HASH_BYTES]);
+
+#endif
