@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "body/placeholder.h"
+
+#include <string.h>
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool is_word_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+}
+
+/* --- the grammar --- */
+
+struct reader {
+    slice rest;
+};
+
+static void skip_blanks(struct reader *r)
+{
+    while (r->rest.len && is_blank(r->rest.at[0])) r->rest = slice_after(r->rest, 1);
+}
+
+static bool take(struct reader *r, char c)
+{
+    skip_blanks(r);
+    if (!r->rest.len || r->rest.at[0] != c) return false;
+    r->rest = slice_after(r->rest, 1);
+    return true;
+}
+
+/* Up to the next blank or separator; may be empty. */
+static slice take_word(struct reader *r)
+{
+    skip_blanks(r);
+    size_t n = 0;
+    while (n < r->rest.len && !is_blank(r->rest.at[n]) && r->rest.at[n] != ':' && r->rest.at[n] != '|') n++;
+    slice word = slice_range(r->rest, 0, n);
+    r->rest = slice_after(r->rest, n);
+    return word;
+}
+
+static bool is_token(slice word)
+{
+    for (size_t i = 0; i < word.len; i++)
+        if (!is_word_char(word.at[i])) return false;
+    return word.len >= TOKEN_ID_MIN_BYTES && word.len <= TOKEN_ID_MAX_BYTES;
+}
+
+static bool is_word(slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_word_char(text.at[i]) && text.at[i] != '/') return false;
+    return text.len > 0;
+}
+
+static bool parse_kind(slice word, enum token_kind *out)
+{
+    for (enum token_kind k = TOKEN_PERMANENT; k <= TOKEN_TEMPORAL; k++) {
+        if (!slice_is(word, token_kind_placeholder(k))) continue;
+        *out = k;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_extract(slice word, enum element *out)
+{
+    static const struct {
+        const char *name;
+        enum element element;
+    } extracts[] = {
+        {"card", ELEMENT_NUMBER},   {"name", ELEMENT_HOLDER},           {"expiration", ELEMENT_EXPIRY},
+        {"cvv", ELEMENT_CVC},       {"last4", ELEMENT_LAST4},           {"bin", ELEMENT_BIN},
+        {"eci", ELEMENT_ECI},       {"cryptogram", ELEMENT_CRYPTOGRAM}, {"token", ELEMENT_TOKEN},
+    };
+    for (size_t i = 0; i < sizeof extracts / sizeof *extracts; i++) {
+        if (!slice_is(word, extracts[i].name)) continue;
+        *out = extracts[i].element;
+        return true;
+    }
+    return false;
+}
+
+/* extract, date, parse: each at most once, in this order. */
+static result parse_stage(slice name, slice value, struct placeholder *p)
+{
+    if (slice_is(name, "extract")) {
+        ENSURE(!p->has_extract && p->date == DATE_DEFAULT && !p->parse_integer, PLACEHOLDER_STAGE);
+        ENSURE(parse_extract(value, &p->element), PLACEHOLDER_STAGE);
+        /* A permanent token never has a CVC (PCI DSS 3.3.1: not kept after authorization). */
+        ENSURE(p->element != ELEMENT_CVC || p->kind == TOKEN_TEMPORAL, PLACEHOLDER_STAGE);
+        p->has_extract = true;
+        return OK;
+    }
+    if (slice_is(name, "date")) {
+        ENSURE(p->date == DATE_DEFAULT && !p->parse_integer, PLACEHOLDER_STAGE);
+        ENSURE(!p->has_extract || p->element == ELEMENT_EXPIRY, PLACEHOLDER_STAGE);
+        /* MMYY is for rules only: the vendors' templates do not have it. */
+        ENSURE(date_format_parse(value, &p->date) && p->date != DATE_MMYY, PLACEHOLDER_STAGE);
+        return OK;
+    }
+    ENSURE(slice_is(name, "parse") && !p->parse_integer, PLACEHOLDER_STAGE);
+    ENSURE(slice_is(value, "integer") || slice_is(value, "int"), PLACEHOLDER_STAGE);
+    p->parse_integer = true;
+    return OK;
+}
+
+result placeholder_parse(slice text, struct placeholder *out)
+{
+    struct reader r = {text};
+    *out = (struct placeholder){.date = DATE_DEFAULT};
+    slice token = take_word(&r);
+    ENSURE(is_token(token), PLACEHOLDER_TOKEN);
+    ENSURE(take(&r, ':'), PLACEHOLDER_SYNTAX);
+    ENSURE(parse_kind(take_word(&r), &out->kind), PLACEHOLDER_KIND);
+    memcpy(out->token, token.at, token.len);
+    out->token_len = (uint8_t)token.len;
+    while (take(&r, '|')) {
+        slice name = take_word(&r);
+        ENSURE(is_word(name) && take(&r, ':'), PLACEHOLDER_SYNTAX);
+        slice value = take_word(&r);
+        ENSURE(is_word(value), PLACEHOLDER_SYNTAX);
+        TRY(parse_stage(name, value, out));
+    }
+    skip_blanks(&r);
+    ENSURE(r.rest.len == 0, PLACEHOLDER_SYNTAX);
+    return OK;
+}
+
+result placeholder_resolve(const struct placeholder *p, const struct plan_field *field, bool whole,
+                           struct placeholder_wish *out)
+{
+    bool by_rules = !p->has_extract && field;
+    *out = (struct placeholder_wish){.element = p->has_extract ? p->element : field ? field->element : ELEMENT_NUMBER};
+    ENSURE(p->date == DATE_DEFAULT || element_is_date(out->element), PLACEHOLDER_STAGE);
+    out->format = p->date != DATE_DEFAULT ? p->date : by_rules ? field->format : DATE_DEFAULT;
+    ENSURE(!p->parse_integer || whole, PLACEHOLDER_MIXED_NUMBER);
+    out->as_number = whole && (p->parse_integer || (by_rules && field->as_number));
+    ENSURE(!out->as_number || element_is_digits(out->element, out->format), ELEMENT_FORMAT);
+    return OK;
+}
+
+/* --- the scanner --- */
+
+size_t placeholder_find_opener(slice text)
+{
+    enum { STEP = 32 };
+    size_t i = 0;
+    for (; text.len - i >= STEP; i += STEP) { /* without a branch inside: compilers make vector code of it */
+        unsigned char hit = 0;
+        for (size_t k = 0; k < STEP; k++) hit |= (unsigned char)((text.at[i + k] == '{') | (text.at[i + k] == '<'));
+        if (hit) break;
+    }
+    while (i < text.len && !placeholder_is_opener(text.at[i])) i++;
+    return i;
+}
+
+static result idle(struct placeholder_scanner *s)
+{
+    s->state = PLACEHOLDER_IDLE;
+    return OK;
+}
+
+/* Plain text so far; <c> may be the first brace of something else. */
+static result again(struct placeholder_scanner *s, char c, uint64_t from)
+{
+    if (!placeholder_is_opener(c)) return idle(s);
+    s->state = PLACEHOLDER_BRACE;
+    s->open = c;
+    s->start = from;
+    return OK;
+}
+
+static result keep(struct placeholder_scanner *s, char c, enum placeholder_state next)
+{
+    if (s->len == PLACEHOLDER_MAX_CHARS) {
+        ENSURE(s->state < PLACEHOLDER_BODY, PLACEHOLDER_SYNTAX);
+        return idle(s);
+    }
+    s->text[s->len++] = c;
+    s->state = next;
+    return OK;
+}
+
+static result push_brace(struct placeholder_scanner *s, char c, uint64_t from)
+{
+    if (c != s->open) return again(s, c, from);
+    s->state = PLACEHOLDER_OPEN;
+    s->second = from;
+    s->len = 0;
+    s->is_odd_token = s->has_blank = false;
+    return OK;
+}
+
+static result push_open(struct placeholder_scanner *s, char c, uint64_t from)
+{
+    if (c == s->open && !s->has_blank) { /* "{{{": the last two count */
+        s->start = s->second;
+        s->second = from;
+        return OK;
+    }
+    if (is_blank(c)) {
+        s->has_blank = true;
+        return keep(s, c, PLACEHOLDER_OPEN);
+    }
+    if (placeholder_is_opener(c) || c == '}' || c == '>' || c == '|') return again(s, c, from);
+    s->is_odd_token = !is_word_char(c);
+    return keep(s, c, c == ':' ? PLACEHOLDER_COLON : PLACEHOLDER_TOKEN);
+}
+
+static result push_token(struct placeholder_scanner *s, char c, uint64_t from)
+{
+    if (is_blank(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
+    if (c == ':') return keep(s, c, PLACEHOLDER_COLON);
+    if (placeholder_is_opener(c) || c == '}' || c == '>' || c == '|') return again(s, c, from);
+    s->is_odd_token |= !is_word_char(c);
+    return keep(s, c, PLACEHOLDER_TOKEN);
+}
+
+static result push_colon(struct placeholder_scanner *s, char c, uint64_t from)
+{
+    if (is_blank(c)) return keep(s, c, PLACEHOLDER_COLON);
+    if (!is_word_char(c)) return again(s, c, from);
+    s->kind_at = s->len;
+    return keep(s, c, PLACEHOLDER_KIND);
+}
+
+/* Past the second word. With a first word that cannot be a token it is a placeholder only if it names one of our kinds:
+ * "{{ 12.30 : noon }}" is plain text, "{{ tok.123 : detokenize }}" is a mistake to be told. */
+static result push_kind(struct placeholder_scanner *s, char c, uint64_t from)
+{
+    enum token_kind kind;
+    if (is_word_char(c)) return keep(s, c, PLACEHOLDER_KIND);
+    if (s->is_odd_token && !parse_kind((slice){s->text + s->kind_at, (size_t)s->len - s->kind_at}, &kind))
+        return again(s, c, from);
+    s->last = 0;
+    s->second = from;
+    s->state = PLACEHOLDER_BODY;
+    return OK;
+}
+
+static result push_body(struct placeholder_scanner *s, char c, uint64_t to, struct placeholder_found *found,
+                        bool *is_found)
+{
+    char close = s->open == '{' ? '}' : '>';
+    ENSURE(!(placeholder_is_opener(c) && c == s->last), PLACEHOLDER_SYNTAX);
+    if (c != close || s->last != close) {
+        s->last = c;
+        return keep(s, c, PLACEHOLDER_BODY);
+    }
+    s->state = PLACEHOLDER_IDLE;
+    *is_found = true;
+    found->start = s->start;
+    found->end = to;
+    return placeholder_parse((slice){s->text, s->len - 1u /* without the first closing brace */}, &found->what);
+}
+
+result placeholder_push(struct placeholder_scanner *s, char c, uint64_t from, uint64_t to,
+                        struct placeholder_found *found, bool *is_found)
+{
+    *is_found = false;
+    switch (s->state) {
+    case PLACEHOLDER_IDLE:
+        return again(s, c, from);
+    case PLACEHOLDER_BRACE:
+        return push_brace(s, c, from);
+    case PLACEHOLDER_OPEN:
+        return push_open(s, c, from);
+    case PLACEHOLDER_TOKEN:
+        return push_token(s, c, from);
+    case PLACEHOLDER_AFTER_TOKEN:
+        if (is_blank(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
+        return c == ':' ? keep(s, c, PLACEHOLDER_COLON) : again(s, c, from);
+    case PLACEHOLDER_COLON:
+        return push_colon(s, c, from);
+    case PLACEHOLDER_KIND:
+        TRY(push_kind(s, c, from));
+        if (s->state != PLACEHOLDER_BODY) return OK;
+        return push_body(s, c, to, found, is_found);
+    case PLACEHOLDER_BODY:
+        return push_body(s, c, to, found, is_found);
+    }
+    return FAIL(INTERNAL);
+}
+
+uint64_t placeholder_sure(const struct placeholder_scanner *s, uint64_t at)
+{
+    return s->state == PLACEHOLDER_IDLE ? at : s->start;
+}

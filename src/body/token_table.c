@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "body/token_table.h"
+
+#include "body/credential.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(entry) ((entry)->is_lost = true)
+#include <uthash.h>
+
+/* A payment has one token or two, so the first few are simply compared; a batch gets a hash table. */
+enum { COMPARED = 8, FIRST_ENTRIES = 2 };
+
+struct entry {
+    enum token_kind kind;
+    uint32_t index;
+    uint8_t len;
+    bool is_lost; /* the hash table had no memory for it */
+    char id[TOKEN_ID_MAX_BYTES];
+    UT_hash_handle hh;
+};
+
+struct token_table {
+    token_callback on_new;
+    void *owner;
+    size_t left; /* placeholders still allowed */
+    struct entry **entries;
+    uint32_t count, cap;
+    struct entry *by_id; /* entries from COMPARED on */
+};
+
+const char *token_kind_placeholder(enum token_kind k)
+{
+    return k == TOKEN_PERMANENT ? "detokenize" : "transaction";
+}
+
+struct token_table *token_table_new(size_t max_placeholders, token_callback on_new, void *owner)
+{
+    struct token_table *t = malloc(sizeof *t);
+    if (t) *t = (struct token_table){.left = max_placeholders, .on_new = on_new, .owner = owner};
+    return t;
+}
+
+void token_table_free(struct token_table *t)
+{
+    if (!t) return;
+    HASH_CLEAR(hh, t->by_id);
+    for (uint32_t i = 0; i < t->count; i++) free(t->entries[i]);
+    free(t->entries);
+    free(t);
+}
+
+static struct entry *find(const struct token_table *t, slice id)
+{
+    struct entry *found = NULL;
+    for (uint32_t i = 0; i < t->count && i < COMPARED; i++) {
+        struct entry *e = t->entries[i];
+        if (slice_eq((slice){e->id, e->len}, id)) return e;
+    }
+    if (t->by_id) HASH_FIND(hh, t->by_id, id.at, id.len, found);
+    return found;
+}
+
+static result grow(struct token_table *t)
+{
+    if (t->count < t->cap) return OK;
+    uint32_t cap = t->cap ? t->cap * 2 : FIRST_ENTRIES;
+    struct entry **entries = realloc(t->entries, cap * sizeof *entries);
+    ENSURE(entries != NULL, MEMORY);
+    t->entries = entries;
+    t->cap = cap;
+    return OK;
+}
+
+static result insert(struct token_table *t, slice id, enum token_kind kind, struct entry **out)
+{
+    TRY(grow(t));
+    struct entry *e = malloc(sizeof *e);
+    ENSURE(e != NULL, MEMORY);
+    e->kind = kind;
+    e->index = t->count;
+    e->len = (uint8_t)id.len;
+    e->is_lost = false;
+    memcpy(e->id, id.at, id.len);
+    if (t->count >= COMPARED) {
+        HASH_ADD_KEYPTR(hh, t->by_id, e->id, e->len, e);
+        if (e->is_lost) {
+            free(e);
+            return FAIL(MEMORY);
+        }
+    }
+    t->entries[t->count++] = e;
+    *out = e;
+    return OK;
+}
+
+result token_table_add(struct token_table *t, slice id, enum token_kind kind, uint32_t *index)
+{
+    ENSURE(id.len >= TOKEN_ID_MIN_BYTES && id.len <= TOKEN_ID_MAX_BYTES, PLACEHOLDER_TOKEN);
+    ENSURE(t->left > 0, PLACEHOLDER_COUNT);
+    struct entry *e = find(t, id);
+    bool is_new = e == NULL;
+    if (is_new) TRY(insert(t, id, kind, &e));
+    ENSURE(e->kind == kind, TOKEN_WRONG_KIND);
+    t->left--;
+    *index = e->index;
+    if (is_new && t->on_new) t->on_new(t->owner, e->index);
+    return OK;
+}
+
+uint32_t token_table_count(const struct token_table *t)
+{
+    return t->count;
+}
+
+static const struct entry *entry_at(const struct token_table *t, uint32_t index)
+{
+    assert(index < t->count);
+    return t->entries[index];
+}
+
+slice token_table_id(const struct token_table *t, uint32_t index)
+{
+    const struct entry *e = entry_at(t, index);
+    return (slice){e->id, e->len};
+}
+
+enum token_kind token_table_kind(const struct token_table *t, uint32_t index)
+{
+    return entry_at(t, index)->kind;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "walker.h"
+
+#include <string.h>
+
+result walk_add_slot(struct walk *w, const struct placeholder_found *found, const struct plan_field *field, bool whole,
+                     unsigned grow)
+{
+    const struct placeholder *p = &found->what;
+    struct placeholder_wish wish;
+    uint32_t token, index;
+    TRY(placeholder_resolve(p, field, whole, &wish));
+    TRY(token_table_add(w->tokens, (slice){p->token, p->token_len}, p->kind, &token));
+    struct splice_entry e = {
+        .kind = SPLICE_SLOT,
+        .start = found->start,
+        .end = found->end,
+        .token = token,
+        .element = (uint8_t)wish.element,
+        .format = (uint8_t)wish.format,
+        .why = p->has_extract ? SPLICE_WHY_EXTRACT : field ? SPLICE_WHY_RULES : SPLICE_WHY_DEFAULT,
+        .as_number = wish.as_number,
+    };
+    if (wish.as_number) {
+        e.start -= grow;
+        e.end += grow;
+    }
+    return splice_add(&w->splice, &e, &index);
+}
+
+result walk_fail(struct walk *w, enum error err, uint64_t offset)
+{
+    if (w->fault.err == ERR_NONE) {
+        w->fault.err = err;
+        w->fault.offset = offset;
+    }
+    return (result){err};
+}
+
+void walk_fault_text(struct walk *w, slice text)
+{
+    size_t len = strlen(w->fault.path), room = sizeof w->fault.path - 1 - len;
+    if (text.len > room) {
+        text.len = room;
+        while (text.len && ((unsigned char)text.at[text.len] & 0xc0) == 0x80) text.len--;
+    }
+    for (size_t i = 0; i < text.len; i++) /* JSON has no control characters in names, a form may */
+        w->fault.path[len + i] = (unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f ? '?' : text.at[i];
+    w->fault.path[len + text.len] = 0;
+}

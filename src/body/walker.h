@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BODY_WALKER_H
+#define BODY_WALKER_H
+
+/* What every walker works on: the decoded bytes the body holds, and the splice it fills. A walker is fed after the bytes were
+ * stored, and looks at them where they are stored, so a token that arrives in pieces needs no second copy. */
+
+#include "body/body.h"
+#include "body/placeholder.h"
+#include "splice.h"
+
+struct walk {
+    const struct plan *plan;
+    struct token_table *tokens;
+    struct splice splice;
+    struct buf held;  /* decoded bytes not yet forgotten */
+    uint64_t base;    /* offset of held.at[0] */
+    bool streamed;    /* edits do not apply */
+    size_t max_names; /* member names remembered at one time */
+    struct body_fault fault;
+};
+
+static inline uint64_t walk_end(const struct walk *w)
+{
+    return w->base + w->held.len;
+}
+
+static inline const char *walk_at(const struct walk *w, uint64_t offset)
+{
+    return w->held.at + (offset - w->base);
+}
+
+static inline slice walk_raw(const struct walk *w, uint64_t from, uint64_t to)
+{
+    return (slice){walk_at(w, from), (size_t)(to - from)};
+}
+
+/* A slot for what the scanner found; <grow> bytes (quotes) on both sides go too when it becomes a bare number. */
+MUST_USE result walk_add_slot(struct walk *w, const struct placeholder_found *found, const struct plan_field *field,
+                              bool whole, unsigned grow);
+/* Notes where and why it failed; the first fault stays. */
+result walk_fail(struct walk *w, enum error err, uint64_t offset);
+void walk_fault_text(struct walk *w, slice text); /* appends to the fault's path, cut to size between characters */
+
+/* Every walker: feed() looks at what is new up to walk_end(), end() at the end of the body. sure(): no byte before it will be
+ * part of a slot that is not known yet. <all>: no more will come before the walk stops, so nothing may be put off. */
+struct json_walker;
+struct json_walker *json_walker_new(struct walk *w /* borrows */);
+MUST_USE result json_walker_feed(struct json_walker *j, bool all);
+MUST_USE result json_walker_end(struct json_walker *j);
+uint64_t json_walker_sure(const struct json_walker *j);
+void json_walker_free(struct json_walker *j);
+
+struct form_walker;
+struct form_walker *form_walker_new(struct walk *w);
+MUST_USE result form_walker_feed(struct form_walker *f);
+MUST_USE result form_walker_end(struct form_walker *f);
+uint64_t form_walker_sure(const struct form_walker *f);
+void form_walker_free(struct form_walker *f);
+
+struct text_walker;
+struct text_walker *text_walker_new(struct walk *w);
+MUST_USE result text_walker_feed(struct text_walker *t);
+uint64_t text_walker_sure(const struct text_walker *t);
+void text_walker_free(struct text_walker *t);
+
+#endif
