@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/reply.h"
+
+#include <check.h>
+#include <string.h>
+
+static struct buf out;
+
+static void set_up(void)
+{
+    buf_init(&out, 65536);
+}
+
+static void tear_down(void)
+{
+    buf_done(&out);
+}
+
+static bool has(const char *text)
+{
+    return slice_find_slice(buf_slice(&out), slice_of(text)) < out.len;
+}
+
+START_TEST(test_every_error_has_an_answer)
+{
+    enum error e = (enum error)(_i + 1);
+    struct reply r = reply_of_error(e);
+    ck_assert_int_ge(r.status, 400);
+    ck_assert_int_le(r.status, 599);
+    ck_assert_uint_gt(strlen(r.text), 10);
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has(error_name(e)));
+    ck_assert(has("x-cardveil-source: proxy\r\n"));
+    ck_assert(has("x-cardveil-request-id: 0000000000000001\r\n"));
+    ck_assert(has("{\"status\":\"fail\""));
+}
+END_TEST
+
+START_TEST(test_every_refusal_has_an_answer)
+{
+    enum http_refusal why = (enum http_refusal)(_i + 1);
+    struct reply r = reply_of_refusal(why);
+    ck_assert_int_ge(r.status, 400);
+    ck_assert(strncmp(r.description, "RFC ", 4) == 0 || strlen(r.description) > 10);
+    ck_assert(!failed(reply_write(&out, &r, 1, false, false)));
+    ck_assert(has("connection: close\r\n"));
+}
+END_TEST
+
+START_TEST(test_statuses_bring_their_fields)
+{
+    static const struct {
+        enum error e;
+        const char *field;
+    } cases[] = {{ERR_KEY_MISSING, "www-authenticate: "},
+                 {ERR_METHOD, "allow: "},
+                 {ERR_KEY_RATE, "retry-after: "},
+                 {ERR_KEEPER_AWAY, "retry-after: "}};
+    struct reply r = reply_of_error(cases[_i].e);
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has(cases[_i].field));
+}
+END_TEST
+
+START_TEST(test_unknown_outcome_is_told)
+{
+    struct reply r = reply_of_error(ERR_UPSTREAM_TIMEOUT);
+    r.outcome_unknown = true;
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has("x-cardveil-outcome: unknown\r\n"));
+    ck_assert(has("HTTP/1.1 504 "));
+}
+END_TEST
+
+START_TEST(test_place_is_told_and_escaped)
+{
+    struct body_fault fault = {.err = ERR_TOKEN_UNKNOWN, .offset = 17, .path = "$['a\"b']"};
+    struct reply r = reply_of_error(ERR_TOKEN_UNKNOWN);
+    r.fault = &fault;
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has("at byte 17 of the body"));
+    ck_assert(has("$['a\\\"b']"));
+}
+END_TEST
+
+START_TEST(test_head_answers_have_no_body)
+{
+    struct reply r = reply_of_error(ERR_ROUTE_NONE);
+    ck_assert(!failed(reply_write(&out, &r, 1, true, true)));
+    ck_assert(slice_ends(buf_slice(&out), SLICE("\r\n\r\n")));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("reply");
+    TCase *t = tcase_create("reply");
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_loop_test(t, test_every_error_has_an_answer, 0, ERR_COUNT - 1);
+    tcase_add_loop_test(t, test_every_refusal_has_an_answer, 0, REFUSAL_COUNT - 1);
+    tcase_add_loop_test(t, test_statuses_bring_their_fields, 0, 4);
+    tcase_add_test(t, test_unknown_outcome_is_told);
+    tcase_add_test(t, test_place_is_told_and_escaped);
+    tcase_add_test(t, test_head_answers_have_no_body);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int bad = srunner_ntests_failed(r);
+    srunner_free(r);
+    return bad ? 1 : 0;
+}
