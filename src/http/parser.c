@@ -233,11 +233,26 @@ static enum http_refusal framing_refusal(const struct http_reader *r, int other_
     return own;
 }
 
-static enum http_refusal field_refusal(const struct http_reader *r, char c)
+/* The byte that stands <back> before <pos> in the head, which may have come in an earlier feed. */
+static char byte_before(const struct http_reader *r, const char *pos, size_t back)
+{
+    size_t here = (size_t)(pos - r->feed_at);
+    if (here >= back) return r->feed_at[here - back];
+    size_t missing = back - here;
+    return missing <= r->text.len ? r->text.at[r->text.len - missing] : '\0';
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static enum http_refusal field_refusal(const struct http_reader *r, const char *pos, char c)
 {
     if (r->where != AT_VALUE) return REFUSAL_FIELD_NAME;
-    /* SP and HTAB may stand in a value: here they begin the line after it. */
-    return c == ' ' || c == '\t' ? REFUSAL_OBS_FOLD : REFUSAL_FIELD_VALUE;
+    /* Blanks may stand in a value: here one begins the line after it. After an empty value llhttp has passed it already. */
+    bool folded = is_blank(c) || (is_blank(byte_before(r, pos, 1)) && byte_before(r, pos, 2) == '\n');
+    return folded ? REFUSAL_OBS_FOLD : REFUSAL_FIELD_VALUE;
 }
 
 static enum http_refusal body_refusal(const struct http_reader *r, llhttp_errno_t err)
@@ -263,7 +278,7 @@ enum http_refusal parser_refusal(const struct http_reader *r, llhttp_errno_t err
     case HPE_PAUSED_H2_UPGRADE:
         return REFUSAL_VERSION;
     case HPE_INVALID_HEADER_TOKEN:
-        return field_refusal(r, c);
+        return field_refusal(r, pos, c);
     case HPE_UNEXPECTED_SPACE:
         return REFUSAL_OBS_FOLD;
     case HPE_STRICT:
