@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "role_priv.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "keeper/server.h"
+#include "vault/vault.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_message(struct role_process *p, const struct control_message *m, int fd)
+{
+    struct config *config = NULL;
+    result r;
+    switch (m->type) {
+    case CONTROL_RELAY:
+        r = fd >= 0 ? keeper_server_add_relay(p->own, m->number, fd) : FAIL(IO);
+        if (failed(r)) log_failure("relay_connection", r);
+        return;
+    case CONTROL_CONFIG:
+        r = fd >= 0 ? role_config(p, fd, &config) : FAIL(IO);
+        if (!failed(r)) r = keeper_server_configure(p->own, config, m->generation);
+        role_say(p, CONTROL_CONFIGURED, m->generation, r.err);
+        return;
+    default:
+        if (fd >= 0) close(fd);
+        return;
+    }
+}
+
+/* The key-encryption key may stand in the environment; the vault has its own copy now, in secret memory. */
+static void wipe_key_in_environment(slice key)
+{
+    char name[128] = {0};
+    if (!slice_starts(key, SLICE("env:")) || key.len - 4 >= sizeof name) return;
+    memcpy(name, key.at + 4, key.len - 4);
+    char *value = getenv(name);
+    if (value) secret_wipe(value, strlen(value));
+}
+
+static result open_vault(const struct config *config, struct vault **out)
+{
+    const struct vault_options options = {.path = config->vault_path, .key = config->vault_key,
+                                          .size_bytes = config->vault_size_bytes};
+    result r = vault_open(&options, out);
+    wipe_key_in_environment(config->vault_key);
+    return r;
+}
+
+static result start_server(struct role_process *p, struct config *config, struct vault *vault)
+{
+    /* The folder's name is read before the server takes the configuration. */
+    result r = role_enter_sandbox(p, SANDBOX_KEEPER, config->vault_path);
+    if (failed(r)) {
+        config_free(config);
+        return r;
+    }
+    struct keeper_server *server = NULL;
+    const struct keeper_server_options options = {p->loop, vault, config, p->generation};
+    r = keeper_server_new(&options, &server);
+    p->own = server;
+    return r;
+}
+
+int keeper_main(struct role_process *p)
+{
+    struct config *config = NULL;
+    struct vault *vault = NULL;
+    p->on_message = on_message;
+    result r = role_config(p, ROLE_FD_BUNDLE, &config);
+    if (failed(r)) return role_give_up(p, r);
+    log_start(role_name(p->start->role), p->start->number, config->log_level);
+    r = open_vault(config, &vault);
+    if (failed(r)) {
+        config_free(config);
+        return role_give_up(p, r);
+    }
+    r = start_server(p, config, vault);
+    if (failed(r)) {
+        vault_close(vault);
+        return role_give_up(p, r);
+    }
+    role_say(p, CONTROL_READY, p->generation, ERR_NONE);
+    loop_run(p->loop);
+    keeper_server_free(p->own);
+    vault_close(vault);
+    return 0;
+}
