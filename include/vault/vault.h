@@ -105,6 +105,7 @@ struct vault_stat {
     uint64_t cards, keys, store_bytes, store_max_bytes, audit_lines, audit_bytes;
     uint32_t key_version, key_versions;
     uint64_t records_under_old_keys;
+    uint64_t seals, seals_max; /* under the newest key; rotate before they are spent */
 };
 typedef void (*vault_progress)(void *owner, uint64_t done, uint64_t total);
 MUST_USE result vault_stat(struct vault *v, struct vault_stat *out);

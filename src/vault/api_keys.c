@@ -297,15 +297,18 @@ static result make_id(char out[API_KEY_ID_BYTES])
     return OK;
 }
 
+/* Without '_', so that cutting a key at its last '_' gives the secret; that leaves 255 of the 256 bits. */
 static result make_secret(char out[SECRET_TEXT_BYTES])
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint8_t random[SECRET_BYTES + 1] = {0};
-    ENSURE(RAND_bytes(random, SECRET_BYTES) == 1, CRYPTO);
-    for (size_t i = 0, bit = 0; i < SECRET_TEXT_BYTES; i++, bit += 6) {
-        unsigned pair = (unsigned)random[bit / 8] << 8 | random[bit / 8 + 1];
-        out[i] = letters[pair >> (10 - bit % 8) & 63];
-    }
+    do {
+        ENSURE(RAND_bytes(random, SECRET_BYTES) == 1, CRYPTO);
+        for (size_t i = 0, bit = 0; i < SECRET_TEXT_BYTES; i++, bit += 6) {
+            unsigned pair = (unsigned)random[bit / 8] << 8 | random[bit / 8 + 1];
+            out[i] = letters[pair >> (10 - bit % 8) & 63];
+        }
+    } while (memchr(out, '_', SECRET_TEXT_BYTES));
     secret_wipe(random, sizeof random);
     return OK;
 }

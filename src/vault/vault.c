@@ -86,6 +86,17 @@ static slice seals_key(uint32_t version, uint8_t room[SEALS_KEY_BYTES])
     return (slice){(char *)room, 10};
 }
 
+result vault_seals_used(struct vault *v, uint32_t version, uint64_t *used, uint64_t *max)
+{
+    uint8_t room[SEALS_KEY_BYTES], value[8];
+    size_t len = 0;
+    result r = vault_read_now(v, STORE_META, seals_key(version, room), value, sizeof value, &len);
+    if (failed(r) && r.err != ERR_NOT_FOUND) return r;
+    *used = len == sizeof value ? get_u64(value) : 0;
+    *max = seals_max;
+    return OK;
+}
+
 /* Takes a block of seals off the key's allowance in the store, so that the count is kept over processes and crashes. */
 static result reserve_seals(struct vault *v, uint32_t version)
 {

@@ -46,6 +46,7 @@ struct store_write vault_expect_ring(const struct vault *v);
 /* Seals under the newest key; *out_len gets plain.len + SEAL_OVERHEAD_BYTES. Keeps count: at most 2^32 seals under one key
  * (NIST SP 800-38D 8.3), over all processes. ERR_VAULT_KEY_SPENT, ERR_CRYPTO, ERR_VAULT_STORE. */
 MUST_USE result vault_seal(struct vault *v, const struct seal_place *place, slice plain, uint8_t *out, size_t *out_len);
+MUST_USE result vault_seals_used(struct vault *v, uint32_t version, uint64_t *used, uint64_t *max);
 /* Opens; reads the key ring again where the key version is not known yet. ERR_VAULT_SEAL. */
 MUST_USE result vault_unseal(struct vault *v, const struct seal_place *place, slice sealed, uint8_t *out, size_t cap, size_t *len);
 /* Reads the store's word on the key ring, and the ring where that has changed. ERR_VAULT_KEY (rolled back), ERR_VAULT_STORE. */

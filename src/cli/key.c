@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/key.h"
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "cli/vault.h"
+#include "net/listener.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char USAGE[] =
+    "usage: cardveil key create --merchant NAME [--permit LIST] [--allow CIDR,...] [-c cardveil.yaml] [--json]\n"
+    "       cardveil key list   [-c cardveil.yaml] [--json]\n"
+    "       cardveil key revoke ID [-c cardveil.yaml]\n\n"
+    "create  makes an API key and prints it, once: only a hash of it is stored.\n"
+    "        --permit  what it may do, of: proxy,tokenize,read,change,delete,credentials,report, or all\n"
+    "                  (default: proxy,tokenize,read,change,delete)\n"
+    "        --allow   the addresses it may be used from, at most 16 of: 10.0.0.0/8, 192.0.2.7, 2001:db8::/32 (default: any)\n"
+    "list    prints each key's id, merchant, permissions and addresses; never the key.\n"
+    "revoke  ends a key; a running 'serve' refuses it from the next request on.\n\n"
+    "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
+
+struct arguments {
+    const char *file, *merchant, *permit, *allow, *id;
+    unsigned permissions;
+    bool json;
+};
+
+static int wrong_usage(const char *why)
+{
+    fprintf(stderr, "cardveil key: %s\n%s", why, USAGE);
+    return CLI_WRONG;
+}
+
+static void print_permissions(unsigned bits)
+{
+    const char *before = "";
+    for (unsigned bit = 1; bit; bit <<= 1) {
+        const char *name = bits & bit ? permission_name(bit) : NULL;
+        if (!name) continue;
+        printf("%s%s", before, name);
+        before = ",";
+    }
+}
+
+static const char *check_allow(slice list)
+{
+    slice part;
+    size_t count = 0;
+    struct cidr parsed;
+    while (slice_next(&list, ',', &part)) {
+        if (failed(cidr_parse(slice_trim(part), &parsed))) return "--allow takes addresses and networks: 10.0.0.0/8,192.0.2.7,2001:db8::/32";
+        if (++count > API_KEY_CIDRS_MAX) return "--allow takes at most 16 addresses and networks";
+    }
+    return NULL;
+}
+
+/* --- create --- */
+
+static void print_new_key(const struct arguments *a, const char *key)
+{
+    if (!a->json) {
+        printf("%s\n", key);
+        fprintf(stderr, "this key is shown once; keep it now\n");
+        return;
+    }
+    printf("{\"id\":\"%.*s\",\"key\":\"%s\",\"merchant\":", API_KEY_ID_BYTES, key + strlen("cvk_"), key);
+    cli_print_json_text(slice_of(a->merchant));
+    printf(",\"permit\":\"");
+    print_permissions(a->permissions);
+    printf("\",\"allow\":");
+    cli_print_json_text(slice_of(a->allow));
+    printf("}\n");
+}
+
+static int create(struct cli_vault *c, const struct arguments *a)
+{
+    char key[API_KEY_TEXT_BYTES + 1];
+    int status = cli_vault_has_merchant(c, slice_of(a->merchant));
+    if (!status) status = cli_vault_open(c, false);
+    if (status) return status;
+    result r = vault_key_create(c->v, slice_of(a->merchant), a->permissions, slice_of(a->allow), key);
+    slice id = failed(r) ? SLICE_NONE : (slice){key + strlen("cvk_"), API_KEY_ID_BYTES};
+    status = cli_vault_audit(c, "key.create", slice_of(a->merchant), id, r);
+    if (failed(r)) return cli_vault_failed(c, r);
+    print_new_key(a, key);
+    fflush(stdout);
+    secret_wipe(key, sizeof key);
+    return status;
+}
+
+/* --- list --- */
+
+struct listing {
+    bool json;
+    size_t count;
+};
+
+static void print_key(void *owner, const struct api_key_info *k)
+{
+    struct listing *l = owner;
+    char created[CLOCK_RFC3339_BYTES];
+    clock_rfc3339(k->created_ms, created);
+    l->count++;
+    if (l->json) {
+        printf("{\"id\":\"%s\",\"merchant\":", k->id);
+        cli_print_json_text(k->merchant);
+        printf(",\"permit\":\"");
+        print_permissions(k->permissions);
+        printf("\",\"allow\":");
+        cli_print_json_text(k->allow);
+        printf(",\"created\":\"%s\",\"revoked\":%s}\n", created, k->revoked ? "true" : "false");
+        return;
+    }
+    printf("%s  %s  %-8s %.*s  ", k->id, created, k->revoked ? "revoked" : "active", SLICE_ARG(k->merchant));
+    print_permissions(k->permissions);
+    printf(k->allow.len ? "  from %.*s\n" : "%.*s\n", SLICE_ARG(k->allow));
+}
+
+static int list(struct cli_vault *c, const struct arguments *a)
+{
+    struct listing l = {.json = a->json};
+    int status = cli_vault_open(c, true);
+    if (status) return status;
+    result r = vault_key_list(c->v, print_key, &l);
+    if (failed(r)) return cli_vault_failed(c, r);
+    if (l.count == 0) fprintf(stderr, "no API keys; make one with 'cardveil key create --merchant NAME'\n");
+    return CLI_DONE;
+}
+
+/* --- revoke --- */
+
+static int revoke(struct cli_vault *c, const struct arguments *a)
+{
+    int status = cli_vault_open(c, false);
+    if (status) return status;
+    result r = vault_key_revoke(c->v, slice_of(a->id));
+    status = cli_vault_audit(c, "key.revoke", SLICE_NONE, slice_of(a->id), r);
+    if (r.err == ERR_NOT_FOUND) {
+        fprintf(stderr, "cardveil key revoke: no key has this id; 'cardveil key list' prints the ids\n");
+        return CLI_FAILED;
+    }
+    if (failed(r)) return cli_vault_failed(c, r);
+    printf("revoked %s\n", a->id);
+    return status;
+}
+
+/* --- arguments --- */
+
+static const struct action {
+    const char *name, *command;
+    int (*run)(struct cli_vault *c, const struct arguments *a);
+    int words;
+} actions[] = {{"create", "key create", create, 1}, {"list", "key list", list, 1}, {"revoke", "key revoke", revoke, 2}};
+
+static const char *check_arguments(const struct action *action, struct arguments *a)
+{
+    bool creates = action->run == create;
+    if (!creates && (a->merchant || a->permit || a->allow)) return "--merchant, --permit and --allow belong to create";
+    if (!creates) return NULL;
+    if (!a->merchant) return "create needs --merchant NAME";
+    a->permissions = PERMIT_DEFAULT;
+    if (a->permit && !permission_parse(slice_of(a->permit), &a->permissions))
+        return "--permit takes a list of proxy,tokenize,read,change,delete,credentials,report, or all";
+    if (!a->allow) a->allow = "";
+    return a->allow[0] ? check_allow(slice_of(a->allow)) : NULL;
+}
+
+static int run(const struct action *action, const struct arguments *a)
+{
+    struct cli_vault c;
+    int status = cli_vault_configure(&c, action->command, a->file);
+    if (!status) status = action->run(&c, a);
+    cli_vault_end(&c);
+    return cli_finish_output(action->command, status);
+}
+
+static int run_words(int argc, char **argv, struct arguments *a)
+{
+    if (argc == 0) return wrong_usage("say what to do");
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        const struct action *action = &actions[i];
+        if (strcmp(action->name, argv[0]) != 0) continue;
+        if (argc < action->words) return wrong_usage("revoke needs the key's id; 'cardveil key list' prints the ids");
+        if (argc > action->words) return wrong_usage("too many words");
+        if (argc > 1) a->id = argv[1];
+        const char *why = check_arguments(action, a);
+        return why ? wrong_usage(why) : run(action, a);
+    }
+    return wrong_usage("unknown action");
+}
+
+int cli_key(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'},
+        {"permit", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct arguments a = {.file = "cardveil.yaml"};
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            a.file = optarg;
+            break;
+        case 'm':
+            a.merchant = optarg;
+            break;
+        case 'p':
+            a.permit = optarg;
+            break;
+        case 'a':
+            a.allow = optarg;
+            break;
+        case 'j':
+            a.json = true;
+            break;
+        case 'h':
+            fputs(USAGE, stdout);
+            return cli_finish_output("key", CLI_DONE);
+        default:
+            return wrong_usage("unknown option, or one without its value");
+        }
+    }
+    return run_words(argc - optind, argv + optind, &a);
+}

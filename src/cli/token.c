@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/token.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "cli/vault.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <yajl/yajl_parse.h>
+
+static const char USAGE[] =
+    "usage: cardveil token create --merchant NAME [--unique] [-c cardveil.yaml] [--json] < cards.ndjson\n\n"
+    "Reads one JSON card a line from stdin and prints its token, a line each, in the same order:\n"
+    "  {\"number\":\"4111111111111111\",\"expiration_date\":\"12/30\",\"holder\":\"A. Person\",\"unique\":false}\n"
+    "holder and unique may be left out. The same number of the same merchant gives the same token; with --unique, or\n"
+    "\"unique\":true in the line, always a new one.\n\n"
+    "A bad line is reported on stderr as 'stdin:LINE: what is wrong', gives an empty line on stdout (so line N of the output\n"
+    "always belongs to line N of the input), and the rest goes on; the exit status is 1 then. An empty line gives an empty line.\n"
+    "With --json each line of the output is an object: {\"line\":1,\"token\":\"...\",\"created\":true}, or {\"line\":2,\"error\":\"...\"}.\n"
+    "A token that was printed is on disk.\n\n"
+    "Exit status: 0 done, 1 a line was bad or the work failed, 2 wrong usage or configuration.\n";
+
+enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 1000, ARENA_BYTES = 128 << 10, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
+
+/* --- one line: a card in JSON --- */
+
+/* yajl's memory for one line: taken from the front of a secret block, wiped after the line. yajl does not bear a failed
+ * allocation, so the block is larger than a line of LINE_MAX_BYTES without nesting can need. */
+struct arena {
+    char *at;
+    size_t used;
+};
+enum { ALIGN_BYTES = 16 };
+
+static void *arena_alloc(void *owner, size_t bytes)
+{
+    struct arena *a = owner;
+    size_t need = ALIGN_BYTES + (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+    assert(bytes < ARENA_BYTES && need <= ARENA_BYTES - a->used);
+    char *at = a->at + a->used;
+    memcpy(at, &bytes, sizeof bytes); /* for arena_realloc */
+    a->used += need;
+    return at + ALIGN_BYTES;
+}
+
+static void *arena_realloc(void *owner, void *old, size_t bytes)
+{
+    void *new = arena_alloc(owner, bytes);
+    size_t old_bytes = 0;
+    if (old) memcpy(&old_bytes, (char *)old - ALIGN_BYTES, sizeof old_bytes);
+    if (old_bytes) memcpy(new, old, old_bytes < bytes ? old_bytes : bytes);
+    return new;
+}
+
+static void arena_free(void *owner, void *at)
+{
+    (void)owner; /* all at once, after the line */
+    (void)at;
+}
+
+enum field { FIELD_NONE, FIELD_NUMBER, FIELD_EXPIRY, FIELD_HOLDER, FIELD_UNIQUE, FIELDS };
+static const char *const field_names[FIELDS] = {NULL, "number", "expiration_date", "holder", "unique"};
+
+struct line_card { /* secret memory */
+    struct card card;
+    bool unique, in_object, seen[FIELDS];
+    enum field field; /* whose value comes next */
+    result r;
+};
+
+static int stop(struct line_card *l, result why)
+{
+    l->r = why;
+    return 0;
+}
+
+static int on_other(struct line_card *l)
+{
+    if (!l->in_object) return stop(l, FAIL(JSON_SYNTAX));
+    switch (l->field) {
+    case FIELD_NUMBER:
+        return stop(l, FAIL(CARD_NUMBER));
+    case FIELD_EXPIRY:
+        return stop(l, FAIL(CARD_EXPIRY));
+    case FIELD_HOLDER:
+        return stop(l, FAIL(CARD_HOLDER));
+    default:
+        return stop(l, FAIL(CARD_FIELD));
+    }
+}
+
+static int on_text(struct line_card *l, slice text)
+{
+    if (l->in_object && l->field == FIELD_NUMBER) l->r = card_set_number(&l->card, text);
+    else if (l->in_object && l->field == FIELD_EXPIRY) l->r = card_set_expiry(&l->card, text);
+    else if (l->in_object && l->field == FIELD_HOLDER) l->r = card_set_holder(&l->card, text);
+    else return on_other(l);
+    return !failed(l->r);
+}
+
+static int on_string(void *owner, const unsigned char *at, size_t len)
+{
+    return on_text(owner, (slice){(const char *)at, len});
+}
+
+/* {"number":4111111111111111} is understood too; its text, never its value. */
+static int on_number(void *owner, const char *at, size_t len)
+{
+    struct line_card *l = owner;
+    return l->field == FIELD_NUMBER ? on_text(l, (slice){at, len}) : on_other(l);
+}
+
+static int on_null(void *owner)
+{
+    struct line_card *l = owner;
+    return l->in_object && l->field == FIELD_HOLDER ? 1 : on_other(l);
+}
+
+static int on_boolean(void *owner, int value)
+{
+    struct line_card *l = owner;
+    if (!l->in_object || l->field != FIELD_UNIQUE) return on_other(l);
+    l->unique = value;
+    return 1;
+}
+
+static int on_start_map(void *owner)
+{
+    struct line_card *l = owner;
+    if (l->in_object) return on_other(l);
+    l->in_object = true;
+    return 1;
+}
+
+static int on_key(void *owner, const unsigned char *at, size_t len)
+{
+    struct line_card *l = owner;
+    l->field = FIELD_NONE;
+    for (enum field f = FIELD_NUMBER; f < FIELDS; f++)
+        if (slice_is((slice){(const char *)at, len}, field_names[f])) l->field = f;
+    if (l->field == FIELD_NONE) return stop(l, FAIL(CARD_FIELD));
+    if (l->seen[l->field]) return stop(l, FAIL(JSON_DUPLICATE_KEY));
+    l->seen[l->field] = true;
+    return 1;
+}
+
+static int on_start_array(void *owner)
+{
+    return on_other(owner);
+}
+
+static const yajl_callbacks callbacks = {
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_start_map,
+    .yajl_map_key = on_key,
+    .yajl_start_array = on_start_array,
+};
+
+static result parse_line(struct arena *arena, slice line, struct line_card *l)
+{
+    memset(l, 0, sizeof *l);
+    yajl_alloc_funcs memory = {arena_alloc, arena_realloc, arena_free, arena};
+    yajl_handle y = yajl_alloc(&callbacks, &memory, l);
+    yajl_status status = yajl_parse(y, (const unsigned char *)line.at, line.len);
+    if (status == yajl_status_ok) status = yajl_complete_parse(y);
+    /* never yajl_get_error: it quotes the line */
+    yajl_free(y);
+    secret_wipe(arena->at, arena->used);
+    arena->used = 0;
+    TRY(l->r);
+    ENSURE(status == yajl_status_ok, JSON_SYNTAX);
+    ENSURE(l->seen[FIELD_NUMBER] && l->seen[FIELD_EXPIRY], CARD_FIELD);
+    return OK;
+}
+
+/* --- the import --- */
+
+struct slot { /* one line of a batch */
+    uint64_t line;
+    struct import *import;
+    enum { SLOT_EMPTY, SLOT_BAD, SLOT_WAITS, SLOT_DONE } state;
+    result r;
+    bool created;
+    struct token_id token;
+};
+struct import {
+    struct cli_vault *c;
+    slice merchant;
+    bool unique, json;
+    struct arena arena;
+    struct line_card *card;  /* secret */
+    struct slot *slots;      /* BATCH_LINES */
+    size_t count, waiting;
+    uint64_t line, created, known, bad, last_tick_ms;
+    struct cli_progress progress;
+};
+
+static void on_put(void *owner, result r, const struct card_info *info, bool created)
+{
+    struct slot *s = owner;
+    s->state = SLOT_DONE;
+    s->r = r;
+    s->created = created;
+    if (info) s->token = info->token;
+    s->import->waiting--;
+}
+
+static void add_line(struct import *m, slice line)
+{
+    struct slot *s = &m->slots[m->count++];
+    *s = (struct slot){.line = ++m->line, .import = m, .state = SLOT_EMPTY};
+    if (line.len && line.at[line.len - 1] == '\r') line.len--;
+    if (slice_trim(line).len == 0) return;
+    s->r = line.len > LINE_MAX_BYTES ? FAIL(TOO_LARGE) : parse_line(&m->arena, line, m->card);
+    if (failed(s->r)) {
+        s->state = SLOT_BAD;
+    } else {
+        s->state = SLOT_WAITS;
+        m->waiting++;
+        vault_card_put(m->c->v, m->merchant, &m->card->card, m->unique || m->card->unique, on_put, s);
+    }
+    secret_wipe(m->card, sizeof *m->card);
+}
+
+static void report_bad(const struct slot *s)
+{
+    fprintf(stderr, "stdin:%" PRIu64 ": %s\n", s->line, error_text(s->r.err));
+}
+
+static void print_slot(const struct import *m, const struct slot *s)
+{
+    if (!m->json) {
+        printf("%.*s\n", s->state == SLOT_DONE ? (int)s->token.len : 0, s->token.at);
+    } else if (s->state == SLOT_DONE) {
+        printf("{\"line\":%" PRIu64 ",\"token\":\"%.*s\",\"created\":%s}\n", s->line, (int)s->token.len, s->token.at, s->created ? "true" : "false");
+    } else if (s->state == SLOT_BAD) {
+        printf("{\"line\":%" PRIu64 ",\"error\":\"%s\"}\n", s->line, error_name(s->r.err));
+    }
+}
+
+static int finish_slot(struct import *m, struct slot *s)
+{
+    if (s->state == SLOT_BAD) {
+        m->bad++;
+        report_bad(s);
+    }
+    if (s->state == SLOT_DONE && failed(s->r)) { /* not the line's fault: the next would fail too */
+        report_bad(s);
+        return CLI_FAILED;
+    }
+    if (s->state == SLOT_DONE) m->created += s->created;
+    if (s->state == SLOT_DONE) m->known += !s->created;
+    print_slot(m, s);
+    return CLI_DONE;
+}
+
+static result audit_batch(struct import *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct slot *s = &m->slots[i];
+        if (s->state != SLOT_DONE) continue;
+        struct audit_entry e = {.action = s->created ? "token.create" : "token.find", .merchant = m->merchant, .actor = SLICE("command"),
+                                .token = token_id_slice(&s->token), .outcome = s->r};
+        TRY(vault_audit(m->c->v, &e));
+    }
+    vault_flush(m->c->v);
+    ENSURE(!vault_audit_is_failing(m->c->v), VAULT_AUDIT);
+    return OK;
+}
+
+/* Commits the batch; only what is on disk and in the audit trail is printed. */
+static int finish_batch(struct import *m)
+{
+    for (;;) {
+        vault_flush(m->c->v);
+        if (m->waiting == 0) break;
+        (void)usleep(RETRY_PAUSE_US); /* a rotation is moving the store; writes wait for it */
+    }
+    result r = audit_batch(m);
+    if (failed(r)) return cli_vault_failed(m->c, r);
+    int status = CLI_DONE;
+    for (size_t i = 0; i < m->count && !status; i++) status = finish_slot(m, &m->slots[i]);
+    m->count = 0;
+    if (fflush(stdout) != 0) return CLI_FAILED; /* reported by cli_finish_output */
+    if (clock_now_ms() - m->last_tick_ms >= TICK_MS) {
+        vault_tick(m->c->v);
+        m->last_tick_ms = clock_now_ms();
+    }
+    cli_progress_show(&m->progress, m->line, 0);
+    return status;
+}
+
+/* Takes the whole lines out of what was read; at the end, what is left is a line too. */
+static int take_lines(struct import *m, struct buf *in, bool ended, bool *skipping)
+{
+    slice rest = buf_slice(in);
+    int status = CLI_DONE;
+    while (rest.len && !status) {
+        size_t end = slice_find(rest, '\n');
+        bool whole = end < rest.len;
+        if (!whole && !ended && rest.len <= LINE_MAX_BYTES) break;
+        if (!*skipping) add_line(m, slice_range(rest, 0, end));
+        *skipping = !whole; /* the rest of a line that is too long */
+        rest = slice_after(rest, whole ? end + 1 : end);
+        if (m->count == BATCH_LINES) status = finish_batch(m);
+    }
+    buf_consume(in, in->len - rest.len);
+    return status;
+}
+
+static int read_cards(struct import *m, struct buf *in)
+{
+    bool skipping = false, ended = false;
+    int status = CLI_DONE;
+    while (!ended && !status) {
+        result r = buf_reserve(in, READ_BYTES);
+        if (failed(r)) return cli_vault_failed(m->c, r);
+        ssize_t got = read(STDIN_FILENO, buf_room(in), READ_BYTES);
+        if (got == -1 && errno == EINTR) continue;
+        if (got == -1) {
+            fprintf(stderr, "cardveil token create: cannot read stdin: %s\n", strerror(errno));
+            status = CLI_FAILED;
+            break;
+        }
+        ended = got == 0;
+        buf_added(in, (size_t)got);
+        status = take_lines(m, in, ended, &skipping);
+    }
+    if (m->count) { /* also after a failure: what is queued points into the batch */
+        int last = finish_batch(m);
+        if (!status) status = last;
+    }
+    return status;
+}
+
+static void print_summary(struct import *m)
+{
+    uint64_t took_ms;
+    if (!cli_progress_end(&m->progress, &took_ms)) return;
+    fprintf(stderr, "%" PRIu64 " lines: %" PRIu64 " tokens made, %" PRIu64 " known already, %" PRIu64 " bad; %" PRIu64 ".%" PRIu64 " s\n", m->line,
+            m->created, m->known, m->bad, took_ms / 1000, took_ms % 1000 / 100);
+}
+
+static int import_cards(struct cli_vault *c, const char *merchant, bool unique, bool json)
+{
+    struct import m = {.c = c, .merchant = slice_of(merchant), .unique = unique, .json = json, .last_tick_ms = clock_now_ms()};
+    struct buf in;
+    buf_init_secret(&in, 4 * READ_BYTES);
+    m.arena.at = secret_alloc(ARENA_BYTES);
+    m.card = secret_alloc(sizeof *m.card);
+    m.slots = calloc(BATCH_LINES, sizeof *m.slots);
+    int status = CLI_FAILED;
+    if (m.arena.at && m.card && m.slots) {
+        if (isatty(STDIN_FILENO) == 1) fprintf(stderr, "reading cards from the terminal, one JSON object a line; end with Ctrl-D\n");
+        cli_progress_start(&m.progress, "cards");
+        status = read_cards(&m, &in);
+        print_summary(&m);
+    } else {
+        (void)cli_vault_failed(c, FAIL(MEMORY));
+    }
+    buf_done(&in);
+    free(m.slots);
+    secret_free(m.card, sizeof *m.card);
+    secret_free(m.arena.at, ARENA_BYTES);
+    return !status && m.bad ? CLI_FAILED : status;
+}
+
+/* --- arguments --- */
+
+static int wrong_usage(const char *why)
+{
+    fprintf(stderr, "cardveil token: %s\n%s", why, USAGE);
+    return CLI_WRONG;
+}
+
+static int create(const char *file, const char *merchant, bool unique, bool json)
+{
+    struct cli_vault c;
+    int status = cli_vault_configure(&c, "token create", file);
+    if (!status) status = cli_vault_has_merchant(&c, slice_of(merchant));
+    if (!status) status = cli_vault_open(&c, false);
+    if (!status) status = import_cards(&c, merchant, unique, json);
+    cli_vault_end(&c);
+    return cli_finish_output("token create", status);
+}
+
+int cli_token(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'}, {"unique", no_argument, NULL, 'u'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    const char *file = "cardveil.yaml", *merchant = NULL;
+    bool unique = false, json = false;
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            file = optarg;
+            break;
+        case 'm':
+            merchant = optarg;
+            break;
+        case 'u':
+            unique = true;
+            break;
+        case 'j':
+            json = true;
+            break;
+        case 'h':
+            fputs(USAGE, stdout);
+            return cli_finish_output("token", CLI_DONE);
+        default:
+            return wrong_usage("unknown option, or one without its value");
+        }
+    }
+    if (optind == argc) return wrong_usage("say what to do");
+    if (strcmp(argv[optind], "create") != 0) return wrong_usage("unknown action");
+    if (argc - optind > 1) return wrong_usage("too many words; cards are read from stdin");
+    if (!merchant) return wrong_usage("create needs --merchant NAME");
+    return create(file, merchant, unique, json);
+}
