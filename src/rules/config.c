@@ -13,7 +13,6 @@ enum {
     TREE_MAX_BYTES = 64 * 1024 * 1024,
 };
 static const char HOSTS_FILE[] = "/etc/hosts";
-static const char SYSTEM_CA_FILE[] = "/etc/ssl/certs/ca-certificates.crt"; /* Debian's; what OpenSSL would take there */
 
 void config_free(struct config *c)
 {
@@ -77,13 +76,13 @@ static void check_admin(struct config_loading *c)
 
 static void read_all(struct config_loading *c, const struct tree_node *root)
 {
+    read_system_file(c, HOSTS_FILE, &c->draft.c.hosts_file);
+    read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
     settings_read(&c->l, SCOPE_CONFIG, root, &c->draft, &c->places);
     check_admin(c);
     config_read_merchants(c);
     config_read_listens(c);
     config_read_routes(c);
-    read_system_file(c, HOSTS_FILE, &c->draft.c.hosts_file);
-    read_system_file(c, SYSTEM_CA_FILE, &c->draft.c.system_ca);
 }
 
 static result read_root(struct config_loading *c, struct pool *tree_pool, struct tree_node **root)

@@ -52,7 +52,7 @@ static void check_listen_tls(struct config_loading *c, struct draft_listen *d, c
 {
     bool has_certificate = places->at[SETTING_ID_LISTEN_CERTIFICATE], has_key = places->at[SETTING_ID_LISTEN_KEY];
     bool has_ca = places->at[SETTING_ID_LISTEN_CLIENT_CA];
-    d->l.tls = has_certificate || has_key || has_ca;
+    d->l.tls = has_certificate || has_key || has_ca || tree_get(places->map, "tls");
     if (!d->l.tls) return;
     if (!has_certificate) loading_complain(&c->l, places->map, "'tls' needs 'certificate'");
     if (!has_key) loading_complain(&c->l, places->map, "'tls' needs 'key'");
@@ -88,12 +88,12 @@ static void check_listen_twice(struct config_loading *c, const struct draft_list
     for (size_t i = 0; i < config->listen_count; i++) {
         if (!config->listens[i].at.at || failed(address_parse(config->listens[i].at, &other))) continue;
         if (mine.len != other.len || memcmp(&mine.at, &other.at, mine.len) != 0) continue;
-        loading_complain(&c->l, place, "a second listener at %.*s", SLICE_ARG(d->l.at));
+        loading_complain(&c->l, place, "a second listener at this address");
         return;
     }
     if (config->admin.at && !failed(address_parse(config->admin, &other)) && mine.len == other.len &&
         memcmp(&mine.at, &other.at, mine.len) == 0)
-        loading_complain(&c->l, place, "%.*s is the address of 'admin' too", SLICE_ARG(d->l.at));
+        loading_complain(&c->l, place, "this is the address of 'admin' too");
 }
 
 void config_read_listens(struct config_loading *c)

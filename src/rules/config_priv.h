@@ -6,6 +6,9 @@
 
 #include <sys/queue.h>
 
+/* Debian's, and what OpenSSL takes there. */
+#define CONFIG_SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+
 /* Rules are loaded once, however many routes use them; rules that failed are remembered too, to complain once. */
 struct loaded_rules {
     SLIST_ENTRY(loaded_rules) next;

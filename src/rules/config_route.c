@@ -82,6 +82,10 @@ static void check_upstream_reach(struct route_loading *r, const struct tree_node
 {
     const struct upstream_url *url = &r->d->r.upstream;
     if (url->tls) {
+        if (!r->places.at[SETTING_ID_ROUTE_CA] && r->c->draft.c.system_ca.len == 0)
+            loading_complain(&r->c->l, place,
+                             "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",
+                             CONFIG_SYSTEM_CA_FILE);
         if (r->d->insecure)
             loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_INSECURE],
                              "'insecure: yes' says nothing for an https:// upstream (certificates are always verified)");

@@ -34,7 +34,7 @@ const char *pem_check_certificates(slice pem)
     ERR_clear_error();
     BIO_free(in);
     if (!at_end) return "a certificate in the file is damaged";
-    return count ? NULL : "no certificate in the file; expected PEM: -----BEGIN CERTIFICATE-----";
+    return count ? NULL : "no certificate in the file; expected PEM";
 }
 
 static EVP_PKEY *read_key(slice pem, bool *is_encrypted)
@@ -54,7 +54,7 @@ const char *pem_check_private_key(slice pem)
     EVP_PKEY_free(key);
     if (key) return NULL;
     if (is_encrypted) return "the private key is encrypted; nobody could enter its passphrase at start: store it decrypted, mode 0600";
-    return "no private key in the file; expected PEM: -----BEGIN PRIVATE KEY-----";
+    return "no private key in the file; expected PEM";
 }
 
 const char *pem_check_pair(slice certificates, slice key)

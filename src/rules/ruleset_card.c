@@ -49,15 +49,15 @@ static const char *formats_of(enum element e)
 {
     switch (e) {
     case ELEMENT_EXP_MONTH:
-        return "MM or number";
+        return "takes MM or number";
     case ELEMENT_EXP_YEAR:
-        return "YY, YYYY or number";
+        return "takes YY, YYYY or number";
     case ELEMENT_EXPIRY:
-        return "MM/YY, MM/YYYY, YYYY/MM, YYYY-MM or MMYY";
+        return "takes MM/YY, MM/YYYY, YYYY/MM, YYYY-MM or MMYY";
     case ELEMENT_NUMBER:
-        return "number";
+        return "takes number only";
     default:
-        return "nothing: it is always text";
+        return "is always text";
     }
 }
 
@@ -79,7 +79,7 @@ static void read_as_word(struct rules_loading *x, const struct tree_node *n, voi
     } else if (date_format_parse(n->text, &format) && format_fits(form->element, format)) {
         form->format = format;
     } else {
-        loading_complain(&x->l, n, "%s cannot be written as '%.*s'; it takes %s", element_name(form->element), shown(n->text),
+        loading_complain(&x->l, n, "%s cannot be written as '%.*s'; it %s", element_name(form->element), shown(n->text),
                          n->text.at, formats_of(form->element));
     }
 }

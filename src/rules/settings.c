@@ -181,7 +181,16 @@ struct reading {
     enum setting_scope scope;
     void *draft;
     struct setting_places *places;
+    bool excused[SETTING_ID_COUNT]; /* probably there, under a misspelt name: not missing too */
 };
+
+static void excuse(struct reading *r, slice prefix, const char *name)
+{
+    for (size_t i = 0; i < SETTING_ID_COUNT; i++) {
+        slice row = slice_of(TABLE[i].path);
+        if (slice_starts(row, prefix) && slice_starts(slice_after(row, prefix.len), slice_of(name))) r->excused[i] = true;
+    }
+}
 
 static void complain_unknown(struct reading *r, const struct tree_node *n, slice prefix)
 {
@@ -192,6 +201,7 @@ static void complain_unknown(struct reading *r, const struct tree_node *n, slice
     const char *near = name_nearest(n->key, known.list);
     const char *elsewhere = find_by_last_name(r->scope, n->key);
     if (near) {
+        excuse(r, prefix, near);
         loading_complain(r->l, &at, "unknown key '%.*s'; did you mean '%s'?", shown, n->key.at, near);
     } else if (elsewhere) {
         loading_complain(r->l, &at, "unknown key '%.*s'; did you mean '%s'?", shown, n->key.at, elsewhere);
@@ -275,7 +285,7 @@ static void check_required(struct reading *r)
 {
     for (size_t i = 0; i < SETTING_ID_COUNT; i++) {
         const struct setting *row = &TABLE[i];
-        if (row->scope == r->scope && (row->flags & SETTING_FLAG_REQUIRED) && !r->places->at[i])
+        if (row->scope == r->scope && (row->flags & SETTING_FLAG_REQUIRED) && !r->places->at[i] && !r->excused[i])
             loading_complain(r->l, r->places->map, "'%s' is missing: %s", row->path, row->help);
     }
 }

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "help.h"
+
+#include "rules/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void enter(void)
+{
+    help_enter();
+    help_copy("tests/corpus/config", ".");
+    help_copy("tests/corpus/config/rules", "rules");
+    help_certificate("a");
+    help_certificate("b");
+}
+
+static struct config *load(struct source *s, const char *file, char **said)
+{
+    struct problems *p = problems_new();
+    struct config *c;
+    result r = config_load(s, slice_of(file), p, &c);
+    ck_assert((c != NULL) == !failed(r));
+    ck_assert((problems_count(p) > 0) == (r.err == ERR_CONFIG));
+    *said = help_problems(p);
+    problems_free(p);
+    return c;
+}
+
+static struct config *must_load(const char *file)
+{
+    char *said;
+    struct source *s = source_disk();
+    struct config *c = load(s, file, &said);
+    source_free(s); /* what is loaded stands on its own */
+    ck_assert_msg(c != NULL, "%s", said);
+    free(said);
+    return c;
+}
+
+static char *on_case(const char *file)
+{
+    char *said;
+    struct source *s = source_disk();
+    struct config *c = load(s, file, &said);
+    source_free(s);
+    if (c) {
+        free(said);
+        said = strdup("good\n");
+    }
+    config_free(c);
+    return help_replace(said, RULES_FOLDER, "INSTALLED");
+}
+
+START_TEST(every_case_says_what_is_expected)
+{
+    help_corpus("config", on_case);
+}
+END_TEST
+
+START_TEST(defaults_are_the_design_s)
+{
+    struct config *c = must_load("good_minimal.yaml");
+    char path[5000];
+    (void)snprintf(path, sizeof path, "%s/var/vault", help_folder);
+    ck_assert(slice_is(c->vault_engine, "lmdb") && slice_is(c->vault_path, path));
+    (void)snprintf(path, sizeof path, "file:%s/var/vault.key", help_folder);
+    ck_assert(slice_is(c->vault_key, path));
+    (void)snprintf(path, sizeof path, "%s/good_minimal.yaml", help_folder);
+    ck_assert(slice_is(c->file, path));
+    ck_assert_uint_eq(c->vault_size_bytes, 64ULL << 30);
+    ck_assert(c->user.len == 0 && !c->admin.at);
+    ck_assert_uint_eq(c->listen_count, 1);
+    ck_assert(!c->listens[0].merchant.at && !c->listens[0].tls);
+    ck_assert(c->merchant_count == 0 && c->route_count == 0);
+    ck_assert_uint_ge(c->workers, 1);
+    ck_assert_uint_eq(c->drain_ms, 30000);
+    ck_assert_uint_eq(c->head_bytes, 16384);
+    ck_assert_uint_eq(c->head_fields, 100);
+    ck_assert_uint_eq(c->connections, 10000);
+    ck_assert_uint_eq(c->tls_handshake_ms, 10000);
+    ck_assert_uint_eq(c->head_ms, 10000);
+    ck_assert_uint_eq(c->body_ms, 10000);
+    ck_assert_uint_eq(c->body_min_rate, 1024);
+    ck_assert_uint_eq(c->keeper_ms, 1000);
+    ck_assert_uint_eq(c->idle_client_ms, 60000);
+    ck_assert_uint_eq(c->idle_upstream_ms, 4000);
+    ck_assert_uint_eq(c->bad_tokens, 20);
+    ck_assert_uint_eq(c->bad_tokens_window_ms, 900000);
+    ck_assert_uint_eq(c->rate_per_key, 0);
+    ck_assert_uint_eq(c->reveals_per_second, 0);
+    ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
+    ck_assert_uint_gt(c->hosts_file.len, 0);
+    config_free(c);
+}
+END_TEST
+
+static void check_whole(const struct config *c)
+{
+    ck_assert_uint_eq(c->listen_count, 4);
+    ck_assert(c->listens[1].tls && slice_starts(c->listens[1].key, SLICE("-----BEGIN")) && c->listens[1].client_ca.len > 0);
+    ck_assert(c->listens[2].insecure && !c->listens[2].merchant.at);
+    /* listed first, then those that are only named: by the listeners, then by the routes */
+    static const char *const merchants[] = {"shop", "third", "other", "fourth"};
+    ck_assert_uint_eq(c->merchant_count, 4);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(config_merchant_index(c, slice_of(merchants[i])), i);
+    ck_assert_int_eq(config_merchant_index(c, SLICE("fifth")), -1);
+    ck_assert_int_eq(config_merchant_index(c, SLICE("")), -1);
+    ck_assert_uint_eq(c->workers, 3);
+    ck_assert_int_eq(c->log_level, LOG_LEVEL_DEBUG);
+    ck_assert_uint_eq(c->route_count, 4);
+
+    const struct config_route *r = &c->routes[0];
+    ck_assert(r->rules == c->routes[2].rules); /* shared */
+    ck_assert(r->upstream.tls && slice_is(r->upstream.host, "api.example.com") && slice_is(r->upstream.path, "/base"));
+    ck_assert_uint_eq(r->upstream.port, 443);
+    ck_assert(r->volume_percent == 50 && r->pan_retry && r->budget_ms == 1000);
+    ck_assert(r->body_buffer_bytes == 2 << 20 && r->placeholders == 10); /* inherited */
+    ck_assert(r->connect_ms == 6000 && r->first_byte_ms == 7000 && r->whole_ms == 8000 && !r->stream);
+
+    r = &c->routes[1];
+    ck_assert(!r->merchant.at && r->volume_percent == 0 && !r->pan_retry && r->budget_ms == 2000);
+    ck_assert(!r->upstream.tls && r->upstream.port == 9100 && slice_is(r->upstream.path, "/x"));
+    ck_assert(r->stream && r->body_buffer_bytes == 4 << 20 && r->placeholders == 20);
+    ck_assert(r->connect_ms == 1000 && r->first_byte_ms == 2000 && r->whole_ms == 3000);
+    ck_assert(c->routes[2].upstream_ca.len && c->routes[2].upstream_certificate.len && c->routes[2].upstream_key.len);
+}
+
+START_TEST(everything_that_can_be_set_is_set)
+{
+    struct config *c = must_load("good_whole.yaml");
+    check_whole(c);
+    config_free(c);
+}
+END_TEST
+
+/* What the roles do: the same configuration out of the bundle, in another folder, after the files are gone. */
+START_TEST(a_bundle_gives_the_same_configuration)
+{
+    struct source *disk = source_disk();
+    char *said, name[5000];
+    struct config *c = load(disk, "good_whole.yaml", &said);
+    ck_assert_msg(c != NULL, "%s", said);
+    free(said);
+    (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(c->file));
+    slice vault = c->vault_path;
+    int fd = source_bundle(disk);
+    ck_assert_int_ge(fd, 0);
+    source_free(disk);
+
+    ck_assert_int_eq(unlink("good_whole.yaml") | unlink("a.key") | unlink("rules/pay.yaml"), 0);
+    ck_assert_int_eq(chdir("/"), 0);
+    const char *names[] = {"good_whole.yaml", name}; /* as the user named it, and absolute */
+    for (int i = 0; i < 2; i++) {
+        struct source *bundle = source_from_bundle(fd);
+        struct config *again = load(bundle, names[i], &said);
+        source_free(bundle);
+        ck_assert_msg(again != NULL, "%s", said);
+        free(said);
+        check_whole(again);
+        ck_assert(slice_eq(again->vault_path, vault));
+        config_free(again);
+    }
+    config_free(c);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_vault_s_key_never_travels)
+{
+    help_write("vault.key", "key-encryption-key");
+    help_write("k.yaml", "vault.key: file:vault.key\nlisten: [ at: 127.0.0.1:1 ]\n");
+    struct source *disk = source_disk();
+    char *said;
+    struct config *c = load(disk, "k.yaml", &said);
+    ck_assert_msg(c != NULL, "%s", said);
+    free(said);
+    config_free(c);
+    int fd = source_bundle(disk);
+    char *bytes = help_read_fd(fd);
+    off_t len = lseek(fd, 0, SEEK_END);
+    ck_assert(slice_find_slice((slice){bytes, (size_t)len}, SLICE("key-encryption-key")) == (size_t)len);
+    free(bytes);
+    close(fd);
+    source_free(disk);
+}
+END_TEST
+
+START_TEST(a_missing_file_is_said)
+{
+    char *said;
+    struct source *s = source_disk();
+    ck_assert_ptr_null(load(s, "nowhere.yaml", &said));
+    ck_assert_str_eq(said, "nowhere.yaml: cannot read the configuration: No such file or directory\n");
+    free(said);
+    ck_assert_ptr_null(load(s, "rules", &said));
+    ck_assert_str_eq(said, "rules: cannot read the configuration: Is a directory\n");
+    free(said);
+    ck_assert_ptr_null(load(s, "", &said));
+    free(said);
+    source_free(s);
+}
+END_TEST
+
+START_TEST(files_are_named_as_the_user_named_them)
+{
+    char *said;
+    help_write("d.yaml", "listen: [ at: 127.0.0.1:1 ]\nroutes: [ { name: a, rules: broken, prefix: /a } ]\n");
+    ck_assert_int_eq(mkdir("sub", 0700), 0);
+    ck_assert_int_eq(chdir("sub"), 0);
+    struct source *s = source_disk();
+    ck_assert_ptr_null(load(s, "../d.yaml", &said));
+    ck_assert_msg(strstr(said, "../rules/broken.yaml:2:1: unknown key 'acept'; did you mean 'accept'?\n") != NULL, "%s", said);
+    free(said);
+    source_free(s);
+}
+END_TEST
+
+/* The examples, as one who copies them has them: rules and certificates beside them. */
+START_TEST(the_examples_are_good)
+{
+    help_copy("examples", "example");
+    help_copy("rules", "example/rules");
+    ck_assert_int_eq(mkdir("example/certs", 0700), 0);
+    help_certificate("example/certs/server");
+    struct config *c = must_load("example/cardveil.yaml");
+    ck_assert_uint_eq(c->route_count, 3);
+    config_free(c);
+    c = must_load("example/sidecar.yaml");
+    ck_assert(slice_is(c->listens[0].merchant, "shop") && c->merchant_count == 1);
+    config_free(c);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("config");
+    TCase *t = tcase_create("config");
+    tcase_add_checked_fixture(t, enter, help_leave);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, every_case_says_what_is_expected);
+    tcase_add_test(t, defaults_are_the_design_s);
+    tcase_add_test(t, everything_that_can_be_set_is_set);
+    tcase_add_test(t, a_bundle_gives_the_same_configuration);
+    tcase_add_test(t, the_vault_s_key_never_travels);
+    tcase_add_test(t, a_missing_file_is_said);
+    tcase_add_test(t, files_are_named_as_the_user_named_them);
+    tcase_add_test(t, the_examples_are_good);
+    suite_add_tcase(s, t);
+    return help_run(s);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "help.h"
+
+#include "rules/ruleset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void enter(void)
+{
+    help_enter();
+    help_copy("tests/corpus/rules", ".");
+    help_copy("rules", "rules");
+}
+
+static struct ruleset *load(const char *file, char **said)
+{
+    struct source *s = source_disk();
+    struct problems *p = problems_new();
+    struct ruleset *rules;
+    result r = ruleset_load(s, slice_of(file), p, &rules);
+    ck_assert((rules != NULL) == !failed(r));
+    ck_assert((problems_count(p) > 0) == (r.err == ERR_CONFIG));
+    *said = help_problems(p);
+    problems_free(p);
+    source_free(s); /* what is loaded stands on its own */
+    return rules;
+}
+
+static struct ruleset *must_load(const char *file)
+{
+    char *said;
+    struct ruleset *rules = load(file, &said);
+    ck_assert_msg(rules != NULL, "%s", said);
+    free(said);
+    return rules;
+}
+
+static char *on_case(const char *file)
+{
+    char *said;
+    struct ruleset *rules = load(file, &said);
+    if (rules) {
+        free(said);
+        said = strdup("good\n");
+    }
+    ruleset_free(rules);
+    return said;
+}
+
+START_TEST(every_case_says_what_is_expected)
+{
+    help_corpus("rules", on_case);
+}
+END_TEST
+
+/* What the plan has at a path: the field's element, or -1. */
+static const struct plan_field *field_at(const struct ruleset *r, const char *path)
+{
+    for (size_t i = 0; i < r->plan.field_count; i++)
+        if (slice_is(path_set_text(r->plan.paths, r->plan.fields[i].path), path)) return &r->plan.fields[i];
+    ck_abort_msg("no field at %s", path);
+    return NULL;
+}
+
+static const struct plan_edit *edit_at(const struct ruleset *r, const char *path)
+{
+    for (size_t i = 0; i < r->plan.edit_count; i++)
+        if (slice_is(path_set_text(r->plan.paths, r->plan.edits[i].path), path)) return &r->plan.edits[i];
+    ck_abort_msg("no edit at %s", path);
+    return NULL;
+}
+
+static void check_field(const struct ruleset *r, const char *path, enum element e, enum date_format f, bool as_number)
+{
+    const struct plan_field *field = field_at(r, path);
+    ck_assert_msg(field->element == e && field->format == f && field->as_number == as_number, "%s", path);
+}
+
+static void check_literal(const struct ruleset *r, const char *path, const char *literal)
+{
+    ck_assert_msg(slice_is(edit_at(r, path)->literal, literal) && edit_at(r, path)->literal.at, "%s", path);
+}
+
+START_TEST(card_fields)
+{
+    struct ruleset *r = must_load("good.yaml");
+    ck_assert(slice_is(r->name, "good") && slice_is(r->processor, "Some Processor"));
+    ck_assert(slice_is(r->upstream, "https://api.example.com") && r->pass_other && !r->any_body);
+    ck_assert_int_eq(r->plan.format, BODY_JSON);
+    ck_assert_uint_eq(r->plan.field_count, 10);
+    check_field(r, "$.card.number", ELEMENT_NUMBER, DATE_DEFAULT, false);
+    check_field(r, "$.cards[*].pan", ELEMENT_NUMBER, DATE_DEFAULT, true);
+    check_field(r, "$['a b']", ELEMENT_NUMBER, DATE_DEFAULT, true);
+    check_field(r, "$.m", ELEMENT_EXP_MONTH, DATE_MM, true);
+    check_field(r, "$.y", ELEMENT_EXP_YEAR, DATE_YY, false);
+    check_field(r, "$.e1", ELEMENT_EXPIRY, DATE_MM_YY, false);
+    check_field(r, "$.e2", ELEMENT_EXPIRY, DATE_YYYY_MM_DASH, false);
+    check_field(r, "$.e3", ELEMENT_EXPIRY, DATE_MMYY, false);
+    check_field(r, "$..cvc", ELEMENT_CVC, DATE_DEFAULT, false);
+    check_field(r, "$.holder", ELEMENT_HOLDER, DATE_DEFAULT, false);
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(network_token_edits)
+{
+    struct ruleset *r = must_load("good.yaml");
+    ck_assert(r->has_network_token && r->network_token_mit_without_cryptogram);
+    ck_assert_uint_eq(r->plan.edit_count, 10);
+    ck_assert(edit_at(r, "$.cryptogram")->element == ELEMENT_CRYPTOGRAM && !edit_at(r, "$.cryptogram")->literal.at);
+    ck_assert(edit_at(r, "$.auth.eci")->element == ELEMENT_ECI);
+    ck_assert(edit_at(r, "$.month")->element == ELEMENT_EXP_MONTH && edit_at(r, "$.month")->as_number);
+    check_literal(r, "$.isToken", "true");
+    check_literal(r, "$.count", "-1.5e3");
+    check_literal(r, "$.nothing", "null");
+    check_literal(r, "$.type", "\"networkToken\"");
+    check_literal(r, "$['with quote']", "\"a\\\"b\\\\c\"");
+    ck_assert(edit_at(r, "$..cvc")->drop && edit_at(r, "$.card.type")->drop);
+    ck_assert_uint_eq(edit_at(r, "$..cvc")->path, field_at(r, "$..cvc")->path); /* one path, one number */
+    ruleset_free(r);
+
+    r = must_load("good_form.yaml");
+    ck_assert_int_eq(r->plan.format, BODY_FORM);
+    check_field(r, "card[expiry]", ELEMENT_EXPIRY, DATE_DEFAULT, false);
+    check_literal(r, "is_token", "true");
+    check_literal(r, "a[b]", "3");
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(reply)
+{
+    struct ruleset *r = must_load("good.yaml");
+    ck_assert_uint_eq(r->approved_count, 2);
+    ck_assert(slice_is(path_set_text(r->reply_paths, r->approved[0].path), "$.code"));
+    ck_assert(r->approved[0].value_count == 2 && slice_is(r->approved[0].values[1], "11"));
+    ck_assert(r->approved[1].value_count == 1 && slice_is(r->approved[1].values[0], "approved"));
+    ck_assert_uint_eq(r->decline_code_count, 2);
+    ck_assert_uint_eq(r->decline_code_paths[1], r->approved[0].path);
+    ck_assert(r->pan_retry_count == 2 && slice_is(r->pan_retry[1], "57"));
+    ck_assert(slice_is(path_set_text(r->reply_paths, (uint32_t)r->network_transaction_id_path), "$.brand.id"));
+    ruleset_free(r);
+    r = must_load("good_form.yaml");
+    ck_assert(r->reply_paths && r->approved_count == 0 && r->network_transaction_id_path == -1);
+    ruleset_free(r);
+}
+END_TEST
+
+static void check_accepts(const struct ruleset *r, const char *method, const char *path, bool want)
+{
+    ck_assert_msg(ruleset_accepts(r, slice_of(method), slice_of(path)) == want, "%s %s", method, path);
+}
+
+START_TEST(accepts)
+{
+    struct ruleset *r = must_load("good.yaml");
+    check_accepts(r, "POST", "/v1/pay", true);
+    check_accepts(r, "POST", "/v1/pay/", false);
+    check_accepts(r, "POST", "/v1/Pay", false);
+    check_accepts(r, "post", "/v1/pay", false);
+    check_accepts(r, "POST", "", false);
+    check_accepts(r, "PUT", "/v1/pay/", true);
+    check_accepts(r, "PUT", "/v1/pay/123", true);
+    check_accepts(r, "PUT", "/v1/pay", false);
+    check_accepts(r, "GET", "/whatever", true);
+    check_accepts(r, "DELETE", "/any", true);
+    check_accepts(r, "DELETE", "/any/more", false);
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(rede)
+{
+    struct ruleset *r = must_load("rules/rede.yaml");
+    ck_assert(slice_is(r->name, "rede") && slice_is(r->processor, "rede"));
+    check_accepts(r, "POST", "/erede/v1/transactions", true);
+    check_accepts(r, "POST", "/erede/v2/transactions", true);
+    check_accepts(r, "GET", "/erede/v1/transactions", false);
+    check_field(r, "$.cardNumber", ELEMENT_NUMBER, DATE_DEFAULT, false);
+    check_field(r, "$.expirationMonth", ELEMENT_EXP_MONTH, DATE_MM, false);
+    check_field(r, "$.expirationYear", ELEMENT_EXP_YEAR, DATE_YYYY, false);
+    check_field(r, "$.securityCode", ELEMENT_CVC, DATE_DEFAULT, false);
+    check_field(r, "$.cardholderName", ELEMENT_HOLDER, DATE_DEFAULT, false);
+    check_field(r, "$.cardHolderName", ELEMENT_HOLDER, DATE_DEFAULT, false);
+    ck_assert(r->has_network_token && edit_at(r, "$.securityCode")->drop);
+    ck_assert_uint_eq(r->pan_retry_count, 8);
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(credibanco)
+{
+    struct ruleset *r = must_load("rules/credibanco.yaml");
+    ck_assert_int_eq(r->plan.format, BODY_FORM);
+    static const char *const calls[] = {"register.do", "paymentorder.do", "getOrderStatusExtended.do"};
+    for (int i = 0; i < 3; i++) {
+        char path[100];
+        (void)snprintf(path, sizeof path, "/payment/rest/%s", calls[i]);
+        check_accepts(r, "POST", path, true);
+        (void)snprintf(path, sizeof path, "/%s", calls[i]);
+        check_accepts(r, "POST", path, true);
+    }
+    check_accepts(r, "POST", "/payment/rest/refund.do", false);
+    check_field(r, "$PAN", ELEMENT_NUMBER, DATE_DEFAULT, false);
+    check_field(r, "pan", ELEMENT_NUMBER, DATE_DEFAULT, false);
+    check_field(r, "$CVC", ELEMENT_CVC, DATE_DEFAULT, false);
+    check_field(r, "YYYY", ELEMENT_EXP_YEAR, DATE_YYYY, false);
+    check_field(r, "month", ELEMENT_EXP_MONTH, DATE_MM, false);
+    check_field(r, "TEXT", ELEMENT_HOLDER, DATE_DEFAULT, false);
+    ck_assert(!r->has_network_token);
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(passthrough)
+{
+    struct ruleset *r = must_load("rules/passthrough.yaml");
+    ck_assert(r->any_body && r->plan.field_count == 0 && r->upstream.len == 0);
+    check_accepts(r, "PATCH", "/any/thing", true);
+    check_accepts(r, "POST", "/", true);
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(too_many_paths_are_said)
+{
+    char *text = NULL, *said;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    fputs("processor: x\naccept: [ POST /x ]\nbody: json\ncard:\n  number:\n", f);
+    for (int i = 0; i < 300; i++) fprintf(f, "    - $.p%d\n", i);
+    fclose(f);
+    help_write("many.yaml", text);
+    free(text);
+    ck_assert_ptr_null(load("many.yaml", &said));
+    ck_assert_msg(slice_starts(slice_of(said), SLICE("many.yaml:262:7: more than 256 different paths\n")), "%s", said);
+    free(said);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ruleset");
+    TCase *t = tcase_create("ruleset");
+    tcase_add_checked_fixture(t, enter, help_leave);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, every_case_says_what_is_expected);
+    tcase_add_test(t, card_fields);
+    tcase_add_test(t, network_token_edits);
+    tcase_add_test(t, reply);
+    tcase_add_test(t, accepts);
+    tcase_add_test(t, rede);
+    tcase_add_test(t, credibanco);
+    tcase_add_test(t, passthrough);
+    tcase_add_test(t, too_many_paths_are_said);
+    suite_add_tcase(s, t);
+    return help_run(s);
+}
