@@ -184,7 +184,8 @@ static void on_request(struct client *c)
     client_answer(c);
 }
 
-static void client_step(struct client *c)
+/* False: nothing more to do before more bytes come. */
+static bool client_step(struct client *c)
 {
     slice input = link_input(c->link);
     size_t used = 0;
@@ -195,7 +196,7 @@ static void client_step(struct client *c)
     link_consume(c->link, used);
     if (!kept) {
         client_refuse(c, 413, "more than the sandbox takes");
-        return;
+        return false;
     }
     switch (step) {
     case HTTP_HEAD: on_head(c); break;
@@ -203,9 +204,10 @@ static void client_step(struct client *c)
     case HTTP_REFUSED:
         client_refuse(c, refusal_status(http_reader_refusal(c->reader)), refusal_text(http_reader_refusal(c->reader)));
         break;
-    case HTTP_MORE:
     case HTTP_BODY: break;
+    case HTTP_MORE: return false;
     }
+    return !c->ended && !c->waiting;
 }
 
 static void on_link(void *owner, struct link *l, enum link_event event)
@@ -214,7 +216,7 @@ static void on_link(void *owner, struct link *l, enum link_event event)
     (void)l;
     switch (event) {
     case LINK_READABLE:
-        while (!c->ended && !c->waiting && link_input(c->link).len > 0) client_step(c);
+        while (client_step(c)) {}
         break;
     case LINK_CLOSED:
         if (!c->waiting) client_end(c, LINK_END_FLUSH);
