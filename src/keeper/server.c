@@ -207,7 +207,7 @@ static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame: the relay's connection is dropped", "socket failed"};
     struct relay *r = owner;
-    log_begin(why == CHANNEL_BROKEN ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "relay_lost");
+    log_begin(why == CHANNEL_CLOSED ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "relay_lost");
     log_u64("relay", r->number);
     log_text("reason", reasons[why]);
     log_end();

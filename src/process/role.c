@@ -145,6 +145,7 @@ result role_enter_sandbox(const struct role_process *p, enum sandbox_profile pro
     log_u64("uid", getuid());
     log_u64("descriptors", sandbox_descriptors());
     log_end();
+    log_flush();
     return OK;
 }
 

@@ -22,6 +22,7 @@ static void on_message(struct role_process *p, const struct control_message *m, 
     case CONTROL_CONFIG:
         r = fd >= 0 ? role_config(p, fd, &config) : FAIL(IO);
         if (!failed(r)) r = keeper_server_configure(p->own, config, m->generation);
+        if (failed(r)) log_failure("reload", r);
         role_say(p, CONTROL_CONFIGURED, m->generation, r.err);
         return;
     default:

@@ -47,6 +47,7 @@ static void take_config(struct role_process *p, struct relay *r, uint32_t genera
             p->generation = generation;
         }
     }
+    if (failed(done)) log_failure("reload", done);
     role_say(p, CONTROL_CONFIGURED, generation, done.err);
 }
 

@@ -94,7 +94,8 @@ static int add_signals(scmp_filter_ctx filter)
 static int add_controls(scmp_filter_ctx filter, enum sandbox_profile profile)
 {
     static const unsigned requests[] = {FIONBIO, FIONREAD, TCGETS};
-    static const int commands[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC};
+    static const int commands[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC,
+                                   F_GET_SEALS /* of a new configuration's bundle */};
     int r = 0;
     for (size_t i = 0; r >= 0 && i < sizeof requests / sizeof *requests; i++)
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, C(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i]));
