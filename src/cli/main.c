@@ -2,8 +2,11 @@
 #include "base/log.h"
 #include "cli/check.h"
 #include "cli/explain.h"
+#include "cli/key.h"
 #include "cli/sandbox.h"
 #include "cli/serve.h"
+#include "cli/token.h"
+#include "cli/vault.h"
 #include "process/role.h"
 #include "rules/names.h"
 
@@ -21,6 +24,9 @@ static const struct command {
     {"serve", cli_serve, "-c cardveil.yaml", "run the proxy"},
     {"check", cli_check, "-c cardveil.yaml", "check configuration, rules and certificates; says all mistakes at once"},
     {"explain", cli_explain, "-c cardveil.yaml --route NAME < request.http", "show, masked, what would go out and why"},
+    {"vault", cli_vault, "init | stat | rotate | backup DIR | verify", "the vault and its keys"},
+    {"key", cli_key, "create --merchant NAME | list | revoke ID", "API keys"},
+    {"token", cli_token, "create --merchant NAME < cards.ndjson", "store cards, a line each; prints their tokens"},
     {"sandbox", cli_sandbox, "[--listen 127.0.0.1:9100]", "simulated processors, for trying and testing"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
