@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What Cardveil is compared with: the same substitution in nginx + Lua, as one would write it in an afternoon. The cards lie
--- in a table of the worker's memory, unsealed; there is no audit trail, no other process, no JSON parser and no echo guard.
+-- What Cardveil is compared with: the same substitution in nginx + Lua, as quick as we could write it. The cards lie in a table
+-- of the worker's memory, unsealed; there is no audit trail, no other process, no JSON parser and no echo guard.
 local M = {}
 
 local number, month, year = {}, {}, {}
