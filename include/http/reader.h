@@ -26,7 +26,7 @@
  *   bodies       Any method may have one. An answer to HEAD, or 204 or 304, has none, whatever its fields say.
  *   chunk lines  At any point all bytes that are not data (chunk lines, extensions, trailers) may be at most 16 KiB
  *                (answers: 128 KiB) more than the data so far: chunks of six bytes may come for ever, 100,000 one-byte chunks
- *                or 1 KiB extensions may not. Trailers: 8 KiB. */
+ *                or 1 KiB extensions may not. The last chunk's line with the trailers: 8 KiB. */
 
 #include "http/head.h"
 #include "http/refusal.h"

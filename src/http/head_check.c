@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* What llhttp accepts and a proxy may not (facts: libraries.md section 2), judged on the finished head before anything of it
- * is acted on. Framing is worked out here from the fields and must agree with what llhttp made of them. */
+/* What llhttp accepts and a proxy may not (facts: libraries.md section 2), judged on the finished head before anything
+ * of it is acted on. Framing is worked out here from the fields and must agree with what llhttp made of them. */
 
 enum { CONNECTION_OPTIONS_MAX = 32 };
 
@@ -14,7 +14,8 @@ struct seen {
     slice expect, upgrade;
 };
 
-/* method SP target SP HTTP/1.x CRLF, to the byte: llhttp takes several blanks, RTSP and ICE, and a line without version. */
+/* method SP target SP HTTP/1.x CRLF, to the byte: llhttp takes several blanks, RTSP and ICE, and a line without
+ * version. */
 static enum http_refusal request_line_check(struct http_reader *r)
 {
     const struct head_text *t = &r->text;
@@ -24,7 +25,8 @@ static enum http_refusal request_line_check(struct http_reader *r)
     static const char version[] = " HTTP/1.x\r\n"; /* x: checked when it was seen */
     if (!r->version_seen) return REFUSAL_VERSION;  /* HTTP/0.9 */
     if (t->target.from != method + 1 || t->len - end < sizeof version - 1) return REFUSAL_REQUEST_LINE;
-    if (memcmp(t->at + end, version, 8) != 0 || memcmp(t->at + end + 9, version + 9, 2) != 0) return REFUSAL_REQUEST_LINE;
+    if (memcmp(t->at + end, version, 8) != 0 || memcmp(t->at + end + 9, version + 9, 2) != 0)
+        return REFUSAL_REQUEST_LINE;
     size_t begin = end + sizeof version - 1;
     if (t->count ? t->marks[0].name.from != begin : t->len != begin + 2) return REFUSAL_REQUEST_LINE;
     r->head.method = slice_range(text, 0, method);
@@ -32,8 +34,8 @@ static enum http_refusal request_line_check(struct http_reader *r)
     return REFUSAL_NONE;
 }
 
-/* The status line ends in CRLF (llhttp before 9.4.2 was loose) and its phrase has no control bytes, which llhttp lets pass.
- * RFC 9110 15: "three-digit integer code"; a first digit of 0 has no class. */
+/* The status line ends in CRLF (llhttp before 9.4.2 was loose) and its phrase has no control bytes, which llhttp lets
+ * pass. RFC 9110 15: "three-digit integer code"; a first digit of 0 has no class. */
 static enum http_refusal status_line_check(struct http_reader *r)
 {
     const struct head_text *t = &r->text;
@@ -52,7 +54,8 @@ static enum http_refusal status_line_check(struct http_reader *r)
 }
 
 /* Whether the field goes on to the other side; what does not is noted. */
-static bool sort_field(const struct http_reader *r, const struct http_field *f, struct seen *seen, enum http_refusal *why)
+static bool sort_field(const struct http_reader *r, const struct http_field *f, struct seen *seen,
+                       enum http_refusal *why)
 {
     bool request = r->side == HTTP_REQUESTS;
     switch (known_field(f->name)) {
@@ -74,8 +77,10 @@ static bool sort_field(const struct http_reader *r, const struct http_field *f, 
         seen->coding = f->value;
         return false;
     case KNOWN_EXPECT:
-        if (!slice_ieq(f->value, SLICE("100-continue"))) seen->expect = SLICE("other");
-        else if (!seen->expect.at) seen->expect = f->value;
+        if (!slice_ieq(f->value, SLICE("100-continue")))
+            seen->expect = SLICE("other");
+        else if (!seen->expect.at)
+            seen->expect = f->value;
         return false;
     case KNOWN_UPGRADE:
         if (!slice_ieq(f->value, SLICE("h2c"))) seen->upgrade = f->value;
@@ -110,8 +115,9 @@ static enum http_refusal sort_fields(struct http_reader *r, struct seen *seen)
 static bool is_end_to_end(slice name)
 {
     static const slice names[] = {
-        {"host", 4},          {"transfer-encoding", 17}, {"authorization", 13}, {"x-api-key", 9},
-        {"cache-control", 13}, {"cookie", 6},             {"expect", 6},         {"set-cookie", 10},
+        {"host", 4},      {"transfer-encoding", 17}, {"authorization", 13},
+        {"x-api-key", 9}, {"cache-control", 13},     {"cookie", 6},
+        {"expect", 6},    {"set-cookie", 10},
     };
     if (name.len > 8 && slice_ieq(slice_range(name, 0, 8), SLICE("content-"))) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -127,8 +133,8 @@ static void drop_fields(struct http_head *h, slice name)
     h->field_count = kept;
 }
 
-/* RFC 9110 7.6.1: "Intermediaries MUST parse a received Connection header field before a message is forwarded and, for each
- * connection-option in this field, remove any header or trailer field(s) from the message with the same name". */
+/* RFC 9110 7.6.1: "Intermediaries MUST parse a received Connection header field before a message is forwarded and, for
+ * each connection-option in this field, remove any header or trailer field(s) from the message with the same name". */
 static enum http_refusal connection_check(struct http_reader *r)
 {
     const struct head_text *t = &r->text;
@@ -161,8 +167,8 @@ static enum http_refusal coding_check(struct http_reader *r, const struct seen *
 {
     bool answer = r->side == HTTP_ANSWERS;
     if (seen->lengths) return REFUSAL_TE_AND_LENGTH;
-    /* RFC 9112 6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding header field MUST
-     * treat the message as if the framing is faulty". */
+    /* RFC 9112 6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding header field
+     * MUST treat the message as if the framing is faulty". */
     if (r->head.minor == 0) return answer ? REFUSAL_ANSWER_TE : REFUSAL_TE_ON_1_0;
     if (seen->codings == 1 && slice_ieq(seen->coding, SLICE("chunked")) && (r->parser.flags & F_CHUNKED)) {
         r->head.framing = HTTP_CHUNKED;
@@ -180,9 +186,9 @@ static enum http_refusal length_check(struct http_reader *r, const struct seen *
     return REFUSAL_NONE;
 }
 
-/* The framing fields of an answer that has no body. RFC 9110 8.6 and RFC 9112 6.1 forbid them with 1xx and 204. On a 1xx they
- * are refused, since the final answer must follow at once; on a 204 they are ignored as RFC 9112 6.3 says, but the connection
- * is not used again if they announce anything. */
+/* The framing fields of an answer that has no body. RFC 9110 8.6 and RFC 9112 6.1 forbid them with 1xx and 204. On a
+ * 1xx they are refused, since the final answer must follow at once; on a 204 they are ignored as RFC 9112 6.3 says, but
+ * the connection is not used again if they announce anything. */
 static enum http_refusal bodiless_check(struct http_reader *r, const struct seen *seen)
 {
     struct http_head *h = &r->head;

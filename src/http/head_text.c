@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-/* The head's bytes are copied once, when llhttp has taken them; a head that arrives in one piece takes exactly its size. */
+/* The head's bytes are copied once, when llhttp has taken them; a head that arrives in one piece takes exactly its
+ * size. */
 
 enum { TEXT_FIRST_BYTES = 512, MARKS_FIRST = 24, POOL_SLACK_BYTES = 16 * 1024 };
 
 size_t head_pool_bytes(const struct http_limits *limits)
 {
-    /* Text and marks grow by doubling, and what they outgrow stays in the pool: twice the last size, which is under twice
-     * the limit. */
-    return 4 * limits->head_bytes + limits->fields * (4 * sizeof(struct field_mark) + sizeof(struct http_field)) +
+    /* Text and marks grow by doubling, and what they outgrow stays in the pool: twice the last size, which is under
+     * twice the limit. */
+    return 4 * limits->head_bytes + (limits->fields + 1) * (4 * sizeof(struct field_mark) + sizeof(struct http_field)) +
            POOL_SLACK_BYTES;
 }
 
@@ -19,7 +20,8 @@ static bool grow_text(struct http_reader *r, size_t need, bool complete)
 {
     struct head_text *t = &r->text;
     size_t cap = t->cap ? t->cap : TEXT_FIRST_BYTES;
-    while (cap < need) cap *= 2;
+    while (cap < need)
+        cap *= 2;
     if (complete) cap = need;
     char *at = pool_alloc(r->pool, cap);
     if (!at) return false;

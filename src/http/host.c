@@ -5,7 +5,8 @@ enum { PORT_MAX = 65535 };
 
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
 }
 
 static bool is_address_byte(char c)
@@ -20,8 +21,8 @@ static bool all(slice s, bool (*is)(char))
     return s.len > 0;
 }
 
-/* RFC 3986 3.2.2 also has percent-encoding, sub-delims and IPvFuture; no name in use has them, and what a server makes of
- * them differs, so they are not accepted. */
+/* RFC 3986 3.2.2 also has percent-encoding, sub-delims and IPvFuture; no name in use has them, and what a server makes
+ * of them differs, so they are not accepted. */
 bool host_is_valid(slice host)
 {
     slice name = host, port = SLICE_NONE;

@@ -8,7 +8,8 @@ static bool is(slice name, slice known)
     return slice_ieq(name, known);
 }
 
-/* Equal but for case when '_' counts as '-': servers that hand fields to CGI, WSGI or Rack programs cannot tell them apart. */
+/* Equal but for case when '_' counts as '-': servers that hand fields to CGI, WSGI or Rack programs cannot tell them
+ * apart. */
 static bool is_twin(slice name, slice known)
 {
     bool underscore = false;

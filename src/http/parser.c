@@ -78,14 +78,10 @@ static int on_status(llhttp_t *p, const char *at, size_t len)
     return note(r, &r->text.reason, at, len);
 }
 
-/* Trailers come through the same callbacks as the head's fields. Of them only the start of the name is kept, to refuse those
- * that would frame or route (RFC 9110 6.5.1); libevent merged trailers into the head and got CVE-2026-63379. */
+/* Trailers come through the same callbacks as the head's fields. Of them only the start of the name is kept, to refuse
+ * those that would frame or route (RFC 9110 6.5.1); libevent merged trailers into the head and got CVE-2026-63379. */
 static int on_trailer_name(struct http_reader *r, const char *at, size_t len)
 {
-    if (!r->trailer_begun) {
-        r->trailer_begun = true;
-        r->trailer_from = r->feed_offset + (uint64_t)(at - r->feed_at);
-    }
     size_t room = sizeof r->trailer_name - r->trailer_name_len;
     size_t keep = len < room ? len : room;
     memcpy(r->trailer_name + r->trailer_name_len, at, keep);
@@ -116,7 +112,6 @@ static int on_header_field(llhttp_t *p, const char *at, size_t len)
     if (r->in_trailers) return on_trailer_name(r, at, len);
     if (r->where != AT_NAME) {
         r->where = AT_NAME;
-        if (r->text.count == r->limits.fields) return refuse(r, REFUSAL_FIELD_COUNT);
         if (!head_text_add_field(r)) return refuse(r, REFUSAL_MEMORY);
     }
     return note(r, &r->text.marks[r->text.count - 1].name, at, len);
@@ -126,7 +121,9 @@ static int on_header_field_complete(llhttp_t *p)
 {
     struct http_reader *r = reader_of(p);
     r->where = AT_VALUE;
-    return r->in_trailers ? on_trailer_name_complete(r) : 0;
+    if (r->in_trailers) return on_trailer_name_complete(r);
+    /* Counted now, not when a name begins: llhttp tells of a name that turns out wrong in some splits only. */
+    return r->text.count > r->limits.fields ? refuse(r, REFUSAL_FIELD_COUNT) : 0;
 }
 
 static int on_header_value(llhttp_t *p, const char *at, size_t len)
@@ -142,8 +139,9 @@ static int on_header_value_complete(llhttp_t *p)
     return 0;
 }
 
-/* RFC 9112 6.3: "Any response to a HEAD request and any response with a 1xx, 204, or 304 status code is always terminated by
- * the first empty line after the header fields, regardless of the header fields present in the message". */
+/* RFC 9112 6.3: "Any response to a HEAD request and any response with a 1xx, 204, or 304 status code is always
+ * terminated by the first empty line after the header fields, regardless of the header fields present in the message".
+ */
 bool is_bodiless_answer(const struct http_reader *r)
 {
     int status = r->parser.status_code;
@@ -177,6 +175,7 @@ static int on_body(llhttp_t *p, const char *at, size_t len)
     assert(r->body.len == 0);
     r->body = (slice){at, len};
     r->data += len;
+    r->data_end = before + len;
     return 0;
 }
 
@@ -217,7 +216,8 @@ void parser_begin(struct http_reader *r)
 
 static bool is_tchar(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static enum http_refusal start_line_refusal(const struct http_reader *r)
@@ -250,8 +250,11 @@ static bool is_blank(char c)
 static enum http_refusal field_refusal(const struct http_reader *r, const char *pos, char c)
 {
     if (r->where != AT_VALUE) return REFUSAL_FIELD_NAME;
-    /* Blanks may stand in a value: here one begins the line after it. After an empty value llhttp has passed it already. */
-    bool folded = is_blank(c) || (is_blank(byte_before(r, pos, 1)) && byte_before(r, pos, 2) == '\n');
+    /* llhttp stops at the blank that begins the line after a value, but behind the one after an empty value, and behind
+     * a bare LF that stands where a value would begin. */
+    char last = byte_before(r, pos, 1), second = byte_before(r, pos, 2);
+    if (last == '\n' && second != '\r') return REFUSAL_BARE_LF;
+    bool folded = (last == '\n' && is_blank(c)) || (is_blank(last) && second == '\n' && byte_before(r, pos, 3) == '\r');
     return folded ? REFUSAL_OBS_FOLD : REFUSAL_FIELD_VALUE;
 }
 

@@ -58,8 +58,7 @@ static enum http_step refuse(struct http_reader *r, enum http_refusal why)
 /* Lets go of the last message: the memory of its head, and everything counted. */
 static void forget_message(struct http_reader *r)
 {
-    struct http_reader fresh = {
-        .side = r->side, .limits = r->limits, .head_answer = r->head_answer, .last = r->last};
+    struct http_reader fresh = {.side = r->side, .limits = r->limits, .head_answer = r->head_answer, .last = r->last};
     pool_free(r->pool);
     *r = fresh;
 }
@@ -73,9 +72,9 @@ static bool begin_message(struct http_reader *r)
     return true;
 }
 
-/* RFC 9112 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line (CRLF)
- * received prior to the request-line". Two are ignored here; llhttp would ignore 50 MB, and single CRs and LFs. Answers may
- * not have any. */
+/* RFC 9112 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line
+ * (CRLF) received prior to the request-line". Two are ignored here; llhttp would ignore 50 MB, and single CRs and LFs.
+ * Answers may not have any. */
 static enum http_refusal skip_empty_lines(struct http_reader *r, slice bytes, size_t *used)
 {
     while (*used < bytes.len) {
@@ -151,14 +150,14 @@ static enum http_step feed_head(struct http_reader *r, slice bytes, size_t *used
     return refuse(r, r->target_seen || r->side == HTTP_ANSWERS ? REFUSAL_HEAD_SIZE : REFUSAL_TARGET_SIZE);
 }
 
-/* Limits of what is not data. They hold at every point of the stream; being judged before the error that ended a feed, they
- * give the same refusal for every split. */
+/* Limits of what is not data. They hold at every point of the stream; being judged before the error that ended a feed,
+ * they give the same refusal for every split. */
 static enum http_refusal overhead_check(const struct http_reader *r)
 {
     if (r->head.framing != HTTP_CHUNKED) return REFUSAL_NONE;
     uint64_t spare = r->side == HTTP_REQUESTS ? OVERHEAD_BYTES : ANSWER_OVERHEAD_BYTES;
     if (r->stream - r->data > spare + r->data) return REFUSAL_CHUNK_OVERHEAD;
-    if (r->trailer_begun && r->stream - r->trailer_from > TRAILER_BYTES) return REFUSAL_TRAILER_SIZE;
+    if (r->in_trailers && r->stream - r->data_end > TRAILER_BYTES) return REFUSAL_TRAILER_SIZE;
     return REFUSAL_NONE;
 }
 
@@ -184,8 +183,8 @@ static enum http_step feed_body(struct http_reader *r, slice bytes, size_t *used
 static enum http_step feed_idle(struct http_reader *r, slice bytes, size_t *used)
 {
     if (bytes.len == 0) return HTTP_MORE;
-    /* RFC 9112 9.6: "A server that receives a 'close' connection option MUST initiate closure of the connection after it sends
-     * the final response"; nor can anything follow a final answer with it. */
+    /* RFC 9112 9.6: "A server that receives a 'close' connection option MUST initiate closure of the connection after
+     * it sends the final response"; nor can anything follow a final answer with it. */
     if (r->last) return refuse(r, r->side == HTTP_REQUESTS ? REFUSAL_AFTER_CLOSE : REFUSAL_ANSWER_SURPLUS);
     enum http_refusal why = skip_empty_lines(r, bytes, used);
     if (why) return refuse(r, why);

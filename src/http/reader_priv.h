@@ -62,8 +62,8 @@ struct http_reader {
 
     slice body;
     uint64_t stream, data; /* body phase: all bytes so far, and those of them that are data */
-    bool in_trailers, trailer_begun;
-    uint64_t trailer_from;
+    uint64_t data_end;     /* where in the stream the last data ended */
+    bool in_trailers;
     size_t trailer_count, trailer_name_len;
     char trailer_name[TRAILER_NAME_BYTES];
 };

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Placeholders stand in targets as they are, so '{', '}', '<', '>' and '|' may, though RFC 3986 has them encoded. A backslash
- * may not: some servers read it as '/'. */
+/* Placeholders stand in targets as they are, so '{', '}', '<', '>' and '|' may, though RFC 3986 has them encoded. A
+ * backslash may not: some servers read it as '/'. */
 static enum http_refusal bytes_check(slice target)
 {
     for (size_t i = 0; i < target.len; i++) {
@@ -37,13 +37,14 @@ static bool prepend_slash(struct http_reader *r, slice rest, slice *out)
 static size_t authority_end(slice s)
 {
     size_t i = 0;
-    while (i < s.len && s.at[i] != '/' && s.at[i] != '?') i++;
+    while (i < s.len && s.at[i] != '/' && s.at[i] != '?')
+        i++;
     return i;
 }
 
-/* RFC 9112 3.2.2: "When an origin server receives a request with an absolute-form of request-target, the origin server MUST
- * ignore the received Host header field (if any) and instead use the host information of the request-target". Here both must
- * agree, so that whichever a server behind us takes is the same. */
+/* RFC 9112 3.2.2: "When an origin server receives a request with an absolute-form of request-target, the origin server
+ * MUST ignore the received Host header field (if any) and instead use the host information of the request-target". Here
+ * both must agree, so that whichever a server behind us takes is the same. */
 static enum http_refusal absolute_check(struct http_reader *r, slice target)
 {
     static const slice schemes[] = {{"http://", 7}, {"https://", 8}};

@@ -17,8 +17,8 @@ static bool is_token(slice s)
     return s.len > 0 && !bad;
 }
 
-/* RFC 9110 5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous". Other control bytes but HTAB
- * are no part of field-content either. Without branches, so compilers test many bytes at once. */
+/* RFC 9110 5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous". Other control bytes but
+ * HTAB are no part of field-content either. Without branches, so compilers test many bytes at once. */
 static bool is_value(slice s)
 {
     unsigned bad = 0;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The first byte chooses side, limits and cutting, the rest is what a peer sends. Whatever it is: every split tells the same,
- * the reader keeps its word (transcript.c aborts when it does not), and what is accepted says the same when it was written
- * anew and is read again. */
+/* The first byte chooses side, limits and cutting, the rest is what a peer sends. Whatever it is: every split tells the
+ * same, the reader keeps its word (transcript.c aborts when it does not), and what is accepted says the same when it
+ * was written anew and is read again. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,7 +15,8 @@ static void same(const struct reading *what, const struct transcript *whole, str
     struct transcript t;
     transcript_take(&t, what, how);
     if (!slice_eq(buf_slice(&t.full), buf_slice(&whole->full))) {
-        fprintf(stderr, "whole: %.*s\ncut:   %.*s\n", SLICE_ARG(buf_slice(&whole->full)), SLICE_ARG(buf_slice(&t.full)));
+        fprintf(stderr, "whole: %.*s\ncut:   %.*s\n", SLICE_ARG(buf_slice(&whole->full)),
+                SLICE_ARG(buf_slice(&t.full)));
         abort();
     }
     transcript_done(&t);

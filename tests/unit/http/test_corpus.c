@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every file of tests/corpus/http (make.py there says what its lines mean) against the reader, and at many splits. The proxy's
- * scenario tests send the same files over sockets. CORPUS is its folder. */
+/* Every file of tests/corpus/http (make.py there says what its lines mean) against the reader, and at many splits. The
+ * proxy's scenario tests send the same files over sockets. CORPUS is its folder. */
 
 enum { FILE_MAX = 1024 * 1024, NAME_BYTES = 600, WORD_BYTES = 4096 };
 
@@ -125,8 +125,10 @@ static void check_outcome(const struct file *f, enum http_side side)
     struct outcome o;
     act(f, side, &o);
     slice expect = line_of(f, "expect"), reason = line_of(f, "reason"), body = line_of(f, "body");
-    ck_assert_msg(slice_is(expect, o.expect), "%s: expected '%.*s', was '%s' (%s)", f->name, SLICE_ARG(expect), o.expect, o.reason);
-    ck_assert_msg(slice_is(reason, o.reason), "%s: expected reason '%.*s', was '%s'", f->name, SLICE_ARG(reason), o.reason);
+    ck_assert_msg(slice_is(expect, o.expect), "%s: expected '%.*s', was '%s' (%s)", f->name, SLICE_ARG(expect),
+                  o.expect, o.reason);
+    ck_assert_msg(slice_is(reason, o.reason), "%s: expected reason '%.*s', was '%s'", f->name, SLICE_ARG(reason),
+                  o.reason);
     ck_assert_msg(yes(f, "close") == o.close, "%s: close was %d", f->name, o.close);
     if (body.at) ck_assert_msg(slice_is(body, o.body), "%s: body was '%s'", f->name, o.body);
     if (side == HTTP_ANSWERS) return;
@@ -139,9 +141,9 @@ static void same(const struct file *f, const struct reading *what, const struct 
 {
     struct transcript t;
     transcript_take(&t, what, how);
-    ck_assert_msg(slice_eq(buf_slice(&t.full), buf_slice(&whole->full)), "%s: cut (%zu, %zu, %llu) tells '%.*s', whole '%.*s'",
-                  f->name, how.first, how.every, (unsigned long long)how.seed, SLICE_ARG(buf_slice(&t.steps)),
-                  SLICE_ARG(buf_slice(&whole->steps)));
+    ck_assert_msg(slice_eq(buf_slice(&t.full), buf_slice(&whole->full)),
+                  "%s: cut (%zu, %zu, %llu) tells '%.*s', whole '%.*s'", f->name, how.first, how.every,
+                  (unsigned long long)how.seed, SLICE_ARG(buf_slice(&t.steps)), SLICE_ARG(buf_slice(&whole->steps)));
     transcript_done(&t);
 }
 
@@ -211,14 +213,15 @@ START_TEST(answers)
 }
 END_TEST
 
-/* A row without a case would be a refusal that nobody has seen. Two cannot be had by bytes alone: memory, and what follows a
- * request that said close, which a relay never reads. */
+/* A row without a case would be a refusal that nobody has seen. Two cannot be had by bytes alone: memory, and what
+ * follows a request that said close, which a relay never reads. */
 START_TEST(every_refusal_has_a_case)
 {
     visit_folder(CORPUS, HTTP_REQUESTS, 200, note_reason);
     visit_folder(CORPUS "/answers", HTTP_ANSWERS, 60, note_reason);
     seen[REFUSAL_MEMORY] = seen[REFUSAL_AFTER_CLOSE] = true;
-    for (unsigned i = 1; i < REFUSAL_COUNT; i++) ck_assert_msg(seen[i], "no case for %s", refusal_name((enum http_refusal)i));
+    for (unsigned i = 1; i < REFUSAL_COUNT; i++)
+        ck_assert_msg(seen[i], "no case for %s", refusal_name((enum http_refusal)i));
 }
 END_TEST
 

@@ -16,7 +16,10 @@ struct row {
     const char *bytes;
     size_t len;
 };
-#define ROW(steps, bytes) {steps, bytes, sizeof(bytes) - 1}
+#define ROW(steps, bytes)                                                                                              \
+    {                                                                                                                  \
+        steps, bytes, sizeof(bytes) - 1                                                                                \
+    }
 #define H "Host: shop.test\r\n"
 #define GET "GET /a HTTP/1.1\r\n" H
 #define POST "POST /a HTTP/1.1\r\n" H
@@ -98,6 +101,11 @@ static const struct row refused[] = {
     ROW("REFUSED:BARE_CR", GET "A: b\rc: d\r\n\r\n"),
     ROW("REFUSED:BARE_CR", GET "A: b\r\n\rX"),
     ROW("REFUSED:BARE_LF", GET "A: b\nc: d\r\n\r\n"),
+    ROW("REFUSED:BARE_LF", GET "A:\n b\r\n\r\n"),
+    ROW("REFUSED:BARE_LF", GET "A: \n\r\n"),
+    ROW("REFUSED:OBS_FOLD", GET "A:\r\n \x01\r\n\r\n"),
+    ROW("REFUSED:OBS_FOLD", GET "A: \r\n\tb\r\n\r\n"),
+    ROW("REFUSED:FIELD_VALUE", GET "A: \x01\r\n\r\n"),
     ROW("REFUSED:CONNECTION_OPTION", GET "Connection: close, Host\r\n\r\n"),
     ROW("REFUSED:CONNECTION_OPTION", GET "Connection: Content-Type\r\n\r\n"),
     ROW("REFUSED:EXPECT", POST "Expect: 200-maybe\r\nContent-Length: 1\r\n\r\nx"),
@@ -147,12 +155,14 @@ static const struct row answers[] = {
     ROW("HEAD END HEAD END HEAD BODY END EOF",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: close\r\n\r\n" OK200
         "Content-Length: 1\r\n\r\nx"),
-    ROW("HEAD END HEAD END EOF", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\nHTTP/1.1 304 N\r\nContent-Length: 9\r\n\r\n"),
+    ROW("HEAD END HEAD END EOF",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\nHTTP/1.1 304 N\r\nContent-Length: 9\r\n\r\n"),
     ROW("HEAD END REFUSED:ANSWER_SURPLUS", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nab"),
     ROW("HEAD END EOF", "HTTP/1.1 304 N\r\nTransfer-Encoding: chunked\r\n\r\n"),
     ROW("HEAD BODY END EOF", OK200 "Connection: Upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 1\r\n\r\nx"),
     ROW("HEAD END EOF", OK200 "Transfer_Encoding: x\r\nContent-Length: 0\r\nConnection: Content-Type\r\n\r\n"),
-    ROW("HEAD END REFUSED:ANSWER_SURPLUS", OK200 "Connection: close\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+    ROW("HEAD END REFUSED:ANSWER_SURPLUS",
+        OK200 "Connection: close\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
     ROW("HEAD END REFUSED:ANSWER_STATUS", OK200 "Content-Length: 0\r\n\r\nsurplus"),
     ROW("REFUSED:ANSWER_STATUS", "\r\n" OK200 "\r\n"),
     ROW("REFUSED:ANSWER_STATUS", "ICY 200 OK\r\n\r\n"),
@@ -195,7 +205,8 @@ static char *text_of(const struct buf *b)
 {
     char *s = strndup(b->at ? b->at : "", b->len);
     ck_assert_ptr_nonnull(s);
-    while (*s && s[strlen(s) - 1] == ' ') s[strlen(s) - 1] = '\0';
+    while (*s && s[strlen(s) - 1] == ' ')
+        s[strlen(s) - 1] = '\0';
     return s;
 }
 
@@ -205,8 +216,8 @@ static void expect_equal(const struct transcript *whole, const struct reading *w
     transcript_take(&t, what, how);
     char *a = text_of(&whole->full), *b = text_of(&t.full);
     ck_assert_msg(slice_eq(buf_slice(&whole->full), buf_slice(&t.full)),
-                  "cut (first %zu, every %zu, seed %llu) tells another story\nwhole:\n%s\ncut:\n%s", how.first, how.every,
-                  (unsigned long long)how.seed, a, b);
+                  "cut (first %zu, every %zu, seed %llu) tells another story\nwhole:\n%s\ncut:\n%s", how.first,
+                  how.every, (unsigned long long)how.seed, a, b);
     free(a);
     free(b);
     transcript_done(&t);
@@ -223,8 +234,10 @@ static void check_row(const struct row *row, enum http_side side, bool head_answ
     ck_assert_msg(strcmp(steps, row->steps) == 0, "expected '%s', was '%s' for:\n%s", row->steps, steps, row->bytes);
     free(steps);
     expect_equal(&whole, &what, (struct cut){.every = 1});
-    for (size_t first = 1; first < row->len; first++) expect_equal(&whole, &what, (struct cut){.first = first});
-    for (uint64_t seed = 1; seed <= 20; seed++) expect_equal(&whole, &what, (struct cut){.every = 7, .seed = seed});
+    for (size_t first = 1; first < row->len; first++)
+        expect_equal(&whole, &what, (struct cut){.first = first});
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        expect_equal(&whole, &what, (struct cut){.every = 7, .seed = seed});
     ck_assert_msg(transcript_rereads_equal(&whole, &what), "reads differently when rewritten:\n%s", row->bytes);
     transcript_done(&whole);
 }
@@ -270,10 +283,11 @@ static void expect_slice(slice got, const char *wanted)
 
 START_TEST(head_is_taken_apart)
 {
-    struct http_reader *r = head_of(HTTP_REQUESTS, "POST /a/b?c=d&e HTTP/1.1\r\nHost: shop.test:8080\r\nX-A:  one \t\r\nx-a: two\r\n"
-                                                   "Connection: close, X-Drop\r\nX-Drop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
-                                                   "Trailer: X\r\nProxy-Connection: x\r\nExpect: 100-Continue\r\n"
-                                                   "Content-Length: 0012\r\n\r\n");
+    struct http_reader *r =
+        head_of(HTTP_REQUESTS, "POST /a/b?c=d&e HTTP/1.1\r\nHost: shop.test:8080\r\nX-A:  one \t\r\nx-a: two\r\n"
+                               "Connection: close, X-Drop\r\nX-Drop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+                               "Trailer: X\r\nProxy-Connection: x\r\nExpect: 100-Continue\r\n"
+                               "Content-Length: 0012\r\n\r\n");
     const struct http_head *h = http_reader_head(r);
     expect_slice(h->method, "POST");
     expect_slice(h->target, "/a/b?c=d&e");
@@ -357,8 +371,9 @@ END_TEST
 
 START_TEST(answer_head_is_taken_apart)
 {
-    struct http_reader *r = head_of(HTTP_ANSWERS, "HTTP/1.0 404 Not \xc3\x89 here\r\nUpgrade: h2\r\nConnection: upgrade, content-type\r\n"
-                                                  "Content-Type: text/plain\r\nContent_Length: 3\r\n\r\n");
+    struct http_reader *r =
+        head_of(HTTP_ANSWERS, "HTTP/1.0 404 Not \xc3\x89 here\r\nUpgrade: h2\r\nConnection: upgrade, content-type\r\n"
+                              "Content-Type: text/plain\r\nContent_Length: 3\r\n\r\n");
     const struct http_head *h = http_reader_head(r);
     ck_assert(h->is_answer && !h->keep_alive);
     ck_assert_int_eq(h->status, 404);
@@ -452,7 +467,8 @@ static void expect_steps(const struct reading *what, const char *steps)
 
 static void append(struct buf *b, const char *text, size_t times)
 {
-    for (size_t i = 0; i < times; i++) ck_assert(!failed(buf_append(b, slice_of(text))));
+    for (size_t i = 0; i < times; i++)
+        ck_assert(!failed(buf_append(b, slice_of(text))));
 }
 
 static void expect_of(struct buf *b, enum http_side side, const char *steps)
@@ -596,7 +612,8 @@ END_TEST
 
 START_TEST(no_field_limit_but_zero_fields)
 {
-    struct reading what = {.side = HTTP_ANSWERS, .limits = {.head_bytes = 64, .fields = 0}, .bytes = SLICE(OK200 "A: b\r\n\r\n")};
+    struct reading what = {
+        .side = HTTP_ANSWERS, .limits = {.head_bytes = 64, .fields = 0}, .bytes = SLICE(OK200 "A: b\r\n\r\n")};
     expect_steps(&what, "REFUSED:FIELD_COUNT");
     what.bytes = SLICE("HTTP/1.1 204 N\r\n\r\n");
     expect_steps(&what, "HEAD END");

@@ -90,7 +90,8 @@ END_TEST
 
 START_TEST(chunks)
 {
-    expect(http_write_chunk(&out, SLICE("hello world, this is 31 bytes..")), "1f\r\nhello world, this is 31 bytes..\r\n");
+    expect(http_write_chunk(&out, SLICE("hello world, this is 31 bytes..")),
+           "1f\r\nhello world, this is 31 bytes..\r\n");
     expect(http_write_chunk(&out, SLICE_NONE), "");
     expect(http_write_last_chunk(&out), "0\r\n\r\n");
 }

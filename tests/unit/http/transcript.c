@@ -90,7 +90,8 @@ static void rewrite_head(struct run *run, const struct http_head *h)
     else
         wrote(http_write_request_line(b, h->method, h->target));
     if (!h->is_answer) wrote(http_write_field(b, SLICE("Host"), h->authority));
-    for (size_t i = 0; i < h->field_count; i++) wrote(http_write_field(b, h->fields[i].name, h->fields[i].value));
+    for (size_t i = 0; i < h->field_count; i++)
+        wrote(http_write_field(b, h->fields[i].name, h->fields[i].value));
     if (h->expects_continue) wrote(http_write_field(b, SLICE("Expect"), SLICE("100-continue")));
     if (!h->keep_alive) wrote(http_write_field(b, SLICE("Connection"), SLICE("close")));
     if (h->framing == HTTP_LENGTH || h->length_told) wrote(http_write_field_u64(b, SLICE("Content-Length"), h->length));
@@ -141,7 +142,8 @@ static void on_body(struct run *run, slice piece)
 static void on_end(struct run *run)
 {
     must(run->in_body, "END without HEAD");
-    must(run->framing != HTTP_LENGTH || run->body.len == http_reader_head(run->reader)->length, "END before its length");
+    must(run->framing != HTTP_LENGTH || run->body.len == http_reader_head(run->reader)->length,
+         "END before its length");
     run->in_body = false;
     run->out->ends++;
     add_text(&run->out->steps, "END ");
