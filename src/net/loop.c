@@ -120,8 +120,10 @@ static bool run_tasks(struct loop *loop)
 void loop_turn(struct loop *loop)
 {
     loop->now_ms = 0;
-    int how = run_tasks(loop) ? EVLOOP_NONBLOCK : EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
-    (void)event_base_loop(loop->base, how);
+    /* ONCE in both cases: with NONBLOCK alone libevent goes on as long as anything is ready, and a busy peer would keep the
+     * turn from ending. */
+    int waiting = run_tasks(loop) ? EVLOOP_NONBLOCK : EVLOOP_NO_EXIT_ON_EMPTY;
+    (void)event_base_loop(loop->base, EVLOOP_ONCE | waiting);
     for (size_t i = 0; i < loop->hook_count; i++) loop->hooks[i].run(loop->hooks[i].arg);
     bury(loop);
     log_flush();
