@@ -15,6 +15,7 @@ struct failure {
     const char *code;        /* stable name: "TOKEN_UNKNOWN" */
     const char *text;        /* what is wrong and what to do */
     const char *description; /* more of it, such as an RFC's sentence; NULL: none */
+    slice token;             /* the one it is about; may be empty */
     slice path;              /* where in the caller's own document; may be empty */
     bool has_offset;
     uint64_t offset;         /* byte of the caller's own document */

@@ -17,6 +17,7 @@ struct reply {
     const char *text;        /* what is wrong and what to do */
     const char *description; /* the RFC's sentence; NULL: none */
     const struct body_fault *fault; /* where; NULL: not in a body */
+    slice token;             /* the one it is about; may be empty */
     bool outcome_unknown;    /* adds x-cardveil-outcome: unknown */
 };
 struct reply reply_of_error(enum error e);

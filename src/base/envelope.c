@@ -36,6 +36,7 @@ result envelope_append_failure(struct buf *out, const struct failure *f)
         TRY(buf_append_u64(out, f->offset));
         TRY(buf_append(out, SLICE(" of the body\"")));
     }
+    if (f->token.len) TRY(json_append_member(out, SLICE(",\"token\":\""), f->token));
     if (f->path.len) TRY(json_append_member(out, SLICE(",\"path\":\""), f->path));
     return buf_append(out, SLICE("}}\n"));
 }

@@ -107,16 +107,14 @@ static void answer(struct visitor *v)
 
 static void pump(struct visitor *v)
 {
-    while (!v->ending) {
-        slice in = link_input(v->link);
+    enum http_step step;
+    do {
         size_t used = 0;
-        if (in.len == 0) return;
-        enum http_step step = http_reader_feed(v->reader, in, &used);
+        step = http_reader_feed(v->reader, link_input(v->link), &used);
         link_consume(v->link, used);
         if (step == HTTP_END) answer(v);
         if (step == HTTP_REFUSED) visitor_end(v, LINK_END_ABORT);
-        if (step == HTTP_MORE && used == 0) return;
-    }
+    } while (step != HTTP_MORE && !v->ending);
 }
 
 static void on_visitor(void *owner, struct link *l, enum link_event event)

@@ -175,11 +175,27 @@ static void refuse_with(struct exchange *x, struct reply reply)
     exchange_finish(x, keep_alive);
 }
 
+/* The first place in the body where that token stands. */
+static bool find_token(const struct exchange *x, uint32_t token, struct body_fault *place)
+{
+    struct body_slot_info info;
+    if (!x->body || x->streamed) return false;
+    for (uint32_t i = 0; body_slot_info(x->body, i, &info); i++) {
+        if (info.token != token || info.only_network_token || info.dropped) continue;
+        place->offset = info.start;
+        return true;
+    }
+    return false;
+}
+
 static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
 {
     struct reply reply = reply_of_error(e);
     const struct body_fault *fault = x->body ? body_fault(x->body) : NULL;
     if (fault && fault->err == e) reply.fault = fault;
+    struct body_fault place = {.err = e};
+    if (x->bad_token && find_token(x, x->bad_token - 1, &place)) reply.fault = &place;
+    if (x->bad_token) reply.token = token_table_id(x->tokens, x->bad_token - 1);
     reply.outcome_unknown = outcome_unknown;
     x->error = e;
     refuse_with(x, reply);
@@ -210,6 +226,15 @@ void exchange_abort(struct exchange *x, enum error e)
     exchange_finish(x, false);
 }
 
+/* What is wrong with a request is told to those who may send one: until the keeper knows the caller, it waits. */
+static void refuse_when_known(struct exchange *x, enum error e)
+{
+    if (x->opened || !x->dialogue)
+        exchange_refuse(x, e);
+    else
+        x->refusal_due = e;
+}
+
 /* --- the keeper --- */
 
 static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
@@ -223,7 +248,10 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
     x->merchant = merchant;
     x->key_id_len = key_id.len < sizeof x->key_id ? key_id.len : sizeof x->key_id;
     if (x->key_id_len) memcpy(x->key_id, key_id.at, x->key_id_len);
-    exchange_step(x);
+    if (x->refusal_due)
+        exchange_refuse(x, x->refusal_due);
+    else
+        exchange_step(x);
 }
 
 static result keep_credential(struct exchange *x, uint32_t index, const struct credential *revealed)
@@ -245,6 +273,7 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
     metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
     if (!failed(r)) r = keep_credential(x, index, credential);
     if (failed(r)) {
+        x->bad_token = index + 1;
         exchange_refuse(x, r.err);
         return;
     }
@@ -392,11 +421,15 @@ static void send_continue(struct exchange *x)
 void exchange_begin(struct exchange *x)
 {
     result r = begin(x);
-    if (failed(r)) {
+    if (failed(r) && !x->dialogue) {
         exchange_refuse(x, r.err);
         return;
     }
     exchange_to(x, EXCHANGE_BODY);
+    if (failed(r)) {
+        refuse_when_known(x, r.err);
+        return;
+    }
     exchange_step(x);
 }
 
@@ -408,6 +441,7 @@ static bool may_start_stream(const struct exchange *x)
 
 void exchange_step(struct exchange *x)
 {
+    if (x->refusal_due) return;
     switch (x->state) {
     case EXCHANGE_BODY:
         send_continue(x);
@@ -457,11 +491,11 @@ static result feed(struct exchange *x, slice bytes)
 void exchange_body(struct exchange *x, slice bytes)
 {
     x->bytes_in += bytes.len;
-    while (bytes.len && !exchange_is_over(x)) {
+    while (bytes.len && !exchange_is_over(x) && !x->refusal_due) {
         size_t n = bytes.len < piece_bytes(x) ? bytes.len : piece_bytes(x);
         result r = feed(x, slice_range(bytes, 0, n));
         if (failed(r)) {
-            exchange_refuse(x, r.err);
+            refuse_when_known(x, r.err);
             return;
         }
         bytes = slice_after(bytes, n);
@@ -472,10 +506,11 @@ void exchange_body(struct exchange *x, slice bytes)
 void exchange_body_end(struct exchange *x)
 {
     x->body_complete = true;
+    if (x->refusal_due) return;
     result r = x->body && x->answer < ANSWER_COLLECTED ? body_end(x->body) : OK;
     if (!failed(r) && x->error) r = (result){x->error};
     if (failed(r)) {
-        exchange_refuse(x, r.err);
+        refuse_when_known(x, r.err);
         return;
     }
     exchange_step(x);

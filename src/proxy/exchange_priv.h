@@ -54,6 +54,8 @@ struct exchange {
     /* The keeper. */
     struct keeper_dialogue *dialogue;
     bool opened;
+    enum error refusal_due; /* what is wrong with the request: told once the caller is known to be one of ours */
+    uint32_t bad_token;     /* index + 1 of the token that could not be revealed */
     int64_t merchant;
     char key_id[KEY_ID_BYTES];
     size_t key_id_len;
