@@ -120,7 +120,7 @@ result source_absolute(const struct source *s, slice path, struct pool *pool, sl
     if (!text) return errno == ENOENT ? FAIL(NOT_FOUND) : FAIL(MEMORY);
     result r = pool_copy(pool, slice_of(text), out);
     free(text);
-    return r;
+    return failed(r) ? FAIL(MEMORY) : OK;
 }
 
 static const struct entry *find_entry(const struct source *s, slice path)
