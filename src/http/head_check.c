@@ -135,13 +135,13 @@ static void drop_fields(struct http_head *h, slice name)
 
 /* RFC 9110 7.6.1: "Intermediaries MUST parse a received Connection header field before a message is forwarded and, for
  * each connection-option in this field, remove any header or trailer field(s) from the message with the same name". */
-static enum http_refusal connection_check(struct http_reader *r)
+static enum http_refusal connection_check(struct http_reader *r, const struct seen *seen)
 {
     const struct head_text *t = &r->text;
     struct http_head *h = &r->head;
     bool close = false, keep = false;
     size_t options = 0;
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count && seen->connections > 0; i++) {
         if (known_field(span_slice(t, t->marks[i].name)) != KNOWN_CONNECTION) continue;
         slice rest = span_slice(t, t->marks[i].value), option;
         while (slice_next(&rest, ',', &option)) {
@@ -243,10 +243,11 @@ enum http_refusal head_check(struct http_reader *r)
 {
     struct seen seen = {0};
     bool answer = r->side == HTTP_ANSWERS;
-    r->head = (struct http_head){.is_answer = answer, .minor = r->parser.http_minor};
+    r->head.is_answer = answer; /* all else is zero since the last message was forgotten */
+    r->head.minor = r->parser.http_minor;
     enum http_refusal why = answer ? status_line_check(r) : request_line_check(r);
     if (!why) why = sort_fields(r, &seen);
-    if (!why) why = connection_check(r);
+    if (!why) why = connection_check(r, &seen);
     if (!why) why = framing_check(r, &seen);
     if (!why && !answer) why = request_check(r, &seen);
     return why;
