@@ -2,8 +2,9 @@
 #ifndef RULES_CONFIG_H
 #define RULES_CONFIG_H
 
-/* cardveil.yaml, checked. Read-only after loading; reload loads a new one. Every scalar setting is a row of settings.def, which
- * serves the parser, 'check', --help and the README's table. */
+/* cardveil.yaml, checked. Read-only after loading; reload loads a new one. A configuration owns all that it points to (the
+ * source may be freed), its private keys in secret memory. Every scalar setting is a row of settings.def, which serves the
+ * parser, 'check', --help and the README's table. */
 
 #include "rules/ruleset.h"
 
@@ -37,7 +38,7 @@ struct config_route {
     uint64_t budget_ms;
 };
 struct config {
-    slice file;
+    slice file;                   /* absolute: what the roles load from the bundle */
     /* vault */
     slice vault_engine, vault_path /* absolute */, vault_key /* "file:ABSOLUTE" or "env:NAME" */;
     uint64_t vault_size_bytes;

@@ -76,6 +76,7 @@ const struct tree_node *setting_place(const struct setting_places *places, enum 
 
 /* One value; false after a complaint, or out of memory. Public for the tests. */
 bool setting_parse(struct loading *l, const struct setting *s, const struct tree_node *node, void *draft);
+bool setting_parse_bool(slice text, bool *out); /* on, off, yes, no, true, false, in any case */
 /* "1h", "16K": the shortest exact spelling. */
 void setting_write_duration(uint64_t ms, char out[32]);
 void setting_write_size(uint64_t bytes, char out[32]);

@@ -20,7 +20,7 @@ struct source *source_disk(void);
 /* Maps a bundle; closes nothing. NULL if it is not one (exact lengths are checked). */
 struct source *source_from_bundle(int memfd);
 void source_free(struct source *s); /* wipes (TLS keys may be inside); NULL is fine */
-/* The whole regular file, in secret memory; valid until source_free. A second read gives the same bytes. ERR_NOT_FOUND,
+/* The whole regular file, in secret memory up to 64 KiB; valid until source_free. A second read gives the same bytes. ERR_NOT_FOUND,
  * ERR_IO and errno, ERR_TOO_LARGE (16 MiB a file), ERR_MEMORY. */
 MUST_USE result source_read(struct source *s, slice path, slice *out);
 /* The absolute form of a path, as source_read() takes it; nothing is opened. ERR_NOT_FOUND (empty, or a NUL inside), ERR_MEMORY. */

@@ -16,16 +16,19 @@ struct arguments {
     bool json, markdown, help;
 };
 
-static const char USAGE[] = "usage: cardveil check [-c cardveil.yaml] [--json]\n"
-                            "       cardveil check --settings | --settings=markdown\n\n"
-                            "Reads the configuration, its rules and certificates, and prints every mistake as file:line:column: message;\n"
-                            "nothing is started. Exit status: 0 good, 2 mistakes. --settings prints every setting with its default.\n";
+static const char USAGE[] =
+    "usage: cardveil check [-c cardveil.yaml] [--json]\n"
+    "       cardveil check --settings | --settings=markdown\n\n"
+    "Reads the configuration, its rules and certificates, and prints every mistake as file:line:column: message;\n"
+    "nothing is started. Exit status: 0 good, 2 mistakes. --settings prints every setting with its default.\n";
 
 static bool parse_arguments(int argc, char **argv, struct arguments *a, bool *settings)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
-        {"settings", optional_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"settings", optional_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     *a = (struct arguments){.file = "cardveil.yaml"};
@@ -89,10 +92,13 @@ static void print_route(const struct config_route *r)
 
 static void print_config(const char *file, const struct config *c)
 {
-    printf("%s is good: %zu listener%s, %zu route%s, %u relay%s\n", file, c->listen_count, c->listen_count == 1 ? "" : "s",
-           c->route_count, c->route_count == 1 ? "" : "s", c->workers, c->workers == 1 ? "" : "s");
-    for (size_t i = 0; i < c->listen_count; i++) print_listen(&c->listens[i]);
-    for (size_t i = 0; i < c->route_count; i++) print_route(&c->routes[i]);
+    printf("%s is good: %zu listener%s, %zu route%s, %u relay%s\n", file, c->listen_count,
+           c->listen_count == 1 ? "" : "s", c->route_count, c->route_count == 1 ? "" : "s", c->workers,
+           c->workers == 1 ? "" : "s");
+    for (size_t i = 0; i < c->listen_count; i++)
+        print_listen(&c->listens[i]);
+    for (size_t i = 0; i < c->route_count; i++)
+        print_route(&c->routes[i]);
 }
 
 static void print_problems(const char *file, const struct problems *problems)
@@ -200,7 +206,8 @@ int cli_check(int argc, char **argv)
     struct source *source = NULL;
     struct problems *problems = NULL;
     int status = EXIT_WORK;
-    if (!failed(secret_start(SECRET_HEAP_BYTES)) && (source = source_disk()) != NULL && (problems = problems_new()) != NULL)
+    if (!failed(secret_start(SECRET_HEAP_BYTES)) && (source = source_disk()) != NULL &&
+        (problems = problems_new()) != NULL)
         status = check(&a, source, problems);
     if (status == EXIT_WORK) fputs("cardveil check: out of memory\n", stderr);
     problems_free(problems);

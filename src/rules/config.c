@@ -69,9 +69,10 @@ static void check_admin(struct config_loading *c)
         return;
     }
     if (failed(address_parse(admin, &at)) || address_is_loopback(&at) || c->draft.admin_insecure) return;
-    loading_complain(&c->l, place,
-                     "metrics and health would be open beyond this machine, in plain HTTP; listen on 127.0.0.1 or unix:PATH, or "
-                     "set admin.insecure: yes");
+    loading_complain(
+        &c->l, place,
+        "metrics and health would be open beyond this machine, in plain HTTP; listen on 127.0.0.1 or unix:PATH, or "
+        "set admin.insecure: yes");
 }
 
 static void read_all(struct config_loading *c, const struct tree_node *root)
@@ -113,7 +114,8 @@ static result load(struct config_loading *c, struct pool *tree_pool)
 static slice folder_of(slice file)
 {
     size_t len = file.len;
-    while (len > 0 && file.at[len - 1] != '/') len--;
+    while (len > 0 && file.at[len - 1] != '/')
+        len--;
     return (slice){file.at, len};
 }
 

@@ -64,22 +64,26 @@ static void check_listen_tls(struct config_loading *c, struct draft_listen *d, c
     if (wrong) loading_complain(&c->l, places->at[SETTING_ID_LISTEN_KEY], "%s", wrong);
 }
 
-/* Plain HTTP carries placeholders and API keys, and a merchant's listener asks for no key: neither may leave this machine. */
-static void check_listen_reach(struct config_loading *c, const struct draft_listen *d, const struct setting_places *places)
+/* Plain HTTP carries placeholders and API keys, and a merchant's listener asks for no key: neither may leave this
+ * machine. */
+static void check_listen_reach(struct config_loading *c, const struct draft_listen *d,
+                               const struct setting_places *places)
 {
     struct address at;
     if (!d->l.at.at || failed(address_parse(d->l.at, &at)) || address_is_loopback(&at)) return;
     const struct tree_node *place = setting_place(places, SETTING_ID_LISTEN_AT);
     if (!d->l.tls && !d->l.insecure)
-        loading_complain(&c->l, place,
-                         "plain HTTP beyond this machine: add 'tls: { certificate: …, key: … }', listen on 127.0.0.1 or "
-                         "unix:PATH, or set insecure: yes");
+        loading_complain(
+            &c->l, place,
+            "plain HTTP beyond this machine: add 'tls: { certificate: …, key: … }', listen on 127.0.0.1 or "
+            "unix:PATH, or set insecure: yes");
     if (d->l.merchant.at)
         loading_complain(&c->l, places->at[SETTING_ID_LISTEN_MERCHANT],
                          "'merchant' lets callers in without an API key: it is allowed on loopback and unix:PATH only");
 }
 
-static void check_listen_twice(struct config_loading *c, const struct draft_listen *d, const struct setting_places *places)
+static void check_listen_twice(struct config_loading *c, const struct draft_listen *d,
+                               const struct setting_places *places)
 {
     struct address mine, other;
     if (!d->l.at.at || failed(address_parse(d->l.at, &mine))) return;

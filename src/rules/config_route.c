@@ -23,7 +23,8 @@ struct route_loading {
 
 /* --- rules --- */
 
-/* Where rules of this name lie: beside the configuration, else installed. False: nowhere, or it cannot be read (told). */
+/* Where rules of this name lie: beside the configuration, else installed. False: nowhere, or it cannot be read (told).
+ */
 static bool find_rules(struct route_loading *r, slice name, slice *path)
 {
     struct loading *l = &r->c->l;
@@ -45,8 +46,8 @@ static bool find_rules(struct route_loading *r, slice name, slice *path)
         loading_complain(l, place, "cannot read rules '%.*s': %s", SLICE_ARG(*path), strerror(errno));
     } else {
         const char *near = name_nearest(name, SHIPPED_RULES);
-        loading_complain(l, place, "no rules '%.*s': neither %s beside this file nor %s%s%s%s", SLICE_ARG(name), beside, installed,
-                         near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        loading_complain(l, place, "no rules '%.*s': neither %s beside this file nor %s%s%s%s", SLICE_ARG(name), beside,
+                         installed, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
     return false;
 }
@@ -83,17 +84,20 @@ static void check_upstream_reach(struct route_loading *r, const struct tree_node
     const struct upstream_url *url = &r->d->r.upstream;
     if (url->tls) {
         if (!r->places.at[SETTING_ID_ROUTE_CA] && r->c->draft.c.system_ca.len == 0)
-            loading_complain(&r->c->l, place,
-                             "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",
-                             CONFIG_SYSTEM_CA_FILE);
+            loading_complain(
+                &r->c->l, place,
+                "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",
+                CONFIG_SYSTEM_CA_FILE);
         if (r->d->insecure)
-            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_INSECURE],
-                             "'insecure: yes' says nothing for an https:// upstream (certificates are always verified)");
+            loading_complain(
+                &r->c->l, r->places.at[SETTING_ID_ROUTE_INSECURE],
+                "'insecure: yes' says nothing for an https:// upstream (certificates are always verified)");
         return;
     }
     if (!url_is_loopback(url) && !r->d->insecure)
-        loading_complain(&r->c->l, place,
-                         "card data would leave this machine unencrypted: use https://, or set insecure: yes on this route");
+        loading_complain(
+            &r->c->l, place,
+            "card data would leave this machine unencrypted: use https://, or set insecure: yes on this route");
     if (has_upstream_tls_files(&r->places))
         loading_complain(&r->c->l, place, "'ca', 'certificate' and 'key' say nothing for an http:// upstream");
 }
@@ -153,7 +157,8 @@ static void check_prefix(struct route_loading *r)
         loading_complain(l, place, "'prefix' must not end with '/' (only '/' alone may)");
     for (size_t i = 0; API_PATHS[i]; i++)
         if (is_at_or_below(prefix, API_PATHS[i]))
-            loading_complain(l, place, "this route can never be reached: Cardveil's own API answers at %s", API_PATHS[i]);
+            loading_complain(l, place, "this route can never be reached: Cardveil's own API answers at %s",
+                             API_PATHS[i]);
 }
 
 static void check_twice(struct route_loading *r)
@@ -163,10 +168,12 @@ static void check_twice(struct route_loading *r)
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *other = &config->routes[i];
         if (mine->name.at && slice_eq(mine->name, other->name))
-            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_NAME], "a second route '%.*s'", SLICE_ARG(mine->name));
+            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_NAME], "a second route '%.*s'",
+                             SLICE_ARG(mine->name));
         if (mine->prefix.at && slice_eq(mine->prefix, other->prefix))
             loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PREFIX],
-                             "this route can never be reached: route '%.*s' has the same prefix", SLICE_ARG(other->name));
+                             "this route can never be reached: route '%.*s' has the same prefix",
+                             SLICE_ARG(other->name));
     }
 }
 
@@ -178,9 +185,10 @@ static void check_network_tokens(struct route_loading *r)
     const struct config_route *route = &r->d->r;
     if (!route->rules) return;
     if (route->volume_percent > 0 && !route->rules->has_network_token)
-        loading_complain(l, r->places.at[SETTING_ID_ROUTE_VOLUME],
-                         "rules '%.*s' have no 'network_token' section: this processor takes card numbers only; leave 'volume' out",
-                         SLICE_ARG(route->rules->name));
+        loading_complain(
+            l, r->places.at[SETTING_ID_ROUTE_VOLUME],
+            "rules '%.*s' have no 'network_token' section: this processor takes card numbers only; leave 'volume' out",
+            SLICE_ARG(route->rules->name));
     if (route->pan_retry && route->rules->pan_retry_count == 0)
         loading_complain(l, r->places.at[SETTING_ID_ROUTE_PAN_RETRY],
                          "rules '%.*s' do not say which declines may be tried again ('reply: pan_retry')",
@@ -191,9 +199,10 @@ static void check_deadlines(struct route_loading *r)
 {
     const struct config_route *route = &r->d->r;
     if (route->whole_ms >= route->first_byte_ms) return;
-    const struct tree_node *place = r->places.at[SETTING_ID_ROUTE_WHOLE]        ? r->places.at[SETTING_ID_ROUTE_WHOLE]
-                                    : r->places.at[SETTING_ID_ROUTE_FIRST_BYTE] ? r->places.at[SETTING_ID_ROUTE_FIRST_BYTE]
-                                                                                : r->c->places.at[SETTING_ID_DEADLINE_WHOLE];
+    const struct tree_node *place = r->places.at[SETTING_ID_ROUTE_WHOLE] ? r->places.at[SETTING_ID_ROUTE_WHOLE]
+                                    : r->places.at[SETTING_ID_ROUTE_FIRST_BYTE]
+                                        ? r->places.at[SETTING_ID_ROUTE_FIRST_BYTE]
+                                        : r->c->places.at[SETTING_ID_DEADLINE_WHOLE];
     loading_complain(&r->c->l, place ? place : r->places.map,
                      "'deadlines.first_byte' can never be reached: 'deadlines.whole' is shorter");
 }
@@ -238,5 +247,6 @@ void config_read_routes(struct config_loading *c)
         c->l.out_of_memory = true;
         return;
     }
-    for (const struct tree_node *n = list->first; n; n = n->next) read_route(c, n);
+    for (const struct tree_node *n = list->first; n; n = n->next)
+        read_route(c, n);
 }

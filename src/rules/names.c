@@ -2,9 +2,10 @@
 #include "rules/names.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 64 };
+enum { NAME_MAX_BYTES = 64, SHOWN_MAX_BYTES = 60 };
 
 static char fold(char c)
 {
@@ -30,8 +31,8 @@ unsigned name_distance(slice a, slice b)
         for (size_t j = 1; j <= b.len; j++) {
             bool same = fold(a.at[i - 1]) == fold(b.at[j - 1]);
             now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (same ? 0 : 1));
-            bool swapped = i > 1 && j > 1 && fold(a.at[i - 1]) == fold(b.at[j - 2]) &&
-                           fold(a.at[i - 2]) == fold(b.at[j - 1]);
+            bool swapped =
+                i > 1 && j > 1 && fold(a.at[i - 1]) == fold(b.at[j - 2]) && fold(a.at[i - 2]) == fold(b.at[j - 1]);
             if (swapped) now[j] = least(now[j], before[j - 2] + 1);
         }
         memcpy(before, last, sizeof before);
@@ -53,4 +54,17 @@ const char *name_nearest(slice name, const char *const *known)
         }
     }
     return best;
+}
+
+void name_write_hint(slice name, const char *const *known, char out[NAME_HINT_BYTES])
+{
+    const char *near = name_nearest(name, known);
+    size_t used = (size_t)snprintf(out, NAME_HINT_BYTES, near ? "; did you mean '%s'?" : "; known here: ", near);
+    for (size_t i = 0; !near && known[i] && used < NAME_HINT_BYTES; i++)
+        used += (size_t)snprintf(out + used, NAME_HINT_BYTES - used, "%s%s", i ? ", " : "", known[i]);
+}
+
+int name_shown(slice text)
+{
+    return (int)(text.len < SHOWN_MAX_BYTES ? text.len : SHOWN_MAX_BYTES);
 }

@@ -53,7 +53,9 @@ const char *pem_check_private_key(slice pem)
     EVP_PKEY *key = read_key(pem, &is_encrypted);
     EVP_PKEY_free(key);
     if (key) return NULL;
-    if (is_encrypted) return "the private key is encrypted; nobody could enter its passphrase at start: store it decrypted, mode 0600";
+    if (is_encrypted)
+        return "the private key is encrypted; nobody could enter its passphrase at start: store it decrypted, mode "
+               "0600";
     return "no private key in the file; expected PEM";
 }
 

@@ -22,7 +22,8 @@ struct problems *problems_new(void)
 void problems_free(struct problems *p)
 {
     if (!p) return;
-    for (size_t i = 0; i < p->kept_count; i++) free(p->kept[i]);
+    for (size_t i = 0; i < p->kept_count; i++)
+        free(p->kept[i]);
     free(p);
 }
 
@@ -42,8 +43,8 @@ static int compare(const struct problem *a, const struct problem *b)
     return (a->column > b->column) - (a->column < b->column);
 }
 
-/* The text may quote what a stranger wrote: nothing in it may steer a terminal (C0, DEL, and C1 as UTF-8: C2 80 to C2 9F), and
- * a character that vsnprintf() cut in two goes. */
+/* The text may quote what a stranger wrote: nothing in it may steer a terminal (C0, DEL, and C1 as UTF-8: C2 80 to C2
+ * 9F), and a character that vsnprintf() cut in two goes. */
 static void make_printable(char *text)
 {
     unsigned char *c = (unsigned char *)text;
@@ -54,7 +55,8 @@ static void make_printable(char *text)
         if (is_c1) c[i] = c[i + 1] = '?';
     }
     size_t start = len;
-    while (start > 0 && (c[start - 1] & 0xC0) == 0x80) start--;
+    while (start > 0 && (c[start - 1] & 0xC0) == 0x80)
+        start--;
     if (start == 0 || c[start - 1] < 0xC0) return;
     size_t want = c[start - 1] >= 0xF0 ? 3 : c[start - 1] >= 0xE0 ? 2 : 1;
     if (len - start < want) text[start - 1] = '\0';
@@ -78,7 +80,8 @@ void problems_add(struct problems *p, slice file, unsigned line, unsigned column
     make_printable(one->text);
 
     size_t at = p->kept_count++;
-    for (; at > 0 && compare(p->kept[at - 1], one) > 0; at--) p->kept[at] = p->kept[at - 1];
+    for (; at > 0 && compare(p->kept[at - 1], one) > 0; at--)
+        p->kept[at] = p->kept[at - 1];
     p->kept[at] = one;
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RULES_MAX_BYTES = 16 * 1024 * 1024, TREE_MAX_BYTES = 64 * 1024 * 1024, PATHS_MAX = 256, SHOWN_MAX_BYTES = 60 };
+enum { RULES_MAX_BYTES = 16 * 1024 * 1024, TREE_MAX_BYTES = 64 * 1024 * 1024, PATHS_MAX = 256 };
 
 void ruleset_free(struct ruleset *r)
 {
@@ -48,26 +48,12 @@ struct path_text path_of_key(const struct tree_node *n)
     return (struct path_text){n->key, n->key_line, n->key_column, n->key_quoted};
 }
 
-static int shown(slice text)
-{
-    return (int)(text.len < SHOWN_MAX_BYTES ? text.len : SHOWN_MAX_BYTES);
-}
-
 static void complain_key(struct rules_loading *x, const struct tree_node *n, const char *const *known)
 {
-    const char *near = name_nearest(n->key, known);
-    if (near) {
-        problems_add(x->l.problems, x->l.file, n->key_line, n->key_column, "unknown key '%.*s'; did you mean '%s'?",
-                     shown(n->key), n->key.at, near);
-        return;
-    }
-    char list[160] = "";
-    for (size_t i = 0; known[i]; i++) {
-        size_t used = strlen(list);
-        (void)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known[i]);
-    }
-    problems_add(x->l.problems, x->l.file, n->key_line, n->key_column, "unknown key '%.*s'; known here: %s", shown(n->key),
-                 n->key.at, list);
+    char hint[NAME_HINT_BYTES];
+    name_write_hint(n->key, known, hint);
+    problems_add(x->l.problems, x->l.file, n->key_line, n->key_column, "unknown key '%.*s'%s", name_shown(n->key),
+                 n->key.at, hint);
 }
 
 bool rules_check_map(struct rules_loading *x, const struct tree_node *n, const char *const *known)
@@ -80,7 +66,8 @@ bool rules_check_map(struct rules_loading *x, const struct tree_node *n, const c
     }
     for (const struct tree_node *child = n->first; child; child = child->next) {
         bool is_known = false;
-        for (size_t i = 0; known[i]; i++) is_known = is_known || slice_is(child->key, known[i]);
+        for (size_t i = 0; known[i]; i++)
+            is_known = is_known || slice_is(child->key, known[i]);
         if (!is_known) complain_key(x, child, known);
     }
     return true;
@@ -104,19 +91,16 @@ void rules_for_each(struct rules_loading *x, const struct tree_node *n,
         return;
     }
     if (!n->first) loading_complain(&x->l, n, "the list is empty");
-    for (const struct tree_node *child = n->first; child; child = child->next) each(x, child, owner);
+    for (const struct tree_node *child = n->first; child; child = child->next)
+        each(x, child, owner);
 }
 
 bool rules_take_bool(struct rules_loading *x, const struct tree_node *n, bool *out)
 {
     if (!rules_check_text(x, n, "on or off")) return false;
-    static const char *const words[] = {"off", "on", "no", "yes", "false", "true", NULL};
-    for (size_t i = 0; words[i]; i++) {
-        if (!slice_ieq(n->text, slice_of(words[i]))) continue;
-        *out = i % 2 == 1;
-        return true;
-    }
-    loading_complain(&x->l, n, "expected on or off (also yes, no, true, false), found '%.*s'", shown(n->text), n->text.at);
+    if (setting_parse_bool(n->text, out)) return true;
+    loading_complain(&x->l, n, "expected on or off (also yes, no, true, false), found '%.*s'", name_shown(n->text),
+                     n->text.at);
     return false;
 }
 
@@ -124,7 +108,8 @@ bool rules_take_bool(struct rules_loading *x, const struct tree_node *n, bool *o
 static unsigned characters_in(slice text, size_t bytes)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < bytes && i < text.len; i++) n += (text.at[i] & 0xC0) != 0x80 ? 1 : 0;
+    for (size_t i = 0; i < bytes && i < text.len; i++)
+        n += (text.at[i] & 0xC0) != 0x80 ? 1 : 0;
     return n;
 }
 
@@ -148,7 +133,7 @@ bool rules_add_path(struct rules_loading *x, struct path_set *set, struct path_t
     }
     /* Exact for what has no escapes, which paths hardly have. */
     unsigned column = path.column + (path.quoted ? 1 : 0) + characters_in(path.text, error_at);
-    problems_add(x->l.problems, x->l.file, path.line, column, "'%.*s' is %s", shown(path.text), path.text.at,
+    problems_add(x->l.problems, x->l.file, path.line, column, "'%.*s' is %s", name_shown(path.text), path.text.at,
                  error_text(r.err));
     return false;
 }
@@ -178,18 +163,19 @@ static void read_accept(struct rules_loading *x, const struct tree_node *n, void
     size_t blank = slice_find(n->text, ' ');
     slice method = slice_range(n->text, 0, blank), path = slice_trim(slice_after(n->text, blank));
     if (!is_method(method) || path.len == 0) {
-        loading_complain(&x->l, n, "expected a method and a path, such as POST /v1/payments or \"* /v1/*\", found '%.*s'",
-                         shown(n->text), n->text.at);
+        loading_complain(&x->l, n,
+                         "expected a method and a path, such as POST /v1/payments or \"* /v1/*\", found '%.*s'",
+                         name_shown(n->text), n->text.at);
         return;
     }
     const char *wrong = check_accept_path(path);
     if (wrong) {
-        loading_complain(&x->l, n, "the path '%.*s' %s", shown(path), path.at, wrong);
+        loading_complain(&x->l, n, "the path '%.*s' %s", name_shown(path), path.at, wrong);
         return;
     }
     for (size_t i = 0; i < x->r->accept_count; i++)
         if (slice_eq(x->r->accept[i].method, method) && slice_eq(x->r->accept[i].path, path))
-            loading_complain(&x->l, n, "'%.*s' is accepted already", shown(n->text), n->text.at);
+            loading_complain(&x->l, n, "'%.*s' is accepted already", name_shown(n->text), n->text.at);
     struct accept_rule *a = &x->r->accept[x->r->accept_count++];
     (void)(loading_copy(&x->l, method, &a->method) && loading_copy(&x->l, path, &a->path));
 }
@@ -229,7 +215,8 @@ static void read_body(struct rules_loading *x, const struct tree_node *n)
         x->has_places = formats[i].has_places;
         return;
     }
-    loading_complain(&x->l, n, "expected one of: json form xml text any, found '%.*s'", shown(n->text), n->text.at);
+    loading_complain(&x->l, n, "expected one of: json form xml text any, found '%.*s'", name_shown(n->text),
+                     n->text.at);
     x->has_places = true; /* whichever was meant: no complaints about what follows from it */
 }
 
@@ -285,7 +272,8 @@ static void read_rules(struct rules_loading *x, const struct tree_node *root)
 static slice stem_of(slice file)
 {
     size_t from = file.len;
-    while (from > 0 && file.at[from - 1] != '/') from--;
+    while (from > 0 && file.at[from - 1] != '/')
+        from--;
     slice name = slice_after(file, from);
     if (slice_ends(name, SLICE(".yaml"))) name.len -= 5;
     return name;
@@ -320,7 +308,8 @@ result ruleset_load(struct source *source, slice file, struct problems *problems
     struct pool *tree_pool = pool_new(TREE_MAX_BYTES);
     result r = FAIL(MEMORY);
     if (w->pool && tree_pool) {
-        struct rules_loading x = {.l = {.source = source, .problems = problems, .file = file, .pool = w->pool}, .r = &w->r};
+        struct rules_loading x = {.l = {.source = source, .problems = problems, .file = file, .pool = w->pool},
+                                  .r = &w->r};
         r = load(&x, tree_pool);
     }
     pool_free(tree_pool);

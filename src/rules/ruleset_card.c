@@ -18,11 +18,6 @@ static void *grow(struct rules_loading *x, void **array, size_t *count, size_t b
     return memset(more + (*count)++ * bytes, 0, bytes);
 }
 
-static int shown(slice text)
-{
-    return (int)(text.len < 60 ? text.len : 60);
-}
-
 /* --- as: --- */
 
 struct form {
@@ -79,8 +74,8 @@ static void read_as_word(struct rules_loading *x, const struct tree_node *n, voi
     } else if (date_format_parse(n->text, &format) && format_fits(form->element, format)) {
         form->format = format;
     } else {
-        loading_complain(&x->l, n, "%s cannot be written as '%.*s'; it %s", element_name(form->element), shown(n->text),
-                         n->text.at, formats_of(form->element));
+        loading_complain(&x->l, n, "%s cannot be written as '%.*s'; it %s", element_name(form->element),
+                         name_shown(n->text), n->text.at, formats_of(form->element));
     }
 }
 
@@ -95,7 +90,7 @@ static void add_field(struct rules_loading *x, const struct tree_node *n, void *
     if (!rules_add_path(x, plan->paths, path_of_value(n), &path)) return;
     for (size_t i = 0; i < plan->field_count; i++) {
         if (plan->fields[i].path != path) continue;
-        loading_complain(&x->l, n, "'%.*s' is the place of %s already", shown(n->text), n->text.at,
+        loading_complain(&x->l, n, "'%.*s' is the place of %s already", name_shown(n->text), n->text.at,
                          element_name(plan->fields[i].element));
         return;
     }
@@ -134,7 +129,8 @@ void rules_read_card(struct rules_loading *x, const struct tree_node *card)
     for (const struct tree_node *n = card->first; n; n = n->next) {
         struct form form = {0};
         bool is_known = false;
-        for (size_t i = 0; known[i]; i++) is_known = is_known || slice_is(n->key, known[i]);
+        for (size_t i = 0; known[i]; i++)
+            is_known = is_known || slice_is(n->key, known[i]);
         if (is_known && element_parse(n->key, &form.element)) rules_for_each(x, n, read_place, &form);
     }
     if (!tree_get(card, "number")) loading_complain(&x->l, card, "'number' is missing: where the card number stands");
@@ -142,7 +138,8 @@ void rules_read_card(struct rules_loading *x, const struct tree_node *card)
 
 /* --- network_token --- */
 
-/* RFC 9535 2.1.2: a singular path. Only there can 'set' make what is missing; outside quoted names "..", "[*]", ".*" and
+/* RFC 9535 2.1.2: a singular path. Only there can 'set' make what is missing; outside quoted names "..", "[*]", ".*"
+ * and
  * "[0]" say several places, or one in an array, which cannot be made. */
 static bool is_settable(slice path)
 {
@@ -170,8 +167,8 @@ static struct plan_edit *add_edit(struct rules_loading *x, struct path_text text
     if (!rules_add_path(x, plan->paths, text, &path)) return NULL;
     for (size_t i = 0; i < plan->edit_count; i++) {
         if (plan->edits[i].path != path) continue;
-        problems_add(x->l.problems, x->l.file, text.line, text.column, "'%.*s' is %s already", shown(text.text), text.text.at,
-                     plan->edits[i].drop ? "dropped" : "set");
+        problems_add(x->l.problems, x->l.file, text.line, text.column, "'%.*s' is %s already", name_shown(text.text),
+                     text.text.at, plan->edits[i].drop ? "dropped" : "set");
         return NULL;
     }
     void *edits = plan->edits;
@@ -198,16 +195,19 @@ static bool is_json_number(slice s)
 {
     size_t i = 0, from;
     if (i < s.len && s.at[i] == '-') i++;
-    for (from = i; i < s.len && s.at[i] >= '0' && s.at[i] <= '9';) i++;
+    for (from = i; i < s.len && s.at[i] >= '0' && s.at[i] <= '9';)
+        i++;
     if (i == from || (s.at[from] == '0' && i > from + 1)) return false;
     if (i < s.len && s.at[i] == '.') {
-        for (from = ++i; i < s.len && s.at[i] >= '0' && s.at[i] <= '9';) i++;
+        for (from = ++i; i < s.len && s.at[i] >= '0' && s.at[i] <= '9';)
+            i++;
         if (i == from) return false;
     }
     if (i < s.len && (s.at[i] == 'e' || s.at[i] == 'E')) {
         i++;
         if (i < s.len && (s.at[i] == '+' || s.at[i] == '-')) i++;
-        for (from = i; i < s.len && s.at[i] >= '0' && s.at[i] <= '9';) i++;
+        for (from = i; i < s.len && s.at[i] >= '0' && s.at[i] <= '9';)
+            i++;
         if (i == from) return false;
     }
     return i == s.len;
@@ -237,16 +237,16 @@ static void write_json_string(struct rules_loading *x, slice text, slice *out)
 }
 
 /* What a network token has; its requestor id is the merchant's, the cardholder's name and the CVC are not there. */
-static const char *const SETTABLE[] = {"number", "expiry", "exp_month", "exp_year", "last4",
-                                       "bin",    "cryptogram", "eci",   "requestor", NULL};
+static const char *const SETTABLE[] = {"number", "expiry",     "exp_month", "exp_year",  "last4",
+                                       "bin",    "cryptogram", "eci",       "requestor", NULL};
 
 static bool read_element(struct rules_loading *x, const struct tree_node *n, enum element *out)
 {
     for (size_t i = 0; SETTABLE[i]; i++)
         if (slice_is(n->text, SETTABLE[i])) return element_parse(n->text, out);
     const char *near = name_nearest(n->text, SETTABLE);
-    loading_complain(&x->l, n, "unknown element '%.*s'%s%s%s (fixed text needs quotes)", shown(n->text), n->text.at,
-                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    loading_complain(&x->l, n, "unknown element '%.*s'%s%s%s (fixed text needs quotes)", name_shown(n->text),
+                     n->text.at, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return false;
 }
 
@@ -255,8 +255,9 @@ static bool is_number_here(struct rules_loading *x, const struct tree_node *as, 
 {
     if (!rules_check_text(x, as, "number")) return false;
     if (!slice_is(as->text, "number") || !may_be_number(e))
-        loading_complain(&x->l, as, "%s cannot be set as '%.*s'; 'set' takes 'as: number' only, for number, exp_month and exp_year",
-                         element_name(e), shown(as->text), as->text.at);
+        loading_complain(
+            &x->l, as, "%s cannot be set as '%.*s'; 'set' takes 'as: number' only, for number, exp_month and exp_year",
+            element_name(e), name_shown(as->text), as->text.at);
     else if (x->r->plan.format == BODY_FORM)
         loading_complain(&x->l, as, "forms know text only; 'as: number' is for JSON");
     return true;
@@ -271,7 +272,8 @@ static void read_set_value(struct rules_loading *x, const struct tree_node *n, s
         const struct tree_node *element = tree_get(n, "element"), *as = tree_get(n, "as");
         if (!rules_check_map(x, n, known)) return;
         if (!element) loading_complain(&x->l, n, "'element' is missing: which part of the network token");
-        if (!element || !rules_check_text(x, element, "an element") || !read_element(x, element, &edit->element)) return;
+        if (!element || !rules_check_text(x, element, "an element") || !read_element(x, element, &edit->element))
+            return;
         if (as) edit->as_number = is_number_here(x, as, edit->element);
         return;
     }
@@ -298,7 +300,8 @@ static void read_sets(struct rules_loading *x, const struct tree_node *set)
     for (const struct tree_node *n = set->first; n; n = n->next) {
         if (x->r->plan.format == BODY_JSON && !is_settable(n->key)) {
             problems_add(x->l.problems, x->l.file, n->key_line, n->key_column,
-                         "'%.*s': 'set' needs a path to one member, of names only, such as $.a.b", shown(n->key), n->key.at);
+                         "'%.*s': 'set' needs a path to one member, of names only, such as $.a.b", name_shown(n->key),
+                         n->key.at);
             continue;
         }
         struct plan_edit *edit = add_edit(x, path_of_key(n));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ruleset_priv.h"
 
+#include "rules/names.h"
+
 #include <string.h>
 
 /* Texts of a list go into an array that was made large enough for it. */
@@ -23,12 +25,12 @@ static void read_code(struct rules_loading *x, const struct tree_node *n, void *
     if (!rules_check_text(x, n, "a code in quotes, such as \"05\"")) return;
     if (!n->quoted && n->text.at[0] == '0' && n->text.len > 1) {
         /* YAML readers take 05 for a number; other tools that touch this file would lose the zero. */
-        loading_complain(&x->l, n, "put the code in quotes: \"%.*s\"", (int)(n->text.len < 40 ? n->text.len : 40), n->text.at);
+        loading_complain(&x->l, n, "put the code in quotes: \"%.*s\"", name_shown(n->text), n->text.at);
         return;
     }
     for (size_t i = 0; i < texts->count; i++)
         if (slice_eq(texts->at[i], n->text)) {
-            loading_complain(&x->l, n, "'%.*s' stands here twice", (int)(n->text.len < 40 ? n->text.len : 40), n->text.at);
+            loading_complain(&x->l, n, "'%.*s' stands here twice", name_shown(n->text), n->text.at);
             return;
         }
     if (loading_copy(&x->l, n->text, &texts->at[texts->count])) texts->count++;
@@ -90,7 +92,8 @@ void rules_read_reply(struct rules_loading *x, const struct tree_node *reply)
         }
         /* Without both, a decline is not clear, and a payment could be made twice. */
         if (!approved || !decline_code)
-            loading_complain(&x->l, pan_retry, "'pan_retry' needs 'approved' and 'decline_code': only a clear decline is tried again");
+            loading_complain(&x->l, pan_retry,
+                             "'pan_retry' needs 'approved' and 'decline_code': only a clear decline is tried again");
     }
     uint32_t path;
     if (transaction && rules_check_text(x, transaction, "a path") &&

@@ -132,7 +132,8 @@ static bool is_section(enum setting_scope scope, slice path)
 {
     for (size_t i = 0; i < SETTING_ID_COUNT; i++) {
         slice row = slice_of(TABLE[i].path);
-        if (TABLE[i].scope == scope && row.len > path.len && slice_starts(row, path) && row.at[path.len] == '.') return true;
+        if (TABLE[i].scope == scope && row.len > path.len && slice_starts(row, path) && row.at[path.len] == '.')
+            return true;
     }
     return false;
 }
@@ -153,7 +154,8 @@ static void collect_names(enum setting_scope scope, slice prefix, struct known_n
         row = slice_after(row, prefix.len);
         row.len = slice_find(row, '.');
         bool is_new = true;
-        for (size_t j = 0; j < k->count; j++) is_new = is_new && !slice_is(row, k->text[j]);
+        for (size_t j = 0; j < k->count; j++)
+            is_new = is_new && !slice_is(row, k->text[j]);
         if (!is_new) continue;
         assert(row.len < sizeof k->text[0]);
         memcpy(k->text[k->count], row.at, row.len);
@@ -188,31 +190,23 @@ static void excuse(struct reading *r, slice prefix, const char *name)
 {
     for (size_t i = 0; i < SETTING_ID_COUNT; i++) {
         slice row = slice_of(TABLE[i].path);
-        if (slice_starts(row, prefix) && slice_starts(slice_after(row, prefix.len), slice_of(name))) r->excused[i] = true;
+        if (slice_starts(row, prefix) && slice_starts(slice_after(row, prefix.len), slice_of(name)))
+            r->excused[i] = true;
     }
 }
 
 static void complain_unknown(struct reading *r, const struct tree_node *n, slice prefix)
 {
     struct tree_node at = {.line = n->key_line, .column = n->key_column};
-    int shown = (int)(n->key.len < 60 ? n->key.len : 60);
     struct known_names known;
     collect_names(r->scope, prefix, &known);
     const char *near = name_nearest(n->key, known.list);
     const char *elsewhere = find_by_last_name(r->scope, n->key);
-    if (near) {
-        excuse(r, prefix, near);
-        loading_complain(r->l, &at, "unknown key '%.*s'; did you mean '%s'?", shown, n->key.at, near);
-    } else if (elsewhere) {
-        loading_complain(r->l, &at, "unknown key '%.*s'; did you mean '%s'?", shown, n->key.at, elsewhere);
-    } else {
-        char list[160] = "";
-        for (size_t i = 0; i < known.count; i++) {
-            size_t used = strlen(list);
-            (void)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known.list[i]);
-        }
-        loading_complain(r->l, &at, "unknown key '%.*s'; known here: %s", shown, n->key.at, list);
-    }
+    char hint[NAME_HINT_BYTES];
+    name_write_hint(n->key, known.list, hint);
+    if (near) excuse(r, prefix, near);
+    if (!near && elsewhere) (void)snprintf(hint, sizeof hint, "; did you mean '%s'?", elsewhere);
+    loading_complain(r->l, &at, "unknown key '%.*s'%s", name_shown(n->key), n->key.at, hint);
 }
 
 static void read_row(struct reading *r, const struct setting *row, const struct tree_node *n)

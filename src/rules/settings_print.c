@@ -85,18 +85,19 @@ static void print_row(int fd, const struct setting *s, bool markdown)
     write_bounds(s, bounds);
     const char *gap = bounds[0] ? ", " : "";
     if (markdown)
-        (void)dprintf(fd, "| `%s` | %s%s%s | %s | %s | %s |\n", s->path, kind_of(s), gap, bounds, initial_of(s), change_of(s),
-                      s->help);
+        (void)dprintf(fd, "| `%s` | %s%s%s | %s | %s | %s |\n", s->path, kind_of(s), gap, bounds, initial_of(s),
+                      change_of(s), s->help);
     else
-        (void)dprintf(fd, "  %-24s %s\n  %-24s   %s%s%s; default: %s; takes a %s\n", s->path, s->help, "", kind_of(s), gap, bounds,
-                      initial_of(s), change_of(s));
+        (void)dprintf(fd, "  %-24s %s\n  %-24s   %s%s%s; default: %s; takes a %s\n", s->path, s->help, "", kind_of(s),
+                      gap, bounds, initial_of(s), change_of(s));
 }
 
 void config_print_settings(int fd, bool markdown)
 {
     for (int scope = SCOPE_CONFIG; scope <= SCOPE_ROUTE; scope++) {
         if (markdown)
-            (void)dprintf(fd, "%s**%s**\n\n| setting | value | default | takes a | what it is |\n|---|---|---|---|---|\n",
+            (void)dprintf(fd,
+                          "%s**%s**\n\n| setting | value | default | takes a | what it is |\n|---|---|---|---|---|\n",
                           scope ? "\n" : "", HEADINGS[scope]);
         else
             (void)dprintf(fd, "%s%s:\n", scope ? "\n" : "", HEADINGS[scope]);

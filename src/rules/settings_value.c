@@ -5,14 +5,13 @@
 #include "rules/names.h"
 #include "rules/pem.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
-enum { SHOWN_MAX_BYTES = 60, PATH_MAX_BYTES = 4095 };
+enum { PATH_MAX_BYTES = 4095 };
 
 /* A number and the unit behind it: one row per unit. */
 struct unit {
@@ -20,13 +19,14 @@ struct unit {
     uint64_t factor;
 };
 static const struct unit DURATION_UNITS[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
-static const struct unit SIZE_UNITS[] = {{"", 1},          {"K", 1ULL << 10}, {"M", 1ULL << 20},
+static const struct unit SIZE_UNITS[] = {{"", 1},           {"K", 1ULL << 10}, {"M", 1ULL << 20},
                                          {"G", 1ULL << 30}, {"T", 1ULL << 40}, {NULL, 0}};
 
 static bool parse_units(slice text, const struct unit *units, uint64_t *out)
 {
     size_t digits = 0;
-    while (digits < text.len && text.at[digits] >= '0' && text.at[digits] <= '9') digits++;
+    while (digits < text.len && text.at[digits] >= '0' && text.at[digits] <= '9')
+        digits++;
     slice suffix = slice_after(text, digits);
     for (; units->suffix; units++) {
         if (!slice_ieq(suffix, slice_of(units->suffix))) continue;
@@ -67,8 +67,8 @@ static void expected(struct loading *l, const struct setting *s, const struct tr
     else if (s->flags & SETTING_FLAG_SECRET)
         loading_complain(l, node, "'%s': expected %s (what stands there is not shown)", s->path, what);
     else
-        loading_complain(l, node, "'%s': expected %s, found '%.*s'", s->path, what,
-                         (int)(node->text.len < SHOWN_MAX_BYTES ? node->text.len : SHOWN_MAX_BYTES), node->text.at);
+        loading_complain(l, node, "'%s': expected %s, found '%.*s'", s->path, what, name_shown(node->text),
+                         node->text.at);
 }
 
 /* --- numbers --- */
@@ -147,14 +147,20 @@ static bool take_size(struct loading *l, const struct setting *s, const struct t
 
 /* --- words --- */
 
-static bool take_bool(struct loading *l, const struct setting *s, const struct tree_node *node, bool *out)
+bool setting_parse_bool(slice text, bool *out)
 {
     static const char *const words[] = {"off", "on", "no", "yes", "false", "true", NULL};
     for (size_t i = 0; words[i]; i++) {
-        if (!slice_ieq(node->text, slice_of(words[i]))) continue;
+        if (!slice_ieq(text, slice_of(words[i]))) continue;
         *out = i % 2 == 1;
         return true;
     }
+    return false;
+}
+
+static bool take_bool(struct loading *l, const struct setting *s, const struct tree_node *node, bool *out)
+{
+    if (setting_parse_bool(node->text, out)) return true;
     expected(l, s, node, "on or off (also yes, no, true, false)");
     return false;
 }
@@ -285,9 +291,8 @@ static bool read_named_file(struct loading *l, const struct setting *s, const st
     if (r.err == ERR_MEMORY)
         l->out_of_memory = true;
     else
-        loading_complain(l, node, "'%s': cannot read '%.*s': %s", s->path,
-                         (int)(path.len < 120 ? path.len : 120), path.at,
-                         r.err == ERR_TOO_LARGE ? "larger than 16 MiB" : strerror(errno));
+        loading_complain(l, node, "'%s': cannot read '%.*s': %s", s->path, (int)(path.len < 120 ? path.len : 120),
+                         path.at, r.err == ERR_TOO_LARGE ? "larger than 16 MiB" : strerror(errno));
     return false;
 }
 

@@ -25,6 +25,9 @@ enum {
     FILE_MAX_BYTES = 16 * 1024 * 1024,
     FILES_MAX = 4096,
     BUNDLE_MAX_BYTES = 512 * 1024 * 1024,
+    /* Locked memory is scarce, and a private key has a few KiB at most. What is larger is certificates: wiped, but not
+       locked. */
+    LOCKED_MAX_BYTES = 64 * 1024,
     CHANGING_TRIES = 4, /* a file that grows while it is read is read again */
     SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
 };
@@ -33,7 +36,7 @@ struct entry {
     SIMPLEQ_ENTRY(entry) next;
     char *path_copy; /* NULL when the bundle's */
     slice path;      /* absolute */
-    char *bytes;     /* secret memory; NULL when the bundle's */
+    char *bytes;     /* NULL when the bundle's */
     size_t bytes_cap;
     slice content;
 };
@@ -55,10 +58,21 @@ static struct source *source_new(void)
     return s;
 }
 
+static void bytes_free(struct entry *e)
+{
+    if (e->bytes_cap <= LOCKED_MAX_BYTES) {
+        secret_free(e->bytes, e->bytes_cap);
+    } else {
+        secret_wipe(e->bytes, e->bytes_cap);
+        free(e->bytes);
+    }
+    e->bytes = NULL;
+}
+
 static void entry_free(struct entry *e)
 {
     free(e->path_copy);
-    secret_free(e->bytes, e->bytes_cap);
+    bytes_free(e);
     free(e);
 }
 
@@ -70,7 +84,8 @@ void source_free(struct source *s)
         SIMPLEQ_REMOVE_HEAD(&s->entries, next);
         entry_free(e);
     }
-    /* A bundle's pages are sealed: they cannot be wiped, and go when the last process that has the memfd lets go of it. */
+    /* A bundle's pages are sealed: they cannot be wiped, and go when the last process that has the memfd lets go of it.
+     */
     if (s->map) (void)munmap(s->map, s->map_len);
     free(s->folder_copy);
     free(s);
@@ -91,8 +106,8 @@ struct source *source_disk(void)
     return s;
 }
 
-/* Returns owned, NUL-terminated: the path as the entries have it. Only "./" in front is taken away: two names of one file are
- * two entries, which is harmless. NULL: no path (empty, or a NUL inside), or no memory. */
+/* Returns owned, NUL-terminated: the path as the entries have it. Only "./" in front is taken away: two names of one
+ * file are two entries, which is harmless. NULL: no path (empty, or a NUL inside), or no memory. */
 static char *absolute_path(const struct source *s, slice path)
 {
     if (path.len == 0 || slice_find(path, '\0') != path.len) {
@@ -100,7 +115,8 @@ static char *absolute_path(const struct source *s, slice path)
         return NULL;
     }
     bool is_absolute = path.at[0] == '/';
-    while (!is_absolute && slice_starts(path, SLICE("./"))) path = slice_after(path, 2);
+    while (!is_absolute && slice_starts(path, SLICE("./")))
+        path = slice_after(path, 2);
     size_t folder_len = is_absolute ? 0 : s->folder.len + 1;
     char *out = malloc(folder_len + path.len + 1);
     if (!out) return NULL;
@@ -142,7 +158,7 @@ static result read_once(int fd, struct entry *e, bool *grew)
     }
     ENSURE(about.st_size <= FILE_MAX_BYTES, TOO_LARGE);
     e->bytes_cap = (size_t)about.st_size + 1;
-    e->bytes = secret_alloc(e->bytes_cap);
+    e->bytes = e->bytes_cap <= LOCKED_MAX_BYTES ? secret_alloc(e->bytes_cap) : malloc(e->bytes_cap);
     ENSURE(e->bytes != NULL, MEMORY);
     size_t len = 0;
     while (len < e->bytes_cap) {
@@ -163,8 +179,7 @@ static result read_whole(int fd, struct entry *e)
         bool grew = false;
         TRY(read_once(fd, e, &grew));
         if (!grew) return OK;
-        secret_free(e->bytes, e->bytes_cap);
-        e->bytes = NULL;
+        bytes_free(e);
     }
     errno = EBUSY;
     return FAIL(IO);

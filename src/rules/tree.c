@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/tree.h"
 
+#include "rules/names.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,7 +103,7 @@ static bool is_twice(struct builder *b, const struct frame *f)
     for (const struct tree_node *n = f->node->first; n; n = n->next) {
         if (!slice_eq(n->key, f->key)) continue;
         problems_add(b->problems, b->file, f->key_line, f->key_column, "'%.*s' stands here twice; first in line %u",
-                     (int)(f->key.len < 60 ? f->key.len : 60), f->key.at, n->key_line);
+                     name_shown(f->key), f->key.at, n->key_line);
         return true;
     }
     return false;

@@ -39,7 +39,8 @@ static bool is_host(slice host)
 {
     struct in_addr address;
     slice rest = host, label = SLICE_NONE;
-    while (slice_next(&rest, '.', &label)) continue;
+    while (slice_next(&rest, '.', &label))
+        continue;
     if (slice_is_digits(label)) return parse_ip(AF_INET, host, &address);
     return is_host_name(host);
 }
@@ -89,7 +90,8 @@ const char *url_check_path(slice path)
             if (c == '?' || c == '#') return "must not have a query or fragment";
             if (c == '%') return "must not have percent-encoded characters";
             /* RFC 3986 3.3: pchar = unreserved / pct-encoded / sub-delims / ":" / "@" */
-            if (!is_letter_or_digit(c) && !strchr("-._~!$&'()*+,;=:@", c)) return "has a character that a path cannot have";
+            if (!is_letter_or_digit(c) && !strchr("-._~!$&'()*+,;=:@", c))
+                return "has a character that a path cannot have";
         }
     }
     return NULL;

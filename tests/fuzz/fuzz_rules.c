@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a rules file: loaded, or refused with at least one problem. What loads must hold together: every path number
- * that the plan names exists. */
+/* Any bytes as a rules file: loaded, or refused with at least one problem. What loads must hold together: every path
+ * number that the plan names exists. */
 #include "bundle_of.h"
 
 #include "rules/ruleset.h"

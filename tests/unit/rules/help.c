@@ -57,7 +57,8 @@ void help_certificate(const char *name)
     X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
     X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
     X509_set_pubkey(certificate, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, (const unsigned char *)name, -1,
+                               -1, 0);
     X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
     ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
     (void)snprintf(path, sizeof path, "%s.pem", name);

@@ -19,11 +19,11 @@ void help_certificate(const char *name);
 void help_copy(const char *from, const char *to);
 /* What problems_print() prints; returns owned. */
 char *help_problems(const struct problems *p);
-char *help_read_fd(int fd);          /* from its start; returns owned */
-char *help_read_file(const char *path); /* returns owned */
+char *help_read_fd(int fd);                                                   /* from its start; returns owned */
+char *help_read_file(const char *path);                                       /* returns owned */
 char *help_replace(char *text /* takes */, const char *what, const char *by); /* every one; returns owned */
-/* Every <case>.yaml of a corpus folder (copied to here): each(case file) gives what was said, to be equal to <case>.txt.
- * CARDVEIL_WRITE_GOLDEN=1 writes the .txt files instead. */
+/* Every <case>.yaml of a corpus folder (copied to here): each(case file) gives what was said, to be equal to
+ * <case>.txt. CARDVEIL_WRITE_GOLDEN=1 writes the .txt files instead. */
 void help_corpus(const char *corpus, char *(*each)(const char *file));
 void help_golden(const char *corpus_file, const char *got);
 int help_run(Suite *s);

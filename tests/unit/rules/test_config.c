@@ -101,12 +101,14 @@ END_TEST
 static void check_whole(const struct config *c)
 {
     ck_assert_uint_eq(c->listen_count, 4);
-    ck_assert(c->listens[1].tls && slice_starts(c->listens[1].key, SLICE("-----BEGIN")) && c->listens[1].client_ca.len > 0);
+    ck_assert(c->listens[1].tls && slice_starts(c->listens[1].key, SLICE("-----BEGIN")) &&
+              c->listens[1].client_ca.len > 0);
     ck_assert(c->listens[2].insecure && !c->listens[2].merchant.at);
     /* listed first, then those that are only named: by the listeners, then by the routes */
     static const char *const merchants[] = {"shop", "third", "other", "fourth"};
     ck_assert_uint_eq(c->merchant_count, 4);
-    for (int i = 0; i < 4; i++) ck_assert_int_eq(config_merchant_index(c, slice_of(merchants[i])), i);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(config_merchant_index(c, slice_of(merchants[i])), i);
     ck_assert_int_eq(config_merchant_index(c, SLICE("fifth")), -1);
     ck_assert_int_eq(config_merchant_index(c, SLICE("")), -1);
     ck_assert_uint_eq(c->workers, 3);
@@ -213,7 +215,8 @@ START_TEST(files_are_named_as_the_user_named_them)
     ck_assert_int_eq(chdir("sub"), 0);
     struct source *s = source_disk();
     ck_assert_ptr_null(load(s, "../d.yaml", &said));
-    ck_assert_msg(strstr(said, "../rules/broken.yaml:2:1: unknown key 'acept'; did you mean 'accept'?\n") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "../rules/broken.yaml:2:1: unknown key 'acept'; did you mean 'accept'?\n") != NULL, "%s",
+                  said);
     free(said);
     source_free(s);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every allocation of a load fails once: the load says ERR_MEMORY, leaks nothing (LeakSanitizer) and never crashes. The linker
- * puts these functions in place of malloc and its kin (--wrap, meson.build). */
+/* Every allocation of a load fails once: the load says ERR_MEMORY, leaks nothing (LeakSanitizer) and never crashes. The
+ * linker puts these functions in place of malloc and its kin (--wrap, meson.build). */
 #include "help.h"
 
 #include "rules/config.h"
@@ -72,7 +72,8 @@ static bool load_with_failure(const char *file, long n, enum error want_without)
         ck_assert_msg(r.err == ERR_MEMORY || r.err == want_without, "allocation %ld: %s", n, error_name(r.err));
     ck_assert((c != NULL) == !failed(r));
     ck_assert((again != NULL) == !failed(second));
-    if (has_failed && c) ck_assert_msg(second.err == ERR_MEMORY || again, "allocation %ld: %s", n, error_name(second.err));
+    if (has_failed && c)
+        ck_assert_msg(second.err == ERR_MEMORY || again, "allocation %ld: %s", n, error_name(second.err));
     config_free(c);
     config_free(again);
     source_free(bundle);
@@ -85,7 +86,8 @@ static bool load_with_failure(const char *file, long n, enum error want_without)
 static void fail_every_allocation(const char *file, enum error want_without)
 {
     long n = 0;
-    while (!load_with_failure(file, n, want_without)) n++;
+    while (!load_with_failure(file, n, want_without))
+        n++;
     ck_assert_int_gt(n, 20);
 }
 

@@ -13,13 +13,22 @@ START_TEST(distances)
         const char *a, *b;
         unsigned distance;
     } cases[] = {
-        {"", "", 0},         {"abc", "abc", 0},        {"abc", "", 3},           {"", "abc", 3},
-        {"prefx", "prefix", 1}, {"perfix", "prefix", 1}, {"prefix", "pre-fix", 1}, {"Prefix", "prefix", 0},
-        {"first-byte", "first_byte", 0}, {"kitten", "sitting", 3}, {"ca", "abc", 3}, {"drian", "drain", 1},
+        {"", "", 0},
+        {"abc", "abc", 0},
+        {"abc", "", 3},
+        {"", "abc", 3},
+        {"prefx", "prefix", 1},
+        {"perfix", "prefix", 1},
+        {"prefix", "pre-fix", 1},
+        {"Prefix", "prefix", 0},
+        {"first-byte", "first_byte", 0},
+        {"kitten", "sitting", 3},
+        {"ca", "abc", 3},
+        {"drian", "drain", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        ck_assert_msg(name_distance(slice_of(cases[i].a), slice_of(cases[i].b)) == cases[i].distance, "%s, %s: %u", cases[i].a,
-                      cases[i].b, name_distance(slice_of(cases[i].a), slice_of(cases[i].b)));
+        ck_assert_msg(name_distance(slice_of(cases[i].a), slice_of(cases[i].b)) == cases[i].distance, "%s, %s: %u",
+                      cases[i].a, cases[i].b, name_distance(slice_of(cases[i].a), slice_of(cases[i].b)));
     char longer[66];
     memset(longer, 'a', sizeof longer);
     ck_assert_uint_eq(name_distance((slice){longer, 65}, SLICE("a")), UINT_MAX);
@@ -33,8 +42,16 @@ START_TEST(nearest)
     static const struct {
         const char *name, *near;
     } cases[] = {
-        {"merchnat", "merchant"}, {"network_token", "network_tokens"}, {"Insecure", "insecure"}, {"tsl", "tls"}, {"a", "at"},
-        {"x", NULL},              {"something", NULL},                 {"", NULL},               {"abc", NULL}, {"networktokns", "network_tokens"},
+        {"merchnat", "merchant"},
+        {"network_token", "network_tokens"},
+        {"Insecure", "insecure"},
+        {"tsl", "tls"},
+        {"a", "at"},
+        {"x", NULL},
+        {"something", NULL},
+        {"", NULL},
+        {"abc", NULL},
+        {"networktokns", "network_tokens"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *got = name_nearest(slice_of(cases[i].name), known);
@@ -82,11 +99,40 @@ END_TEST
 START_TEST(bad_urls)
 {
     static const char *const cases[] = {
-        "", "api.example.com", "ftp://a", "HTTPS://a", "https://", "https:///x", "https://a:0", "https://a:65536", "https://a:",
-        "https://a:1x", "https://user@a", "https://user:pw@a/", "https://a?b", "https://a/b?c", "https://a/b#c", "https://a b",
-        "https://a/b c", "https://a//b", "https://a/../b", "https://a/./b", "https://a/%2e", "https://[::1", "https://[::g]",
-        "https://[::1]x", "https://1.2.3", "https://1.2.3.256", "https://1.2.3.4.5", "https://a..b", "https://-a", "https://a-",
-        "https://a.", "https://a\\b", "https://a/\xC3\xA9", "https://a/\x01",
+        "",
+        "api.example.com",
+        "ftp://a",
+        "HTTPS://a",
+        "https://",
+        "https:///x",
+        "https://a:0",
+        "https://a:65536",
+        "https://a:",
+        "https://a:1x",
+        "https://user@a",
+        "https://user:pw@a/",
+        "https://a?b",
+        "https://a/b?c",
+        "https://a/b#c",
+        "https://a b",
+        "https://a/b c",
+        "https://a//b",
+        "https://a/../b",
+        "https://a/./b",
+        "https://a/%2e",
+        "https://[::1",
+        "https://[::g]",
+        "https://[::1]x",
+        "https://1.2.3",
+        "https://1.2.3.256",
+        "https://1.2.3.4.5",
+        "https://a..b",
+        "https://-a",
+        "https://a-",
+        "https://a.",
+        "https://a\\b",
+        "https://a/\xC3\xA9",
+        "https://a/\x01",
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct upstream_url u;

@@ -230,7 +230,8 @@ START_TEST(too_many_paths_are_said)
     size_t len;
     FILE *f = open_memstream(&text, &len);
     fputs("processor: x\naccept: [ POST /x ]\nbody: json\ncard:\n  number:\n", f);
-    for (int i = 0; i < 300; i++) fprintf(f, "    - $.p%d\n", i);
+    for (int i = 0; i < 300; i++)
+        fprintf(f, "    - $.p%d\n", i);
     fclose(f);
     help_write("many.yaml", text);
     free(text);

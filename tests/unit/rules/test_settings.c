@@ -52,20 +52,44 @@ struct number {
 START_TEST(numbers)
 {
     static const struct number cases[] = {
-        {SETTING_DURATION, "500ms", 500},        {SETTING_DURATION, "30s", 30000},    {SETTING_DURATION, "15m", 900000},
-        {SETTING_DURATION, "8h", 28800000},      {SETTING_DURATION, "0s", 0},         {SETTING_DURATION, "1H", 3600000},
-        {SETTING_DURATION, "30", NO},            {SETTING_DURATION, "s", NO},         {SETTING_DURATION, "", NO},
-        {SETTING_DURATION, "-1s", NO},           {SETTING_DURATION, "1.5s", NO},      {SETTING_DURATION, "1 s", NO},
-        {SETTING_DURATION, "1d", NO},            {SETTING_DURATION, "18446744073709551615h", NO},
-        {SETTING_DURATION, "28h", NO},           {SETTING_DURATION, "99999999999999999999ms", NO},
-        {SETTING_SIZE, "512", 512},              {SETTING_SIZE, "16K", 16384},        {SETTING_SIZE, "16k", 16384},
-        {SETTING_SIZE, "1M", 1048576},           {SETTING_SIZE, "0", 0},              {SETTING_SIZE, "1G", NO},
-        {SETTING_SIZE, "1MB", NO},               {SETTING_SIZE, "1KiB", NO},          {SETTING_SIZE, "0x10", NO},
-        {SETTING_SIZE, "+1", NO},                {SETTING_SIZE, "18446744073709551616", NO},
-        {SETTING_SIZE, "16777216T", NO},         {SETTING_SIZE, "99999999999T", NO},
-        {SETTING_COUNT, "7", 7},                 {SETTING_COUNT, "007", 7},           {SETTING_COUNT, "none", NO},
-        {SETTING_COUNT, "100000001", NO},        {SETTING_COUNT, "1e3", NO},          {SETTING_COUNT, "\xD9\xA1", NO},
-        {SETTING_COUNT_OR_NONE, "none", 0},      {SETTING_COUNT_OR_NONE, "3", 3},     {SETTING_COUNT_OR_NONE, "None", NO},
+        {SETTING_DURATION, "500ms", 500},
+        {SETTING_DURATION, "30s", 30000},
+        {SETTING_DURATION, "15m", 900000},
+        {SETTING_DURATION, "8h", 28800000},
+        {SETTING_DURATION, "0s", 0},
+        {SETTING_DURATION, "1H", 3600000},
+        {SETTING_DURATION, "30", NO},
+        {SETTING_DURATION, "s", NO},
+        {SETTING_DURATION, "", NO},
+        {SETTING_DURATION, "-1s", NO},
+        {SETTING_DURATION, "1.5s", NO},
+        {SETTING_DURATION, "1 s", NO},
+        {SETTING_DURATION, "1d", NO},
+        {SETTING_DURATION, "18446744073709551615h", NO},
+        {SETTING_DURATION, "28h", NO},
+        {SETTING_DURATION, "99999999999999999999ms", NO},
+        {SETTING_SIZE, "512", 512},
+        {SETTING_SIZE, "16K", 16384},
+        {SETTING_SIZE, "16k", 16384},
+        {SETTING_SIZE, "1M", 1048576},
+        {SETTING_SIZE, "0", 0},
+        {SETTING_SIZE, "1G", NO},
+        {SETTING_SIZE, "1MB", NO},
+        {SETTING_SIZE, "1KiB", NO},
+        {SETTING_SIZE, "0x10", NO},
+        {SETTING_SIZE, "+1", NO},
+        {SETTING_SIZE, "18446744073709551616", NO},
+        {SETTING_SIZE, "16777216T", NO},
+        {SETTING_SIZE, "99999999999T", NO},
+        {SETTING_COUNT, "7", 7},
+        {SETTING_COUNT, "007", 7},
+        {SETTING_COUNT, "none", NO},
+        {SETTING_COUNT, "100000001", NO},
+        {SETTING_COUNT, "1e3", NO},
+        {SETTING_COUNT, "\xD9\xA1", NO},
+        {SETTING_COUNT_OR_NONE, "none", 0},
+        {SETTING_COUNT_OR_NONE, "3", 3},
+        {SETTING_COUNT_OR_NONE, "None", NO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t got = 0;
@@ -89,9 +113,10 @@ END_TEST
 START_TEST(small_numbers)
 {
     static const struct number cases[] = {
-        {SETTING_PERCENT, "0%", 0}, {SETTING_PERCENT, "100%", 100}, {SETTING_PERCENT, "101%", NO}, {SETTING_PERCENT, "50", NO},
-        {SETTING_PERCENT, "%", NO}, {SETTING_PERCENT, "5 %", NO},   {SETTING_PERCENT, "-5%", NO},  {SETTING_PERCENT, "0.5%", NO},
-        {SETTING_WORKERS, "4", 4},  {SETTING_WORKERS, "0", NO},     {SETTING_WORKERS, "101", NO},  {SETTING_WORKERS, "all", NO},
+        {SETTING_PERCENT, "0%", 0},   {SETTING_PERCENT, "100%", 100}, {SETTING_PERCENT, "101%", NO},
+        {SETTING_PERCENT, "50", NO},  {SETTING_PERCENT, "%", NO},     {SETTING_PERCENT, "5 %", NO},
+        {SETTING_PERCENT, "-5%", NO}, {SETTING_PERCENT, "0.5%", NO},  {SETTING_WORKERS, "4", 4},
+        {SETTING_WORKERS, "0", NO},   {SETTING_WORKERS, "101", NO},   {SETTING_WORKERS, "all", NO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         unsigned got = 0;
@@ -109,7 +134,8 @@ END_TEST
 
 START_TEST(switches_and_levels)
 {
-    static const char *const on[] = {"on", "yes", "true", "On", "YES", "True"}, *const off[] = {"off", "no", "false", "OFF"};
+    static const char *const on[] = {"on", "yes", "true", "On", "YES", "True"}, *const off[] = {"off", "no", "false",
+                                                                                                "OFF"};
     static const char *const neither[] = {"", "1", "0", "y", "n", "enabled", "on "};
     for (size_t i = 0; i < 6; i++) {
         bool got = false;
@@ -137,19 +163,36 @@ START_TEST(texts)
         enum setting_type type;
         const char *text, *want; /* "~" stands for the test's folder; NULL: refused */
     } cases[] = {
-        {SETTING_NAME, "shop-1.a_B", "shop-1.a_B"}, {SETTING_NAME, "", NULL},          {SETTING_NAME, "a b", NULL},
-        {SETTING_NAME, "../etc", NULL},             {SETTING_NAME, ".", NULL},         {SETTING_NAME, "-x", NULL},
-        {SETTING_NAME, "a/b", NULL},                {SETTING_NAME, "caf\xC3\xA9", NULL},
+        {SETTING_NAME, "shop-1.a_B", "shop-1.a_B"},
+        {SETTING_NAME, "", NULL},
+        {SETTING_NAME, "a b", NULL},
+        {SETTING_NAME, "../etc", NULL},
+        {SETTING_NAME, ".", NULL},
+        {SETTING_NAME, "-x", NULL},
+        {SETTING_NAME, "a/b", NULL},
+        {SETTING_NAME, "caf\xC3\xA9", NULL},
         {SETTING_NAME, "123456789012345678901", NULL},
-        {SETTING_PATH, "var/vault", "~/etc/var/vault"}, {SETTING_PATH, "/var/vault", "/var/vault"}, {SETTING_PATH, "", NULL},
-        {SETTING_KEY_REFERENCE, "file:k", "file:~/etc/k"}, {SETTING_KEY_REFERENCE, "file:/k", "file:/k"},
-        {SETTING_KEY_REFERENCE, "env:CARDVEIL_KEY", "env:CARDVEIL_KEY"}, {SETTING_KEY_REFERENCE, "env:9A", NULL},
-        {SETTING_KEY_REFERENCE, "env:", NULL},      {SETTING_KEY_REFERENCE, "env:A-B", NULL}, {SETTING_KEY_REFERENCE, "file:", NULL},
+        {SETTING_PATH, "var/vault", "~/etc/var/vault"},
+        {SETTING_PATH, "/var/vault", "/var/vault"},
+        {SETTING_PATH, "", NULL},
+        {SETTING_KEY_REFERENCE, "file:k", "file:~/etc/k"},
+        {SETTING_KEY_REFERENCE, "file:/k", "file:/k"},
+        {SETTING_KEY_REFERENCE, "env:CARDVEIL_KEY", "env:CARDVEIL_KEY"},
+        {SETTING_KEY_REFERENCE, "env:9A", NULL},
+        {SETTING_KEY_REFERENCE, "env:", NULL},
+        {SETTING_KEY_REFERENCE, "env:A-B", NULL},
+        {SETTING_KEY_REFERENCE, "file:", NULL},
         {SETTING_KEY_REFERENCE, "k", NULL},
-        {SETTING_ADDRESS, "127.0.0.1:80", "127.0.0.1:80"}, {SETTING_ADDRESS, "[::1]:80", "[::1]:80"},
-        {SETTING_ADDRESS, "unix:s.sock", "unix:~/etc/s.sock"}, {SETTING_ADDRESS, "unix:/s", "unix:/s"},
-        {SETTING_ADDRESS, "localhost:80", NULL},    {SETTING_ADDRESS, "127.0.0.1", NULL}, {SETTING_ADDRESS, "unix:", NULL},
-        {SETTING_ADDRESS, "127.0.0.1:65536", NULL}, {SETTING_ADDRESS, ":80", NULL},    {SETTING_ADDRESS, "::1:80", NULL},
+        {SETTING_ADDRESS, "127.0.0.1:80", "127.0.0.1:80"},
+        {SETTING_ADDRESS, "[::1]:80", "[::1]:80"},
+        {SETTING_ADDRESS, "unix:s.sock", "unix:~/etc/s.sock"},
+        {SETTING_ADDRESS, "unix:/s", "unix:/s"},
+        {SETTING_ADDRESS, "localhost:80", NULL},
+        {SETTING_ADDRESS, "127.0.0.1", NULL},
+        {SETTING_ADDRESS, "unix:", NULL},
+        {SETTING_ADDRESS, "127.0.0.1:65536", NULL},
+        {SETTING_ADDRESS, ":80", NULL},
+        {SETTING_ADDRESS, "::1:80", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         slice got = SLICE_NONE;
@@ -182,7 +225,8 @@ START_TEST(pem_files)
     pem[strlen(pem) / 2] = '!';
     help_write("etc/damaged.pem", pem);
     free(pem);
-    help_write("etc/encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    help_write("etc/encrypted.key",
+               "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n");
     ck_assert(parse(SETTING_CERTIFICATES, "a.pem", 0, 0, NULL, &got));
     ck_assert(slice_starts(got, SLICE("-----BEGIN CERTIFICATE")));
     ck_assert(parse(SETTING_PRIVATE_KEY, "a.key", 0, 0, NULL, &got));
@@ -272,8 +316,13 @@ START_TEST(units_are_written_shortest)
     static const struct {
         uint64_t n;
         const char *duration, *size;
-    } cases[] = {{0, "0ms", "0"}, {1, "1ms", "1"}, {1000, "1s", "1000"}, {1024, "1024ms", "1K"}, {90000, "90s", "90000"},
-                 {3600000, "1h", "3600000"}, {1ULL << 36, "68719476736ms", "64G"}};
+    } cases[] = {{0, "0ms", "0"},
+                 {1, "1ms", "1"},
+                 {1000, "1s", "1000"},
+                 {1024, "1024ms", "1K"},
+                 {90000, "90s", "90000"},
+                 {3600000, "1h", "3600000"},
+                 {1ULL << 36, "68719476736ms", "64G"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         setting_write_duration(cases[i].n, text);
         ck_assert_str_eq(text, cases[i].duration);

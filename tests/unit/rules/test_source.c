@@ -151,7 +151,8 @@ START_TEST(a_bundle_of_any_other_length_is_refused)
 {
     size_t len;
     char *bytes = make_bundle(&len);
-    for (size_t cut = 1; cut < len; cut++) ck_assert_msg(!from_bytes(bytes, cut, ALL_SEALS), "cut after %zu bytes", cut);
+    for (size_t cut = 1; cut < len; cut++)
+        ck_assert_msg(!from_bytes(bytes, cut, ALL_SEALS), "cut after %zu bytes", cut);
     char *longer = calloc(1, len + 1);
     memcpy(longer, bytes, len);
     ck_assert_ptr_null(from_bytes(longer, len + 1, ALL_SEALS));
@@ -160,7 +161,8 @@ START_TEST(a_bundle_of_any_other_length_is_refused)
 }
 END_TEST
 
-/* Every bit of every byte: what comes out is refused or a right bundle, and no name of it leads outside of it (ASan). */
+/* Every bit of every byte: what comes out is refused or a right bundle, and no name of it leads outside of it (ASan).
+ */
 START_TEST(a_bundle_with_any_bit_flipped_is_harmless)
 {
     size_t len, refused = 0;
@@ -189,7 +191,8 @@ START_TEST(problems_are_sorted_and_printable)
     problems_add(p, SLICE("a.yaml"), 9, 3, "first");
     problems_add(p, SLICE("b.yaml"), 0, 0, "whole file");
     char *text = help_problems(p);
-    ck_assert_str_eq(text, "a.yaml:9:3: first\na.yaml:10:1: second, with ?[31m, ?? and ?\nb.yaml: whole file\nb.yaml:2:1: third\n");
+    ck_assert_str_eq(
+        text, "a.yaml:9:3: first\na.yaml:10:1: second, with ?[31m, ?? and ?\nb.yaml: whole file\nb.yaml:2:1: third\n");
     free(text);
     ck_assert_uint_eq(problems_count(p), 4);
     ck_assert_ptr_null(problems_get(p, 4));
@@ -201,11 +204,13 @@ START_TEST(problems_are_cut_between_characters_and_counted_past_the_limit)
 {
     struct problems *p = problems_new();
     char text[400];
-    for (size_t i = 0; i + 1 < sizeof text; i += 2) memcpy(text + i, "\xC3\xA9", 2);
+    for (size_t i = 0; i + 1 < sizeof text; i += 2)
+        memcpy(text + i, "\xC3\xA9", 2);
     text[sizeof text - 2] = '\0';
-    problems_add(p, SLICE("a"), 1, 1, "%s", text);      /* cut after 239 bytes: in the middle of the last one */
+    problems_add(p, SLICE("a"), 1, 1, "%s", text); /* cut after 239 bytes: in the middle of the last one */
     ck_assert_uint_eq(strlen(problems_get(p, 0)->text), 238);
-    for (int i = 0; i < 600; i++) problems_add(p, SLICE("a"), 1, 1, "x");
+    for (int i = 0; i < 600; i++)
+        problems_add(p, SLICE("a"), 1, 1, "x");
     ck_assert_uint_eq(problems_count(p), 601);
     ck_assert_ptr_nonnull(problems_get(p, 499));
     ck_assert_ptr_null(problems_get(p, 500));

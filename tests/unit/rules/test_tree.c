@@ -58,7 +58,9 @@ START_TEST(trees)
         {"- at: 127.0.0.1:80\n- {}\n", "[{at@1:3=127.0.0.1:80@1:7} {}]"},
         {"\xC3\xA9: \xC3\xA9 # \xC3\xA9\nb: 1", "{\xC3\xA9@1:1=\xC3\xA9@1:4 b@2:1=1@2:4}"},
         {"---\na: |-\n  text\n...\n", "{a@2:1=\"text\"@2:4}"},
-        {"\xEF\xBB\xBF" "a: 1", "{a@1:2=1@1:5}"},
+        {"\xEF\xBB\xBF"
+         "a: 1",
+         "{a@1:2=1@1:5}"},
         {"$.a['b c']: x", "{$.a['b c']@1:1=x@1:13}"},
         {"{ $.a: [ '00' ] }", "{$.a@1:3=[\"00\"@1:10]}"},
     };
@@ -88,7 +90,8 @@ START_TEST(refusals)
         {"a: &x 1\nb: *x\n", true,
          "f:1:4: anchors (&name) are not supported; write the value out\n"
          "f:2:4: aliases (*name) are not supported; write the value out, or put it in quotes if it is meant as text\n"},
-        {"a: !!str 1\nb: !x {}\n", true, "f:1:4: tags (!name) are not supported\nf:2:4: tags (!name) are not supported\n"},
+        {"a: !!str 1\nb: !x {}\n", true,
+         "f:1:4: tags (!name) are not supported\nf:2:4: tags (!name) are not supported\n"},
         {"&a a: 1\n", true, "f:1:1: anchors (&name) are not supported; write the value out\n"},
         {"a: 1\nb: 2\na: 3\n", true, "f:3:1: 'a' stands here twice; first in line 1\n"},
         {"x: { a: 1, a: { b: 1 } }\n", true, "f:1:12: 'a' stands here twice; first in line 1\n"},
@@ -97,11 +100,14 @@ START_TEST(refusals)
         {"a: \"x\\ny\"\n", true, "f:1:4: a line break or control character inside a value is not allowed\n"},
         {"a: \"\\0\"\n", true, "f:1:4: a line break or control character inside a value is not allowed\n"},
         {"a: |\n  one\n  two\n", true, "f:1:4: a line break or control character inside a value is not allowed\n"},
-        {"a: [ 1\nb: 2\n", false, "f:2:2: not valid YAML: did not find expected ',' or ']' (while parsing a flow sequence)\n"},
-        {"\ta: 1\n", false, "f:1:1: not valid YAML: found character that cannot start any token (while scanning for the next token)\n"},
+        {"a: [ 1\nb: 2\n", false,
+         "f:2:2: not valid YAML: did not find expected ',' or ']' (while parsing a flow sequence)\n"},
+        {"\ta: 1\n", false,
+         "f:1:1: not valid YAML: found character that cannot start any token (while scanning for the next token)\n"},
         {"a: 1\nb: \xFF\n", false, "f:2:4: not valid YAML: invalid leading UTF-8 octet\n"},
         {"a: \x01\n", false, "f:1:4: not valid YAML: control characters are not allowed\n"},
-        {"* : 1\n", false, "f:1:2: not valid YAML: did not find expected alphabetic or numeric character (while scanning an alias)\n"},
+        {"* : 1\n", false,
+         "f:1:2: not valid YAML: did not find expected alphabetic or numeric character (while scanning an alias)\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         problems_free(problems);
@@ -122,7 +128,8 @@ static slice repeat(const char *before, const char *part, size_t count, const ch
     char *at = pool_alloc(pool, first + each * count + last);
     ck_assert_ptr_nonnull(at);
     memcpy(at, before, first);
-    for (size_t i = 0; i < count; i++) memcpy(at + first + i * each, part, each);
+    for (size_t i = 0; i < count; i++)
+        memcpy(at + first + i * each, part, each);
     memcpy(at + first + count * each, after, last);
     return (slice){at, first + each * count + last};
 }
@@ -167,7 +174,8 @@ START_TEST(key_limit)
 {
     char *text = pool_alloc(pool, 32 * 1024);
     size_t len = 0;
-    for (int i = 0; i < 1001; i++) len += (size_t)snprintf(text + len, 32, "k%d: 1\n", i);
+    for (int i = 0; i < 1001; i++)
+        len += (size_t)snprintf(text + len, 32, "k%d: 1\n", i);
     ck_assert_ptr_null(read_tree((slice){text, len}));
     ck_assert_str_eq(first_problem(), "more than 1000 keys in one mapping");
 }
