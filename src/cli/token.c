@@ -28,7 +28,7 @@ static const char USAGE[] =
     "A token that was printed is on disk.\n\n"
     "Exit status: 0 done, 1 a line was bad or the work failed, 2 wrong usage or configuration.\n";
 
-enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 1000, ARENA_BYTES = 128 << 10, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
+enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 2500, ARENA_BYTES = 128 << 10, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
 
 /* --- one line: a card in JSON --- */
 

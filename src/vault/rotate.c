@@ -29,7 +29,7 @@ struct rotation {
     uint8_t *plain; /* secret */
 };
 
-enum { BATCH_RECORDS = 128 };
+enum { BATCH_RECORDS = 512 }; /* other writers wait for one commit of these */
 
 /* The store's word becomes the ring's generation: every batch of any process that expects the old word conflicts. */
 static result tell_generation(struct vault *v)
