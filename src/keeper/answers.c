@@ -302,18 +302,19 @@ result server_take_back(struct buf *out, size_t from)
 {
     struct buf kept;
     struct wire_frame f;
-    slice rest = slice_after(buf_slice(out), from);
+    const slice all = slice_after(buf_slice(out), from);
+    slice rest = all;
+    size_t start = 0;
     result r = OK;
     buf_init_secret(&kept, CHANNEL_OUT_MAX_BYTES);
-    const char *start = rest.at;
     while (!failed(r) && wire_next(&rest, &f) == WIRE_FRAME) {
         struct wire_revealed refusal = {.error = ERR_VAULT_AUDIT};
         static const slice none[WIRE_TAILS_MAX];
         if (tells_a_secret(&f))
             r = wire_put(&kept, WIRE_REVEALED, f.dialogue, f.sequence, &refusal, none);
         else
-            r = buf_append(&kept, (slice){start, (size_t)(rest.at - start)});
-        start = rest.at;
+            r = buf_append(&kept, slice_range(all, start, all.len - rest.len));
+        start = all.len - rest.len;
     }
     secret_wipe(out->at + from, out->len - from);
     out->len = from;

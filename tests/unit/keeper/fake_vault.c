@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_vault.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONST(literal) {(literal), sizeof(literal) - 1}
+
+struct fake_vault fake;
+
+/* --- questions that wait for the flush --- */
+
+struct later {
+    struct later *next;
+    vault_card_callback card_done;
+    vault_info_callback info_done;
+    void *owner;
+    result r;
+    struct card_info info;
+    struct card card;
+};
+static struct later *waiting;
+
+static void answer(const struct later *l)
+{
+    if (l->card_done)
+        l->card_done(l->owner, l->r, failed(l->r) ? NULL : &l->card, failed(l->r) ? NULL : &l->info);
+    else
+        l->info_done(l->owner, l->r, failed(l->r) ? NULL : &l->info, true);
+}
+
+static void finish(const struct later *l, bool is_write)
+{
+    if (!is_write && !fake.answers_later) {
+        answer(l);
+        return;
+    }
+    struct later *copy = malloc(sizeof *copy);
+    *copy = *l;
+    copy->next = NULL;
+    struct later **end = &waiting;
+    while (*end) end = &(*end)->next;
+    *end = copy;
+}
+
+void vault_flush(struct vault *v)
+{
+    (void)v;
+    fake.flushes++;
+    if (fake.on_flush) fake.on_flush();
+    while (waiting) {
+        struct later *l = waiting;
+        waiting = l->next;
+        answer(l);
+        free(l);
+    }
+    fake.audit_is_failing = fake.audit_breaks;
+}
+
+void vault_tick(struct vault *v)
+{
+    (void)v;
+    fake.ticks++;
+}
+
+/* --- cards --- */
+
+static void describe(slice token, struct later *l)
+{
+    token_id_from(token, &l->info.token);
+    (void)snprintf(l->info.mask.number, sizeof l->info.mask.number, "411111******1111");
+    (void)snprintf(l->info.mask.brand, sizeof l->info.mask.brand, "visa");
+    l->info.month = l->card.month = 12;
+    l->info.year = l->card.year = 2030;
+    l->info.has_holder = true;
+    l->info.created_ms = 1;
+    l->info.updated_ms = 2;
+    memcpy(l->card.number, "4111111111111111", 16);
+    l->card.number_len = 16;
+    memcpy(l->card.holder, "ANNA B", 6);
+    l->card.holder_len = 6;
+}
+
+static void find(slice merchant, slice token, struct later *l)
+{
+    bool of_shop = slice_is(merchant, "shop") && (slice_is(token, "tok_good1") || slice_is(token, "tok_removed"));
+    bool of_other = slice_is(merchant, "other") && slice_is(token, "tok_other1");
+    l->r = of_shop || of_other ? OK : FAIL(TOKEN_NOT_FOUND);
+    if (failed(l->r)) return;
+    describe(token, l);
+    if (!slice_is(token, "tok_removed")) return;
+    l->info.state = CARD_PAN_REMOVED;
+    l->card.number_len = 0;
+}
+
+void vault_card_get(struct vault *v, slice merchant, slice token, vault_card_callback done, void *owner)
+{
+    struct later l = {.card_done = done, .owner = owner};
+    (void)v;
+    find(merchant, token, &l);
+    finish(&l, false);
+}
+
+void vault_card_put(struct vault *v, slice merchant, const struct card *card, bool unique, vault_info_callback done, void *owner)
+{
+    struct later l = {.info_done = done, .owner = owner};
+    (void)v;
+    (void)unique;
+    bool is_shop = slice_is(merchant, "shop") && card->number_len == 16;
+    l.r = is_shop ? OK : FAIL(INTERNAL);
+    describe(SLICE("tok_new_one"), &l);
+    finish(&l, true);
+}
+
+void vault_card_change(struct vault *v, slice merchant, slice token, const struct card_change *change, vault_info_callback done, void *owner)
+{
+    struct later l = {.info_done = done, .owner = owner};
+    (void)v;
+    find(merchant, token, &l);
+    if (change->set_expiry) l.info.month = change->month;
+    finish(&l, true);
+}
+
+void vault_card_delete(struct vault *v, slice merchant, slice token, vault_info_callback done, void *owner)
+{
+    struct later l = {.info_done = done, .owner = owner};
+    (void)v;
+    find(merchant, token, &l);
+    finish(&l, true);
+}
+
+/* --- keys and audit --- */
+
+result vault_key_check(struct vault *v, slice key_text, const struct api_key_info **info)
+{
+    static const struct {
+        const char *text;
+        struct api_key_info info;
+    } keys[] = {
+        {"cvk_shop", {.id = "shop1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT}},
+        {"cvk_read", {.id = "read1", .merchant = {"shop", 4}, .permissions = PERMIT_READ}},
+        {"cvk_home", {.id = "home1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT, .allow = {"10.0.0.0/8", 10}}},
+        {"cvk_broken", {.id = "brok1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT, .allow = {"nonsense", 8}}},
+        {"cvk_other", {.id = "other1", .merchant = {"other", 5}, .permissions = PERMIT_DEFAULT}},
+        {"cvk_lost", {.id = "lost1", .merchant = {"gone", 4}, .permissions = PERMIT_DEFAULT}},
+    };
+    (void)v;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (slice_is(key_text, keys[i].text)) {
+            *info = &keys[i].info;
+            return OK;
+        }
+    return FAIL(KEY_WRONG);
+}
+
+result vault_audit(struct vault *v, const struct audit_entry *e)
+{
+    (void)v;
+    if (fake.audit_is_failing) return FAIL(VAULT_AUDIT);
+    size_t used = strlen(fake.audited);
+    (void)snprintf(fake.audited + used, sizeof fake.audited - used, "%s %.*s %.*s %.*s %.*s %s\n", e->action,
+                   SLICE_ARG(e->merchant), SLICE_ARG(e->actor), SLICE_ARG(e->token), SLICE_ARG(e->route),
+                   error_name(e->outcome.err));
+    fake.lines++;
+    return OK;
+}
+
+bool vault_audit_is_failing(const struct vault *v)
+{
+    (void)v;
+    return fake.audit_is_failing;
+}
+
+/* --- configuration --- */
+
+static struct config_listen listens[] = {{.at = CONST("0.0.0.0:8443")}, {.at = CONST("127.0.0.1:8080"), .merchant = CONST("shop")}};
+static struct config_merchant merchants[] = {{.name = CONST("other")}, {.name = CONST("shop")}};
+static struct config_route routes[] = {{.name = CONST("rede"), .merchant = CONST("shop")},
+                                       {.name = CONST("theirs"), .merchant = CONST("other")}, {.name = CONST("any")}};
+static unsigned alive;
+
+struct config *fake_config(void)
+{
+    struct config *c = calloc(1, sizeof *c);
+    *c = (struct config){.listens = listens, .listen_count = 2, .merchants = merchants, .merchant_count = 2, .routes = routes,
+                         .route_count = 3, .bad_tokens = 20, .bad_tokens_window_ms = 900000};
+    alive++;
+    return c;
+}
+
+unsigned fake_configs_alive(void)
+{
+    return alive;
+}
+
+void config_free(struct config *c)
+{
+    if (c) alive--;
+    free(c);
+}
+
+int64_t config_merchant_index(const struct config *c, slice name)
+{
+    for (size_t i = 0; i < c->merchant_count; i++)
+        if (slice_eq(c->merchants[i].name, name)) return (int64_t)i;
+    return -1;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_FAKE_VAULT_H
+#define TESTS_FAKE_VAULT_H
+
+/* A vault in memory in place of the real one, which answers as the test wants: at once, at the flush, or with a broken audit
+ * trail; and a configuration made by hand. It writes down what was audited. */
+
+#include "rules/config.h"
+#include "vault/vault.h"
+
+struct fake_vault {
+    bool answers_later;    /* as an engine on a network would: at vault_flush */
+    bool audit_breaks;     /* the next flush cannot write its lines */
+    bool audit_is_failing;
+    unsigned flushes, ticks, lines;
+    char audited[4096];    /* "action merchant actor token route outcome\n"… */
+    void (*on_flush)(void);
+};
+extern struct fake_vault fake;
+
+/* Tokens of merchant shop: "tok_good1" (a card), "tok_removed" (no PAN any more); of merchant other: "tok_other1".
+ * Keys: "cvk_shop" (shop, default permissions), "cvk_read" (shop, read only), "cvk_home" (shop, from 10.0.0.0/8 only),
+ * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). */
+
+/* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's. */
+struct config *fake_config(void);
+unsigned fake_configs_alive(void);
+
+#endif

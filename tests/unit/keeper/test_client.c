@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/suite.h"
+#include "base/secret.h"
+#include "keeper/client.h"
+#include "keeper/wire.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The client alone, with the test in the keeper's place. */
+
+static struct loop *loop;
+static struct keeper_client *client;
+static int keeper;
+static char story[8192];
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void turn(void)
+{
+    struct timer *t = timer_new(loop, nothing, NULL);
+    timer_set(t, 1);
+    loop_turn(loop);
+    timer_free(t);
+}
+
+static void turns(unsigned n)
+{
+    while (n--) turn();
+}
+
+#define TELL(...) (void)snprintf(story + strlen(story), sizeof story - strlen(story), __VA_ARGS__)
+
+static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
+{
+    TELL("%s opened %s %u %.*s;", (char *)owner, error_name(r.err), merchant, SLICE_ARG(key_id));
+}
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c)
+{
+    TELL("%s revealed %u %s %.*s;", (char *)owner, index, error_name(r.err), c ? c->number_len : 0, c ? c->number : "");
+}
+static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
+{
+    TELL("%s token %u %s %.*s%s;", (char *)owner, index, error_name(r.err), info ? info->token.len : 0,
+         info ? info->token.at : "", created ? " new" : "");
+}
+static const struct keeper_handlers handlers = {on_opened, on_revealed, on_token};
+
+static int new_pair(void)
+{
+    int pair[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    keeper = pair[1];
+    return pair[0];
+}
+
+static void set_up(uint64_t answer_ms)
+{
+    ck_assert(!failed(secret_start(1 << 20)));
+    loop = loop_new();
+    client = keeper_client_new(loop, new_pair(), answer_ms);
+    ck_assert_ptr_nonnull(client);
+    story[0] = '\0';
+}
+
+static void tear_down(void)
+{
+    turn();
+    keeper_client_free(client);
+    loop_free(loop);
+    close(keeper);
+}
+
+static struct keeper_dialogue *open_as(const char *name)
+{
+    struct keeper_caller caller = {.listener = 1, .api_key = SLICE("cvk_shop"), .purpose = KEEPER_FOR_PROXY, .route = 2,
+                                   .permission = PERMIT_PROXY, .request = 9};
+    struct sockaddr_in *in = (void *)&caller.peer;
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(0x0a000001);
+    struct keeper_dialogue *d = keeper_open(client, &caller, &handlers, (void *)(uintptr_t)name);
+    ck_assert_ptr_nonnull(d);
+    return d;
+}
+
+static void ask(struct keeper_dialogue *d, uint32_t index)
+{
+    ck_assert_int_eq(keeper_reveal(d, index, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_NONE);
+}
+
+static char datagram[WIRE_BATCH_BYTES];
+static slice receive(void)
+{
+    ssize_t n = recv(keeper, datagram, sizeof datagram, MSG_DONTWAIT);
+    return n > 0 ? (slice){datagram, (size_t)n} : SLICE_NONE;
+}
+
+static uint64_t id_in(slice d)
+{
+    struct wire_frame f;
+    ck_assert_int_eq(wire_next(&d, &f), WIRE_FRAME);
+    return f.dialogue;
+}
+
+static void say(enum wire_type type, uint64_t id, uint32_t sequence, const void *fixed, const slice *tails)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    ck_assert(!failed(wire_put(&b, type, id, sequence, fixed, tails)));
+    ck_assert_int_eq(send(keeper, b.at, b.len, 0), (ssize_t)b.len);
+    buf_done(&b);
+}
+
+static void say_opened(uint64_t id, enum error e)
+{
+    struct wire_opened o = {.merchant = 3, .error = (uint16_t)e, .key_id_len = 3};
+    slice key = SLICE("kid");
+    say(WIRE_OPENED, id, 0, &o, &key);
+}
+
+static void say_card(uint64_t id, uint32_t sequence)
+{
+    struct wire_revealed r = {.number_len = 16, .month = 12, .year = 2030};
+    const slice tails[WIRE_TAILS_MAX] = {SLICE("4111111111111111")};
+    say(WIRE_REVEALED, id, sequence, &r, tails);
+}
+
+static void say_refused(uint64_t id, uint32_t sequence, enum error e)
+{
+    struct wire_revealed r = {.error = (uint16_t)e};
+    const slice tails[WIRE_TAILS_MAX] = {SLICE_NONE};
+    say(WIRE_REVEALED, id, sequence, &r, tails);
+}
+
+START_TEST(one_turn_is_one_datagram)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a"), *b = open_as("b");
+    for (uint32_t i = 0; i < 100; i++) ask(i % 2 ? a : b, i);
+    ck_assert(receive().len == 0); /* nothing leaves before the turn's end */
+    turn();
+    slice all = receive();
+    struct wire_frame f;
+    unsigned frames = 0;
+    while (wire_next(&all, &f) == WIRE_FRAME) frames++;
+    ck_assert_uint_eq(frames, 102);
+    ck_assert(receive().len == 0);
+    keeper_end(a);
+    keeper_end(b);
+    tear_down();
+}
+END_TEST
+
+START_TEST(what_is_claimed_goes_as_it_is)
+{
+    set_up(1000);
+    keeper_client_set_generation(client, 5);
+    struct keeper_dialogue *a = open_as("a");
+    turn();
+    slice d = receive();
+    struct wire_frame f;
+    struct wire_open o;
+    ck_assert_int_eq(wire_next(&d, &f), WIRE_FRAME);
+    wire_fixed(&f, &o, sizeof o);
+    ck_assert_uint_eq(o.request, 9);
+    ck_assert_uint_eq(o.listener, 1);
+    ck_assert_uint_eq(o.route, 2);
+    ck_assert_uint_eq(o.permission, PERMIT_PROXY);
+    ck_assert_uint_eq(o.generation, 5);
+    ck_assert_uint_eq(o.family, WIRE_FAMILY_4);
+    ck_assert_uint_eq(o.peer[0], 10);
+    ck_assert(slice_is(wire_tail(&f, 0), "cvk_shop"));
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
+START_TEST(answers_find_their_questions)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a"), *b = open_as("b");
+    ask(a, 40);
+    ask(a, 41);
+    turn();
+    slice d = receive();
+    uint64_t id = id_in(d);
+    say_opened(id, ERR_NONE);
+    say_card(id, 1); /* in any order */
+    say_refused(id, 0, ERR_TOKEN_UNKNOWN);
+    turns(3);
+    ck_assert_str_eq(story, "a opened NONE 3 kid;a revealed 41 NONE 4111111111111111;a revealed 40 TOKEN_UNKNOWN ;");
+    ck_assert_uint_eq(keeper_client_waiting(client), 1); /* b */
+    keeper_end(a);
+    keeper_end(b);
+    ck_assert_uint_eq(keeper_client_waiting(client), 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(nothing_comes_after_the_end)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    ask(a, 1);
+    turn();
+    uint64_t id = id_in(receive());
+    keeper_end(a);
+    struct keeper_dialogue *b = open_as("b"); /* the same slot, another generation */
+    say_opened(id, ERR_NONE);
+    say_card(id, 0);
+    turns(3);
+    ck_assert_str_eq(story, "");
+    ck_assert(keeper_client_is_connected(client)); /* crossing answers are no breach */
+    keeper_end(b);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_lost_keeper_fails_every_open_question_once)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a"), *b = open_as("b"), *idle = open_as("idle");
+    ask(a, 1);
+    ask(b, 2);
+    turn();
+    slice d = receive();
+    uint64_t id_a = id_in(d);
+    say_opened(id_a, ERR_NONE);
+    say_opened(id_a + 2, ERR_NONE); /* idle */
+    say_opened(id_a + ((uint64_t)1 << 33), ERR_NONE); /* nobody's */
+    turns(3);
+    story[0] = '\0';
+    close(keeper);
+    turns(2);
+    ck_assert_str_eq(story, "a revealed 1 KEEPER_AWAY ;b opened KEEPER_AWAY 0 ;b revealed 2 KEEPER_AWAY ;");
+    ck_assert(!keeper_client_is_connected(client));
+    ck_assert_int_eq(keeper_reveal(a, 5, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_KEEPER_AWAY);
+    ck_assert_int_eq(keeper_reveal(idle, 5, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_KEEPER_AWAY);
+    keeper_end(a);
+    keeper_end(b);
+    keeper_end(idle);
+    /* Without a keeper: the failure comes, but not within the call. */
+    story[0] = '\0';
+    struct keeper_dialogue *c = open_as("c");
+    ck_assert_str_eq(story, "");
+    turns(2);
+    ck_assert_str_eq(story, "c opened KEEPER_AWAY 0 ;");
+    keeper_end(c);
+    /* A new keeper serves again. */
+    keeper_client_replace(client, new_pair());
+    struct keeper_dialogue *e = open_as("e");
+    turn();
+    story[0] = '\0';
+    say_opened(id_in(receive()), ERR_NONE);
+    turns(2);
+    ck_assert_str_eq(story, "e opened NONE 3 kid;");
+    keeper_end(e);
+    tear_down();
+}
+END_TEST
+
+/* The old socket may say something, or end, after its successor is there. */
+START_TEST(a_replaced_keeper_has_no_say)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    turn();
+    int old = keeper;
+    uint64_t id = id_in(receive());
+    int fresh = new_pair();
+    struct wire_opened o = {.merchant = 1};
+    slice none = SLICE_NONE;
+    struct buf b;
+    buf_init(&b, 4096);
+    ck_assert(!failed(wire_put(&b, WIRE_OPENED, id, 0, &o, &none)));
+    ck_assert_int_eq(send(old, b.at, b.len, 0), (ssize_t)b.len);
+    keeper_client_replace(client, fresh);
+    close(old);
+    turns(3);
+    ck_assert(keeper_client_is_connected(client));
+    ck_assert_str_eq(story, "a opened KEEPER_AWAY 0 ;");
+    keeper_end(a);
+    buf_done(&b);
+    tear_down();
+}
+END_TEST
+
+static struct keeper_dialogue *others[3];
+static void end_others(void *owner, result r, uint32_t merchant, slice key_id)
+{
+    on_opened(owner, r, merchant, key_id);
+    for (int i = 0; i < 3; i++) {
+        keeper_end(others[i]);
+        others[i] = NULL;
+    }
+}
+
+START_TEST(a_failure_may_end_all_the_others)
+{
+    static const struct keeper_handlers ending = {end_others, on_revealed, on_token};
+    struct keeper_caller caller = {.permission = PERMIT_PROXY};
+    set_up(1000);
+    for (int i = 0; i < 3; i++) {
+        others[i] = keeper_open(client, &caller, &ending, (void *)(uintptr_t) "x");
+        ask(others[i], (uint32_t)i);
+    }
+    turn();
+    close(keeper);
+    turns(2);
+    ck_assert_str_eq(story, "x opened KEEPER_AWAY 0 ;"); /* the first ended itself and the rest: no more calls */
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_silent_keeper_is_slow)
+{
+    set_up(30);
+    struct keeper_dialogue *a = open_as("a");
+    ask(a, 1);
+    turn();
+    uint64_t id = id_in(receive());
+    while (!strstr(story, "revealed")) turn();
+    ck_assert_str_eq(story, "a opened KEEPER_SLOW 0 ;a revealed 1 KEEPER_SLOW ;");
+    say_opened(id, ERR_NONE); /* too late: ignored, and no breach */
+    say_card(id, 0);
+    turns(3);
+    ck_assert_str_eq(story, "a opened KEEPER_SLOW 0 ;a revealed 1 KEEPER_SLOW ;");
+    ck_assert_int_eq(keeper_reveal(a, 2, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_KEEPER_SLOW);
+    ck_assert(keeper_client_is_connected(client));
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
+static void breach(void (*say_it)(uint64_t id))
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    ask(a, 1);
+    turn();
+    say_it(id_in(receive()));
+    turns(3);
+    ck_assert(!keeper_client_is_connected(client));
+    ck_assert(strstr(story, "a revealed 1 KEEPER_AWAY") != NULL);
+    keeper_end(a);
+    tear_down();
+}
+
+static void say_unasked(uint64_t id)
+{
+    say_card(id, 1);
+}
+static void say_question(uint64_t id)
+{
+    say(WIRE_END, id, 0, NULL, NULL);
+}
+static void say_no_such_error(uint64_t id)
+{
+    struct wire_opened o = {.error = ERR_COUNT};
+    slice none = SLICE_NONE;
+    say(WIRE_OPENED, id, 0, &o, &none);
+}
+static void say_token_to_reveal(uint64_t id)
+{
+    struct wire_token t = {.error = ERR_NONE};
+    const slice none[WIRE_TAILS_MAX] = {SLICE_NONE};
+    say(WIRE_TOKEN, id, 0, &t, none);
+}
+static void say_noise(uint64_t id)
+{
+    (void)id;
+    ck_assert_int_eq(send(keeper, "noise that is no frame", 22, 0), 22);
+}
+
+START_TEST(a_breach_of_the_protocol_loses_the_keeper)
+{
+    static void (*const breaches[])(uint64_t) = {say_unasked, say_question, say_no_such_error, say_token_to_reveal, say_noise};
+    breach(breaches[_i]);
+}
+END_TEST
+
+START_TEST(a_full_socket_keeps_all_in_order)
+{
+    enum { MANY = 30000 };
+    set_up(600000);
+    struct keeper_dialogue *a = open_as("a");
+    for (uint32_t i = 0; i < MANY; i++) {
+        ask(a, i);
+        if (i % 1000 == 0) turn();
+    }
+    turn();
+    uint32_t next = 0;
+    bool opened = false;
+    for (int idle = 0; idle < 20 && next < MANY; idle++) {
+        struct wire_frame f;
+        slice d = receive();
+        if (d.len) idle = 0;
+        while (wire_next(&d, &f) == WIRE_FRAME) {
+            if (f.type == WIRE_OPEN) {
+                opened = true;
+                continue;
+            }
+            ck_assert_uint_eq(f.sequence, next);
+            next++;
+        }
+        turn();
+    }
+    ck_assert(opened);
+    ck_assert_uint_eq(next, MANY);
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_keeper_that_never_reads_is_bounded)
+{
+    set_up(600000);
+    struct keeper_dialogue *a = open_as("a");
+    result r = OK;
+    uint32_t asked = 0;
+    for (; !failed(r) && asked < 1000000; asked++) {
+        r = keeper_reveal(a, asked, SLICE("tok_good1"), TOKEN_PERMANENT);
+        if (asked % 1000 == 0) turn();
+    }
+    ck_assert_int_eq(r.err, ERR_KEEPER_SLOW);
+    struct keeper_caller caller = {.permission = PERMIT_PROXY};
+    ck_assert_ptr_null(keeper_open(client, &caller, &handlers, (void *)(uintptr_t) "b"));
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
+START_TEST(tokens_are_made_and_read)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    struct card *card = secret_alloc(sizeof *card);
+    memcpy(card->number, "4111111111111111", 16);
+    card->number_len = 16;
+    card->month = 12;
+    card->year = 2030;
+    ck_assert(!failed(keeper_token_create(a, 8, card, true)));
+    ck_assert(!failed(keeper_token_get(a, 9, SLICE("tok_good1"))));
+    secret_free(card, sizeof *card);
+    turn();
+    slice d = receive();
+    uint64_t id = id_in(d);
+    struct wire_token t = {.created = 1, .token_len = 6, .number_len = 4, .brand_len = 4};
+    const slice tails[WIRE_TAILS_MAX] = {SLICE("tok123"), SLICE("1111"), SLICE("visa")};
+    say(WIRE_TOKEN, id, 0, &t, tails);
+    struct wire_token no = {.error = ERR_TOKEN_NOT_FOUND};
+    const slice none[WIRE_TAILS_MAX] = {SLICE_NONE};
+    say(WIRE_TOKEN, id, 1, &no, none);
+    turns(3);
+    ck_assert_str_eq(story, "a token 8 NONE tok123 new;a token 9 TOKEN_NOT_FOUND ;");
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
+START_TEST(thousands_of_dialogues_come_and_go)
+{
+    enum { MANY = 3000 };
+    static struct keeper_dialogue *d[MANY];
+    set_up(600000);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < MANY; i++) d[i] = open_as("m");
+        ck_assert_uint_eq(keeper_client_waiting(client), MANY);
+        for (int i = 0; i < MANY; i++) keeper_end(d[i]);
+        turn();
+        while (receive().len) turn();
+    }
+    ck_assert_uint_eq(keeper_client_waiting(client), 0);
+    tear_down();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *all = tcase_create("client");
+    const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions,
+                                 nothing_comes_after_the_end, a_lost_keeper_fails_every_open_question_once,
+                                 a_replaced_keeper_has_no_say, a_failure_may_end_all_the_others, a_silent_keeper_is_slow,
+                                 a_full_socket_keeps_all_in_order, a_keeper_that_never_reads_is_bounded,
+                                 tokens_are_made_and_read, thousands_of_dialogues_come_and_go};
+    tcase_set_timeout(all, 60);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) tcase_add_test(all, list[i]);
+    tcase_add_loop_test(all, a_breach_of_the_protocol_loses_the_keeper, 0, 5);
+    Suite *s = suite_create("client");
+    suite_add_tcase(s, all);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failures = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

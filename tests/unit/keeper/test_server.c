@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/suite.h"
+#include "base/secret.h"
+#include "body/token_table.h"
+#include "fake_vault.h"
+#include "keeper/client.h"
+#include "keeper/server.h"
+#include "keeper/wire.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Server and client of one process over real sockets, with a vault in memory. */
+
+static struct loop *loop;
+static struct keeper_server *server;
+static struct keeper_client *client;
+static struct config *config; /* the server's */
+static char story[16384];
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void turn(void)
+{
+    struct timer *t = timer_new(loop, nothing, NULL);
+    timer_set(t, 1);
+    loop_turn(loop);
+    timer_free(t);
+}
+
+static void turns(unsigned n)
+{
+    while (n--) turn();
+}
+
+#define TELL(...) (void)snprintf(story + strlen(story), sizeof story - strlen(story), __VA_ARGS__)
+
+static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
+{
+    (void)owner;
+    TELL("opened %s %u %.*s;", error_name(r.err), merchant, SLICE_ARG(key_id));
+}
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c)
+{
+    (void)owner;
+    TELL("revealed %u %s", index, error_name(r.err));
+    if (c)
+        TELL(" %.*s %u/%u %.*s", c->number_len, c->number, c->month, c->year, c->holder_len, c->holder);
+    TELL(";");
+}
+static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
+{
+    (void)owner;
+    TELL("token %u %s", index, error_name(r.err));
+    if (info) TELL(" %.*s %s %s %u/%u%s", info->token.len, info->token.at, info->mask.number, info->mask.brand, info->month, info->year,
+             created ? " new" : "");
+    TELL(";");
+}
+static const struct keeper_handlers handlers = {on_opened, on_revealed, on_token};
+
+static int add_relay(unsigned number)
+{
+    int pair[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    ck_assert(!failed(keeper_server_add_relay(server, number, pair[0])));
+    return pair[1];
+}
+
+static void set_up(void)
+{
+    ck_assert(!failed(secret_start(1 << 20)));
+    loop = loop_new();
+    config = fake_config();
+    const struct keeper_server_options options = {.loop = loop, .vault = NULL, .config = config, .generation = 1};
+    ck_assert(!failed(keeper_server_new(&options, &server)));
+    client = keeper_client_new(loop, add_relay(0), 60000);
+    keeper_client_set_generation(client, 1);
+    story[0] = '\0';
+}
+
+static void tear_down(void)
+{
+    turns(2);
+    keeper_client_replace(client, -1);
+    turns(3);
+    ck_assert_uint_eq(keeper_server_dialogues(server), 0);
+    keeper_client_free(client);
+    keeper_server_free(server);
+    loop_free(loop);
+    ck_assert_uint_eq(fake_configs_alive(), 0);
+}
+
+static struct keeper_caller caller(const char *key, uint32_t listener)
+{
+    struct keeper_caller c = {.listener = listener, .purpose = KEEPER_FOR_PROXY, .route = 0, .permission = PERMIT_PROXY, .request = 9};
+    struct sockaddr_in *in = (void *)&c.peer;
+    if (key) c.api_key = slice_of(key);
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+    return c;
+}
+
+static struct keeper_dialogue *open_dialogue(struct keeper_caller c)
+{
+    struct keeper_dialogue *d = keeper_open(client, &c, &handlers, NULL);
+    ck_assert_ptr_nonnull(d);
+    return d;
+}
+
+static void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind)
+{
+    ck_assert_int_eq(keeper_reveal(d, index, slice_of(token), kind).err, ERR_NONE);
+}
+
+static void expect(const char *what)
+{
+    turns(4);
+    ck_assert_str_eq(story, what);
+    story[0] = '\0';
+}
+
+/* --- who may open --- */
+
+static const struct admission {
+    const char *name, *key;
+    uint32_t listener, route;
+    unsigned permission;
+    enum keeper_purpose purpose;
+    uint32_t peer; /* 0: 192.0.2.1 */
+    const char *expected;
+} admissions[] = {
+    {"a key", "cvk_shop", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 1 shop1;"},
+    {"another merchant's own route", "cvk_other", 0, 1, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 0 other1;"},
+    {"a route of nobody", "cvk_other", 0, 2, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 0 other1;"},
+    {"a listener's merchant", NULL, 1, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 1 ;"},
+    {"its own key there", "cvk_shop", 1, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 1 shop1;"},
+    {"the API", "cvk_shop", 0, 0, PERMIT_TOKENIZE, KEEPER_FOR_API, 0, "opened NONE 1 shop1;"},
+    {"the address fits", "cvk_home", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0x0a010203, "opened NONE 1 home1;"},
+    {"no key", NULL, 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_MISSING 0 ;"},
+    {"an unknown key", "cvk_nobody", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
+    {"an empty key", "", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
+    {"an empty key on a merchant's listener", "", 1, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
+    {"a key longer than any", "cvk_shop_______________________________________________________________________", 0, 0,
+     PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
+    {"a merchant that is not configured", "cvk_lost", 0, 2, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 lost1;"},
+    {"the address does not fit", "cvk_home", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0x0b010203, "opened KEY_ADDRESS 0 home1;"},
+    {"a list that does not parse", "cvk_broken", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_ADDRESS 0 brok1;"},
+    {"no permission", "cvk_read", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_PERMISSION 0 read1;"},
+    {"a listener has no more than the default", NULL, 1, 0, PERMIT_CREDENTIALS, KEEPER_FOR_API, 0, "opened KEY_PERMISSION 0 ;"},
+    {"another merchant's route", "cvk_shop", 0, 1, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_MERCHANT 0 shop1;"},
+    {"another merchant's listener", "cvk_other", 1, 1, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_MERCHANT 0 other1;"},
+    {"no such listener", "cvk_shop", 2, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 ;"},
+    {"no such route", "cvk_shop", 0, 3, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 shop1;"},
+    {"no permission named", "cvk_shop", 0, 0, 0, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 shop1;"},
+    {"the API with the proxy's permission", "cvk_shop", 0, 0, PERMIT_PROXY, KEEPER_FOR_API, 0, "opened KEEPER_REFUSED 0 shop1;"},
+    {"the proxy with the API's", "cvk_shop", 0, 0, PERMIT_READ, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 shop1;"},
+    {"the proxy with more than its own", "cvk_shop", 0, 0, PERMIT_PROXY | PERMIT_READ, KEEPER_FOR_PROXY, 0,
+     "opened KEEPER_REFUSED 0 shop1;"},
+};
+
+START_TEST(who_may_open)
+{
+    const struct admission *a = &admissions[_i];
+    set_up();
+    struct keeper_caller c = caller(a->key, a->listener);
+    c.route = a->route;
+    c.permission = a->permission;
+    c.purpose = a->purpose;
+    if (a->peer) ((struct sockaddr_in *)(void *)&c.peer)->sin_addr.s_addr = htonl(a->peer);
+    struct keeper_dialogue *d = open_dialogue(c);
+    bool is_good = strstr(a->expected, "NONE") != NULL;
+    if (!is_good) reveal(d, 1, "tok_good1", TOKEN_PERMANENT); /* asked with the refused OPEN: refused for the same reason */
+    turns(4);
+    ck_assert_msg(strncmp(story, a->expected, strlen(a->expected)) == 0, "%s: %s", a->name, story);
+    if (!is_good) ck_assert_msg(strstr(story, "revealed 1 ") && !strstr(story, "4111"), "%s: %s", a->name, story);
+    if (!is_good && !strstr(a->expected, "KEY_MISSING")) ck_assert_ptr_nonnull(strstr(fake.audited, "access.refused "));
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+/* --- reveals --- */
+
+START_TEST(what_a_reveal_says)
+{
+    set_up();
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 10, "tok_good1", TOKEN_PERMANENT);
+    reveal(d, 11, "tok_removed", TOKEN_PERMANENT);
+    reveal(d, 12, "tok_good1", TOKEN_TEMPORAL);
+    reveal(d, 13, "tok_unknown", TOKEN_TEMPORAL);
+    reveal(d, 14, "tok_other1", TOKEN_PERMANENT); /* another merchant's and unknown: no difference */
+    reveal(d, 15, "tok_unknown", TOKEN_PERMANENT);
+    reveal(d, 16, "short", TOKEN_PERMANENT);
+    reveal(d, 17, "with space!", TOKEN_PERMANENT);
+    expect("opened NONE 1 shop1;revealed 10 NONE 4111111111111111 12/2030 ANNA B;revealed 11 TOKEN_NO_PAN;"
+           "revealed 12 TOKEN_WRONG_KIND;revealed 13 TOKEN_UNKNOWN;revealed 14 TOKEN_UNKNOWN;revealed 15 TOKEN_UNKNOWN;"
+           "revealed 16 TOKEN_UNKNOWN;revealed 17 TOKEN_UNKNOWN;");
+    ck_assert_ptr_nonnull(strstr(fake.audited, "reveal shop shop1 tok_good1 rede NONE\n"));
+    ck_assert_ptr_nonnull(strstr(fake.audited, "reveal shop shop1 tok_other1 rede TOKEN_UNKNOWN\n"));
+    ck_assert_uint_eq(fake.lines, 8);
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_api_dialogue_reveals_nothing)
+{
+    static const unsigned permissions[] = {PERMIT_TOKENIZE, PERMIT_READ, PERMIT_CHANGE, PERMIT_DELETE};
+    set_up();
+    for (size_t i = 0; i < 4; i++) {
+        struct keeper_caller c = caller("cvk_shop", 0);
+        c.purpose = KEEPER_FOR_API;
+        c.permission = permissions[i];
+        struct keeper_dialogue *d = open_dialogue(c);
+        reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+        expect("opened NONE 1 shop1;revealed 1 KEEPER_REFUSED;");
+        keeper_end(d);
+    }
+    ck_assert_uint_eq(fake.lines, 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(twenty_one_bad_tokens)
+{
+    set_up();
+    for (uint32_t i = 0; i < 20; i++) {
+        struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+        reveal(d, i, "tok_unknown", TOKEN_PERMANENT);
+        turns(3);
+        ck_assert_ptr_nonnull(strstr(story, "TOKEN_UNKNOWN"));
+        story[0] = '\0';
+        keeper_end(d);
+    }
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT); /* even a good one */
+    expect("opened TOO_MANY_BAD_TOKENS 0 shop1;revealed 1 TOO_MANY_BAD_TOKENS;");
+    keeper_end(d);
+    struct keeper_caller elsewhere = caller("cvk_shop", 0);
+    ((struct sockaddr_in *)(void *)&elsewhere.peer)->sin_addr.s_addr = htonl(0xc0000202);
+    d = open_dialogue(elsewhere);
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    expect("opened NONE 1 shop1;revealed 1 NONE 4111111111111111 12/2030 ANNA B;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+/* All in one message: the block begins within it, a good token after it is not revealed. */
+START_TEST(bad_tokens_in_one_request)
+{
+    set_up();
+    struct keeper_dialogue *d = open_dialogue(caller(NULL, 1));
+    for (uint32_t i = 0; i < 20; i++) reveal(d, i, "tok_unknown", TOKEN_PERMANENT);
+    reveal(d, 20, "tok_good1", TOKEN_PERMANENT);
+    turns(4);
+    ck_assert_ptr_nonnull(strstr(story, "revealed 19 TOKEN_UNKNOWN;revealed 20 TOO_MANY_BAD_TOKENS;"));
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_relay_has_only_so_many_reveals)
+{
+    set_up();
+    config->reveals_per_second = 5;
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    for (uint32_t i = 0; i < 7; i++) reveal(d, i, "tok_good1", TOKEN_PERMANENT);
+    turns(4);
+    ck_assert_ptr_nonnull(strstr(story, "revealed 4 NONE 4111"));
+    ck_assert_ptr_nonnull(strstr(story, "revealed 5 KEEPER_REFUSED;revealed 6 KEEPER_REFUSED;"));
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_key_has_its_rate)
+{
+    set_up();
+    config->rate_per_key = 2;
+    for (int i = 0; i < 3; i++) {
+        struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+        expect(i < 2 ? "opened NONE 1 shop1;" : "opened KEY_RATE 0 shop1;");
+        keeper_end(d);
+    }
+    tear_down();
+}
+END_TEST
+
+/* --- the audit trail comes first --- */
+
+static int raw;
+static bool was_early;
+static void look(void)
+{
+    char one;
+    if (recv(raw, &one, 1, MSG_PEEK | MSG_DONTWAIT) > 0) was_early = true;
+}
+
+static void raw_send(enum wire_type type, uint64_t id, uint32_t sequence, const void *fixed, const slice *tails)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    ck_assert(!failed(wire_put(&b, type, id, sequence, fixed, tails)));
+    ck_assert_int_eq(send(raw, b.at, b.len, 0), (ssize_t)b.len);
+    buf_done(&b);
+}
+
+static void raw_open(uint64_t id, uint32_t generation)
+{
+    const struct wire_open o = {.listener = 1, .permission = PERMIT_PROXY, .generation = generation};
+    slice none = SLICE_NONE;
+    raw_send(WIRE_OPEN, id, 0, &o, &none);
+}
+
+static void raw_reveal(uint64_t id, const char *token)
+{
+    struct wire_ask a = {.token_len = (uint8_t)strlen(token)};
+    slice tail = slice_of(token);
+    raw_send(WIRE_REVEAL, id, 0, &a, &tail);
+}
+
+/* What came: "TYPE error;"… ; "GONE" when the connection ended. */
+static const char *raw_read(void)
+{
+    static char text[4096], bytes[WIRE_BATCH_BYTES];
+    struct wire_frame f;
+    text[0] = '\0';
+    ssize_t n;
+    while ((n = recv(raw, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+        slice d = {bytes, (size_t)n};
+        while (wire_next(&d, &f) == WIRE_FRAME) {
+            uint16_t error = 0;
+            size_t at = f.type == WIRE_OPENED ? 4 : f.type == WIRE_TOKEN ? 16 : 0;
+            memcpy(&error, f.body.at + at, sizeof error);
+            (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s %s;", wire_type_name(f.type), error_name(error));
+        }
+    }
+    return n == 0 ? "GONE" : text;
+}
+
+START_TEST(answers_leave_after_the_flush)
+{
+    set_up();
+    raw = add_relay(1);
+    was_early = false;
+    fake.on_flush = look;
+    raw_open(1, 1);
+    raw_reveal(1, "tok_good1");
+    /* One read a turn and relay, so each answer has a flush of its own before it. */
+    turn();
+    ck_assert(!was_early);
+    fake.on_flush = NULL;
+    turns(3);
+    ck_assert_str_eq(raw_read(), "OPENED NONE;REVEALED NONE;");
+    close(raw);
+    tear_down();
+}
+END_TEST
+
+START_TEST(no_card_leaves_without_its_audit_line)
+{
+    set_up();
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    reveal(d, 2, "tok_unknown", TOKEN_PERMANENT);
+    fake.audit_breaks = true; /* the flush of this very turn */
+    expect("opened NONE 1 shop1;revealed 1 VAULT_AUDIT;revealed 2 TOKEN_UNKNOWN;");
+    reveal(d, 3, "tok_good1", TOKEN_PERMANENT); /* known beforehand */
+    expect("revealed 3 VAULT_AUDIT;");
+    fake.audit_breaks = false;
+    turns(2);
+    reveal(d, 4, "tok_good1", TOKEN_PERMANENT);
+    expect("revealed 4 NONE 4111111111111111 12/2030 ANNA B;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_engine_that_answers_later)
+{
+    set_up();
+    fake.answers_later = true;
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    expect("opened NONE 1 shop1;revealed 1 NONE 4111111111111111 12/2030 ANNA B;");
+    /* The dialogue ends while the vault works: nothing is revealed, nothing audited. */
+    fake.lines = 0;
+    reveal(d, 2, "tok_good1", TOKEN_PERMANENT);
+    keeper_end(d);
+    expect("");
+    ck_assert_uint_eq(fake.lines, 0);
+    tear_down();
+}
+END_TEST
+
+/* --- token API --- */
+
+static struct keeper_dialogue *open_api(unsigned permission)
+{
+    struct keeper_caller c = caller("cvk_shop", 0);
+    c.purpose = KEEPER_FOR_API;
+    c.permission = permission;
+    return open_dialogue(c);
+}
+
+START_TEST(the_token_api)
+{
+    struct card *card;
+    struct card_change change = {.set_expiry = true, .month = 3, .year = 2031};
+    set_up();
+    card = secret_alloc(sizeof *card);
+    ck_assert(!failed(card_set_number(card, SLICE("4111111111111111"))));
+    struct keeper_dialogue *d = open_api(PERMIT_TOKENIZE);
+    ck_assert(!failed(keeper_token_create(d, 1, card, false)));
+    expect("opened NONE 1 shop1;token 1 NONE tok_new_one 411111******1111 visa 12/2030 new;");
+    ck_assert(!failed(keeper_token_get(d, 2, SLICE("tok_good1")))); /* opened for something else */
+    expect("token 2 KEEPER_REFUSED;");
+    keeper_end(d);
+    d = open_api(PERMIT_READ);
+    ck_assert(!failed(keeper_token_get(d, 3, SLICE("tok_good1"))));
+    ck_assert(!failed(keeper_token_get(d, 4, SLICE("tok_other1"))));
+    expect("opened NONE 1 shop1;token 3 NONE tok_good1 411111******1111 visa 12/2030;token 4 TOKEN_NOT_FOUND;");
+    keeper_end(d);
+    d = open_api(PERMIT_CHANGE);
+    ck_assert(!failed(keeper_token_change(d, 5, SLICE("tok_good1"), &change)));
+    expect("opened NONE 1 shop1;token 5 NONE tok_good1 411111******1111 visa 3/2030 new;");
+    keeper_end(d);
+    d = open_api(PERMIT_DELETE);
+    ck_assert(!failed(keeper_token_delete(d, 6, SLICE("tok_good1"))));
+    ck_assert(!failed(keeper_token_delete(d, 7, SLICE("nope"))));
+    turns(4);
+    ck_assert_ptr_nonnull(strstr(story, "token 6 NONE tok_good1"));
+    ck_assert_ptr_nonnull(strstr(story, "token 7 TOKEN_NOT_FOUND;"));
+    static const char *const lines[] = {"token.create shop shop1 tok_new_one  NONE\n", "token.read shop shop1 tok_good1  NONE\n",
+                                        "token.change shop shop1 tok_good1  NONE\n", "token.delete shop shop1 tok_good1  NONE\n",
+                                        "token.read shop shop1 tok_other1  TOKEN_NOT_FOUND\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) ck_assert_msg(strstr(fake.audited, lines[i]), "%s", lines[i]);
+    keeper_end(d);
+    secret_free(card, sizeof *card);
+    tear_down();
+}
+END_TEST
+
+/* The keeper checks a card itself: a stolen relay has not. */
+START_TEST(a_bad_card_is_not_stored)
+{
+    struct card bad = {.number_len = 16, .number = "4111111111111112", .month = 12, .year = 2030};
+    struct card year = {.number_len = 16, .number = "4111111111111111", .month = 12, .year = 1999};
+    struct card name = {.number_len = 16, .number = "4111111111111111", .holder_len = 2, .holder = "\x01z"};
+    struct card_change change = {.set_expiry = true, .month = 0, .year = 2031};
+    set_up();
+    struct keeper_dialogue *d = open_api(PERMIT_TOKENIZE);
+    ck_assert(!failed(keeper_token_create(d, 1, &bad, false)));
+    ck_assert(!failed(keeper_token_create(d, 2, &year, false)));
+    ck_assert(!failed(keeper_token_create(d, 3, &name, false)));
+    expect("opened NONE 1 shop1;token 1 CARD_NUMBER;token 2 CARD_EXPIRY;token 3 CARD_HOLDER;");
+    keeper_end(d);
+    d = open_api(PERMIT_CHANGE);
+    ck_assert(!failed(keeper_token_change(d, 4, SLICE("tok_good1"), &change)));
+    expect("opened NONE 1 shop1;token 4 CARD_EXPIRY;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+/* --- relays that break the protocol --- */
+
+static void break_noise(void)
+{
+    ck_assert_int_eq(send(raw, "this is no frame", 16, 0), 16);
+}
+static void break_answer(void)
+{
+    struct wire_opened o = {.error = ERR_NONE};
+    slice none = SLICE_NONE;
+    raw_send(WIRE_OPENED, 1, 0, &o, &none);
+}
+static void break_twice(void)
+{
+    raw_open(1, 1);
+    raw_open(1, 1);
+}
+static void break_slot(void)
+{
+    raw_open(WIRE_DIALOGUES_MAX, 1);
+}
+static void break_family(void)
+{
+    const struct wire_open o = {.listener = 1, .permission = PERMIT_PROXY, .generation = 1, .family = 5};
+    slice none = SLICE_NONE;
+    raw_send(WIRE_OPEN, 1, 0, &o, &none);
+}
+static void break_hidden_key(void)
+{
+    const struct wire_open o = {.listener = 1, .permission = PERMIT_PROXY, .generation = 1, .key_len = 3};
+    slice key = SLICE("cvk");
+    raw_send(WIRE_OPEN, 1, 0, &o, &key);
+}
+
+START_TEST(a_breach_drops_that_relay_only)
+{
+    static void (*const breaches[])(void) = {break_noise, break_answer, break_twice, break_slot, break_family, break_hidden_key};
+    set_up();
+    raw = add_relay(1);
+    raw_open(7, 1);
+    breaches[_i]();
+    turns(4);
+    const char *got = raw_read();
+    ck_assert_str_eq(got, "GONE");
+    ck_assert_uint_eq(keeper_server_dialogues(server), 0);
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    expect("opened NONE 1 shop1;");
+    keeper_end(d);
+    close(raw);
+    tear_down();
+}
+END_TEST
+
+START_TEST(unknown_dialogues_get_nothing)
+{
+    set_up();
+    raw = add_relay(1);
+    raw_reveal(42, "tok_good1");
+    raw_send(WIRE_END, 43, 0, NULL, NULL);
+    turns(4);
+    ck_assert_str_eq(raw_read(), "REVEALED KEEPER_REFUSED;");
+    ck_assert_uint_eq(fake.lines, 0);
+    close(raw);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_slot_opened_again_ends_the_old_dialogue)
+{
+    set_up();
+    raw = add_relay(1);
+    raw_open(1, 1);
+    raw_open(1 | (uint64_t)1 << 32, 1);
+    raw_reveal(1, "tok_good1");
+    raw_reveal(1 | (uint64_t)1 << 32, "tok_good1");
+    turns(6);
+    ck_assert_str_eq(raw_read(), "OPENED NONE;OPENED NONE;REVEALED KEEPER_REFUSED;REVEALED NONE;");
+    ck_assert_uint_eq(keeper_server_dialogues(server), 1);
+    close(raw);
+    turns(3);
+    ck_assert_uint_eq(keeper_server_dialogues(server), 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_restarted_relay_replaces_itself)
+{
+    set_up();
+    raw = add_relay(1);
+    raw_open(1, 1);
+    turns(2);
+    ck_assert_uint_eq(keeper_server_dialogues(server), 1);
+    int again = add_relay(1);
+    turns(2);
+    ck_assert_uint_eq(keeper_server_dialogues(server), 0);
+    ck_assert_str_eq(raw_read(), "GONE");
+    close(raw);
+    close(again);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_relay_that_does_not_read_is_held)
+{
+    enum { MANY = 40000 };
+    set_up();
+    raw = add_relay(1);
+    raw_open(1, 1);
+    unsigned sent = 0, blocked = 0, got = 0;
+    struct wire_ask a = {.token_len = 9};
+    slice tail = SLICE("tok_good1");
+    struct buf b;
+    buf_init(&b, 4096);
+    ck_assert(!failed(wire_put(&b, WIRE_REVEAL, 1, 0, &a, &tail)));
+    while (sent < MANY && blocked < 50) {
+        if (send(raw, b.at, b.len, MSG_DONTWAIT) == (ssize_t)b.len) {
+            sent++;
+            blocked = 0;
+            if (sent % 500) continue;
+        } else {
+            blocked++;
+        }
+        turn();
+    }
+    ck_assert_uint_lt(sent, MANY); /* it was held */
+    for (int idle = 0; idle < 50; idle++) {
+        static char bytes[WIRE_BATCH_BYTES];
+        ssize_t n;
+        while ((n = recv(raw, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+            struct wire_frame f;
+            slice d = {bytes, (size_t)n};
+            while (wire_next(&d, &f) == WIRE_FRAME) got += f.type == WIRE_REVEALED;
+            idle = 0;
+        }
+        turn();
+    }
+    ck_assert_uint_eq(got, sent); /* nothing was lost */
+    buf_done(&b);
+    close(raw);
+    tear_down();
+}
+END_TEST
+
+/* --- configurations --- */
+
+START_TEST(old_and_new_configurations_side_by_side)
+{
+    set_up();
+    raw = add_relay(1);
+    struct config *next = fake_config();
+    next->route_count = 0;
+    ck_assert(!failed(keeper_server_configure(server, next, 2)));
+    raw_open(1, 1); /* began before the reload: judged by it */
+    raw_open(2, 2);
+    raw_open(3, 3); /* nobody has told of this one */
+    turns(5);
+    ck_assert_str_eq(raw_read(), "OPENED NONE;OPENED KEEPER_REFUSED;OPENED KEEPER_REFUSED;");
+    close(raw);
+    tear_down();
+}
+END_TEST
+
+START_TEST(configurations_go_when_nobody_holds_them)
+{
+    set_up();
+    raw = add_relay(1);
+    raw_open(1, 1);
+    turns(2);
+    for (uint32_t g = 2; g < 10; g++) ck_assert(!failed(keeper_server_configure(server, fake_config(), g)));
+    ck_assert_uint_eq(fake_configs_alive(), 5); /* the last four, and the one that a dialogue holds */
+    raw_reveal(1, "tok_good1");
+    turns(3);
+    ck_assert_str_eq(raw_read(), "OPENED NONE;REVEALED NONE;");
+    close(raw);
+    turns(3);
+    ck_assert_uint_eq(fake_configs_alive(), 4);
+    ck_assert(!failed(keeper_server_configure(server, fake_config(), 8))); /* taken back: known already */
+    ck_assert_uint_eq(fake_configs_alive(), 4);
+    ck_assert(!failed(keeper_server_configure(server, fake_config(), 10)));
+    ck_assert_uint_eq(fake_configs_alive(), 4);
+    tear_down();
+}
+END_TEST
+
+static void add(TCase *to, const TTest *const *tests, size_t n)
+{
+    for (size_t i = 0; i < n; i++) tcase_add_test(to, tests[i]);
+}
+
+int main(void)
+{
+    const TTest *const tests[] = {what_a_reveal_says, an_api_dialogue_reveals_nothing, twenty_one_bad_tokens,
+                                  bad_tokens_in_one_request, a_relay_has_only_so_many_reveals, a_key_has_its_rate,
+                                  answers_leave_after_the_flush, no_card_leaves_without_its_audit_line,
+                                  an_engine_that_answers_later, the_token_api, a_bad_card_is_not_stored,
+                                  unknown_dialogues_get_nothing, a_slot_opened_again_ends_the_old_dialogue,
+                                  a_restarted_relay_replaces_itself, a_relay_that_does_not_read_is_held,
+                                  old_and_new_configurations_side_by_side, configurations_go_when_nobody_holds_them};
+    TCase *all = tcase_create("server");
+    tcase_set_timeout(all, 60);
+    add(all, tests, sizeof tests / sizeof *tests);
+    tcase_add_loop_test(all, who_may_open, 0, sizeof admissions / sizeof *admissions);
+    tcase_add_loop_test(all, a_breach_drops_that_relay_only, 0, 6);
+    Suite *s = suite_create("server");
+    suite_add_tcase(s, all);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failures = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/suite.h"
+#include "body/token_table.h"
+#include "keeper/wire.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* One good frame of each type, with every tail in it. */
+static const struct wire_open open_fixed = {.request = 7, .listener = 1, .route = 2, .permission = 4, .generation = 3,
+                                            .family = WIRE_FAMILY_4, .purpose = 1, .has_key = 1, .key_len = 5};
+static const struct wire_ask ask_fixed = {.kind = TOKEN_TEMPORAL, .token_len = 6};
+static const struct wire_ask plain_ask_fixed = {.kind = 0, .token_len = 6};
+static const struct wire_create create_fixed = {.year = 2030, .month = 12, .unique = 1, .number_len = 16, .holder_len = 3};
+static const struct wire_change change_fixed = {.year = 2030, .month = 1, .set_expiry = 1, .set_holder = 1, .remove_pan = 1,
+                                                .token_len = 6, .holder_len = 3};
+static const struct wire_opened opened_fixed = {.merchant = 1, .error = ERR_NONE, .key_id_len = 4};
+static const struct wire_revealed revealed_fixed = {.year = 2030, .month = 12, .kind = 1, .number_len = 16, .holder_len = 3,
+                                                    .cvc_len = 3, .cryptogram_len = 28, .eci_len = 2, .requestor_len = 11};
+static const struct wire_token token_fixed = {.created_ms = 1, .updated_ms = 2, .month = 12, .year = 2030, .state = 1,
+                                              .has_holder = 1, .created = 1, .token_len = 6, .number_len = 16, .brand_len = 4};
+
+static const struct sample {
+    enum wire_type type;
+    const void *fixed;
+    size_t fixed_bytes, tail_count;
+    slice tails[WIRE_TAILS_MAX];
+} samples[] = {
+    {WIRE_OPEN, &open_fixed, sizeof open_fixed, 1, {CONST_SLICE("cvk_a")}},
+    {WIRE_REVEAL, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_TOKEN_CREATE, &create_fixed, sizeof create_fixed, 2, {CONST_SLICE("4111111111111111"), CONST_SLICE("A B")}},
+    {WIRE_TOKEN_GET, &plain_ask_fixed, sizeof plain_ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_TOKEN_CHANGE, &change_fixed, sizeof change_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("C D")}},
+    {WIRE_TOKEN_DELETE, &plain_ask_fixed, sizeof plain_ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_END, NULL, 0, 0, {CONST_SLICE("")}},
+    {WIRE_OPENED, &opened_fixed, sizeof opened_fixed, 1, {CONST_SLICE("key1")}},
+    {WIRE_REVEALED, &revealed_fixed, sizeof revealed_fixed, 6,
+     {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123"), CONST_SLICE("0123456789012345678901234567"),
+      CONST_SLICE("05"), CONST_SLICE("40010030273")}},
+    {WIRE_TOKEN, &token_fixed, sizeof token_fixed, 3,
+     {CONST_SLICE("tok123"), CONST_SLICE("411111******1111"), CONST_SLICE("visa")}},
+};
+enum { SAMPLES = sizeof samples / sizeof *samples };
+
+static void put(struct buf *out, const struct sample *s)
+{
+    result r = wire_put(out, s->type, 0x1234567890, 77, s->fixed, s->tails);
+    ck_assert_int_eq(r.err, ERR_NONE);
+}
+
+static enum wire_step step_over(slice datagram)
+{
+    struct wire_frame f;
+    enum wire_step step;
+    do step = wire_next(&datagram, &f);
+    while (step == WIRE_FRAME);
+    return step;
+}
+
+START_TEST(every_type_comes_back_as_it_went)
+{
+    struct buf all;
+    struct wire_frame f;
+    char fixed[64];
+    buf_init(&all, 1 << 20);
+    ck_assert_int_eq(SAMPLES, WIRE_TYPE_END - 1); /* a new type needs a sample */
+    for (size_t i = 0; i < SAMPLES; i++) put(&all, &samples[i]);
+    slice datagram = buf_slice(&all);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        const struct sample *s = &samples[i];
+        ck_assert_int_eq(wire_next(&datagram, &f), WIRE_FRAME);
+        ck_assert_int_eq(f.type, s->type);
+        ck_assert_uint_eq(f.dialogue, 0x1234567890);
+        ck_assert_uint_eq(f.sequence, 77);
+        wire_fixed(&f, fixed, s->fixed_bytes);
+        if (s->fixed_bytes) ck_assert_mem_eq(fixed, s->fixed, s->fixed_bytes);
+        for (unsigned k = 0; k < s->tail_count; k++) ck_assert(slice_eq(wire_tail(&f, k), s->tails[k]));
+    }
+    ck_assert_int_eq(wire_next(&datagram, &f), WIRE_DONE);
+    buf_done(&all);
+}
+END_TEST
+
+/* A frame alone in its datagram, told to be of another length than it is; and one cut off at each byte. */
+START_TEST(every_wrong_length_is_refused)
+{
+    for (size_t i = 0; i < SAMPLES; i++) {
+        struct buf one;
+        buf_init(&one, 1 << 20);
+        put(&one, &samples[i]);
+        size_t body = one.len - sizeof(struct wire_head);
+        for (uint16_t len = 0; len < body + 64; len++) {
+            memcpy(one.at + offsetof(struct wire_head, len), &len, sizeof len);
+            ck_assert_int_eq(step_over(buf_slice(&one)), len == body ? WIRE_DONE : WIRE_BROKEN);
+        }
+        uint16_t right = (uint16_t)body;
+        memcpy(one.at + offsetof(struct wire_head, len), &right, sizeof right);
+        for (size_t cut = 1; cut < one.len; cut++)
+            ck_assert_int_eq(step_over(slice_range(buf_slice(&one), 0, cut)), WIRE_BROKEN);
+        buf_done(&one);
+    }
+}
+END_TEST
+
+/* The same with bytes enough behind it: a length that fits the datagram but not the frame is as wrong. */
+START_TEST(a_frame_cannot_swallow_the_next)
+{
+    for (size_t i = 0; i < SAMPLES; i++) {
+        struct buf two;
+        buf_init(&two, 1 << 20);
+        put(&two, &samples[i]);
+        size_t body = two.len - sizeof(struct wire_head);
+        put(&two, &samples[i]);
+        for (uint16_t len = 0; len < two.len - sizeof(struct wire_head); len++) {
+            memcpy(two.at + offsetof(struct wire_head, len), &len, sizeof len);
+            if (len != body) ck_assert_int_eq(step_over(buf_slice(&two)), WIRE_BROKEN);
+        }
+        buf_done(&two);
+    }
+}
+END_TEST
+
+START_TEST(unknown_types_are_refused)
+{
+    static const uint16_t unknown[] = {0, WIRE_TYPE_END, WIRE_TYPE_END + 1, 0x100, 0xffff};
+    struct buf one;
+    buf_init(&one, 1 << 20);
+    put(&one, &samples[6]);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        memcpy(one.at, &unknown[i], sizeof unknown[i]);
+        ck_assert_int_eq(step_over(buf_slice(&one)), WIRE_BROKEN);
+    }
+    buf_done(&one);
+}
+END_TEST
+
+/* Lengths past their maximum, flags that are neither 0 nor 1, reserved bytes that are not 0. */
+START_TEST(bytes_out_of_range_are_refused)
+{
+    static const struct {
+        enum wire_type type;
+        size_t at;
+        uint8_t value;
+        bool is_length;
+    } bad[] = {
+        {WIRE_OPEN, offsetof(struct wire_open, key_len), API_KEY_TEXT_BYTES + 1, true},
+        {WIRE_OPEN, offsetof(struct wire_open, purpose), 2, false},
+        {WIRE_OPEN, offsetof(struct wire_open, has_key), 2, false},
+        {WIRE_OPEN, offsetof(struct wire_open, reserved), 1, false},
+        {WIRE_OPEN, offsetof(struct wire_open, reserved) + 3, 1, false},
+        {WIRE_REVEAL, offsetof(struct wire_ask, kind), 2, false},
+        {WIRE_REVEAL, offsetof(struct wire_ask, token_len), TOKEN_ID_MAX_BYTES + 1, true},
+        {WIRE_TOKEN_GET, offsetof(struct wire_ask, kind), 1, false},
+        {WIRE_TOKEN_DELETE, offsetof(struct wire_ask, kind), 1, false},
+        {WIRE_TOKEN_CREATE, offsetof(struct wire_create, number_len), PAN_MAX_DIGITS + 1, true},
+        {WIRE_TOKEN_CREATE, offsetof(struct wire_create, holder_len), HOLDER_MAX_BYTES + 1, true},
+        {WIRE_TOKEN_CREATE, offsetof(struct wire_create, month), 13, false},
+        {WIRE_TOKEN_CREATE, offsetof(struct wire_create, unique), 2, false},
+        {WIRE_TOKEN_CHANGE, offsetof(struct wire_change, remove_pan), 2, false},
+        {WIRE_TOKEN_CHANGE, offsetof(struct wire_change, month), 13, false},
+        {WIRE_OPENED, offsetof(struct wire_opened, key_id_len), API_KEY_ID_BYTES + 1, true},
+        {WIRE_OPENED, offsetof(struct wire_opened, reserved), 1, false},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, number_len), PAN_MAX_DIGITS + 1, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, cvc_len), CVC_MAX_DIGITS + 1, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, cryptogram_len), CRYPTOGRAM_MAX_BYTES + 1, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, eci_len), 3, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, requestor_len), 12, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, kind), 2, false},
+        {WIRE_TOKEN, offsetof(struct wire_token, brand_len), 12, true},
+        {WIRE_TOKEN, offsetof(struct wire_token, number_len), PAN_MAX_DIGITS + 1, true},
+        {WIRE_TOKEN, offsetof(struct wire_token, state), 2, false},
+        {WIRE_TOKEN, offsetof(struct wire_token, reserved) + 4, 1, false},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct buf one;
+        buf_init(&one, 1 << 20);
+        put(&one, &samples[bad[i].type - 1]);
+        /* Enough bytes behind it, and a length that fits what the byte would say: only its maximum refuses it. */
+        uint16_t len = (uint16_t)(one.len - sizeof(struct wire_head));
+        char *at = one.at + sizeof(struct wire_head) + bad[i].at;
+        if (bad[i].is_length) {
+            len = (uint16_t)(len + bad[i].value - (uint8_t)*at);
+            *at = (char)bad[i].value;
+            memcpy(one.at + offsetof(struct wire_head, len), &len, sizeof len);
+            char padding[256] = {0};
+            ck_assert_int_eq(buf_append(&one, (slice){padding, sizeof padding}).err, ERR_NONE);
+            one.len = sizeof(struct wire_head) + len;
+        } else {
+            *at = (char)bad[i].value;
+        }
+        struct wire_frame f;
+        slice datagram = buf_slice(&one);
+        ck_assert_msg(wire_next(&datagram, &f) == WIRE_BROKEN, "case %zu", i);
+        buf_done(&one);
+    }
+}
+END_TEST
+
+START_TEST(nothing_is_sent_that_was_not_written)
+{
+    struct buf one;
+    buf_init(&one, 1 << 20);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        size_t before = one.len, tails = 0;
+        for (size_t k = 0; k < samples[i].tail_count; k++) tails += samples[i].tails[k].len;
+        put(&one, &samples[i]);
+        ck_assert_uint_eq(one.len - before, sizeof(struct wire_head) + samples[i].fixed_bytes + tails);
+    }
+    buf_done(&one);
+}
+END_TEST
+
+START_TEST(a_batch_ends_between_frames)
+{
+    struct buf many;
+    buf_init(&many, 1 << 22);
+    while (many.len < 3 * WIRE_BATCH_BYTES) put(&many, &samples[many.len % SAMPLES]);
+    slice left = buf_slice(&many);
+    unsigned datagrams = 0;
+    while (left.len) {
+        size_t n = wire_batch(left);
+        ck_assert_uint_gt(n, 0);
+        ck_assert_uint_le(n, WIRE_BATCH_BYTES);
+        ck_assert_int_eq(step_over(slice_range(left, 0, n)), WIRE_DONE);
+        left = slice_after(left, n);
+        datagrams++;
+    }
+    ck_assert_uint_eq(datagrams, 4);
+    buf_done(&many);
+}
+END_TEST
+
+START_TEST(a_full_buffer_takes_no_half_frame)
+{
+    struct buf small;
+    buf_init(&small, 600);
+    while (!failed(wire_put(&small, WIRE_REVEAL, 1, 1, &ask_fixed, samples[1].tails))) continue;
+    ck_assert_uint_eq(small.len % (sizeof(struct wire_head) + sizeof ask_fixed + 6), 0);
+    ck_assert_int_eq(step_over(buf_slice(&small)), WIRE_DONE);
+    buf_done(&small);
+}
+END_TEST
+
+RUN_TESTS("wire", every_type_comes_back_as_it_went, every_wrong_length_is_refused, a_frame_cannot_swallow_the_next,
+          unknown_types_are_refused, bytes_out_of_range_are_refused, nothing_is_sent_that_was_not_written,
+          a_batch_ends_between_frames, a_full_buffer_takes_no_half_frame)
