@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { ROUNDS_MAX = 32 /* of a flush: answers that lead to another try */, TRIES_MAX = 8 };
+enum { ROUNDS_MAX = 32 /* of a flush: answers that lead to another try */, TRIES_MAX = 8, HEAD_ROOM_BYTES = 4 << 20 };
 
 struct step {
     enum store_step step;
@@ -66,11 +66,21 @@ result lmdb_result(struct lmdb_store *s, int rc)
 
 /* --- reading --- */
 
+/* Another process has written past the end of our map. Its map's size stands in the store; but what is only the head-room for
+ * deletes is not taken over for puts. */
+static int follow_size(struct lmdb_store *s)
+{
+    MDB_envinfo info;
+    int rc = mdb_env_set_mapsize(s->in.env, 0);
+    if (rc || (rc = mdb_env_info(s->in.env, &info)) || info.me_mapsize > s->size_bytes + HEAD_ROOM_BYTES) return rc;
+    return mdb_env_set_mapsize(s->in.env, s->size_bytes); /* or as much as is in use */
+}
+
 static int renew_reader(struct lmdb_store *s)
 {
     int rc = mdb_txn_renew(s->in.reader);
     if (rc != MDB_MAP_RESIZED) return rc;
-    rc = mdb_env_set_mapsize(s->in.env, 0); /* another process works with a larger map: take its size */
+    rc = follow_size(s);
     return rc ? rc : mdb_txn_renew(s->in.reader);
 }
 
@@ -242,7 +252,7 @@ static result begin_write(struct lmdb_store *s, MDB_txn **out)
         if (!s->in.env) TRY(lmdb_open_current(s));
         int rc = mdb_txn_begin(s->in.env, NULL, 0, out);
         if (rc == MDB_MAP_RESIZED) {
-            TRY(lmdb_result(s, mdb_env_set_mapsize(s->in.env, 0)));
+            TRY(lmdb_result(s, follow_size(s)));
             continue;
         }
         TRY(lmdb_result(s, rc));
@@ -288,8 +298,16 @@ static result commit_group(struct lmdb_store *s, struct pending_list *group)
     return r;
 }
 
+static bool only_deletes(const struct pending *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->steps[i].step == STORE_PUT) return false;
+    return true;
+}
+
 /* A full map fails the whole group, though one of it may be a delete: after dropping dead readers (whose snapshots keep old
- * pages from being used again) each batch is tried once by itself. */
+ * pages from being used again) each batch is tried once by itself. A delete copies pages before it frees them, so it gets
+ * head-room that puts do not: a full vault can always be emptied. */
 static void commit_singly(struct lmdb_store *s, struct pending_list *group)
 {
     int dead;
@@ -299,7 +317,10 @@ static void commit_singly(struct lmdb_store *s, struct pending_list *group)
     for (struct pending *p; (p = STAILQ_FIRST(&rest));) {
         STAILQ_REMOVE_HEAD(&rest, next);
         STAILQ_INSERT_TAIL(&one, p, next);
+        bool deletes = only_deletes(p);
+        if (deletes && s->in.env) (void)mdb_env_set_mapsize(s->in.env, s->size_bytes + HEAD_ROOM_BYTES);
         (void)commit_group(s, &one);
+        if (deletes && s->in.env) (void)mdb_env_set_mapsize(s->in.env, s->size_bytes);
         STAILQ_CONCAT(group, &one);
     }
 }
