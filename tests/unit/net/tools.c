@@ -47,6 +47,10 @@ void tcp_pair(int ends[2])
     while (ends[1] == -1 && errno == EAGAIN);
     ck_assert_int_ne(ends[1], -1);
     ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    /* Small and fixed, or the kernel would take megabytes and nothing would ever be slow. */
+    int bytes = 128 * 1024;
+    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
+    ck_assert_int_eq(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
     close(listening);
 }
 
