@@ -10,7 +10,8 @@
  *     log_word("route", route_name);
  *     log_end();
  *
- * Lines are collected and written with one write() by log_flush(), which each loop turn calls; ERROR lines at once. */
+ * Lines are collected and written with one write() by log_flush(), which the loop calls some milliseconds later; WARN and ERROR
+ * lines, and what waits before them, at once. */
 
 #include "base/result.h"
 #include "base/slice.h"
@@ -27,6 +28,7 @@ void log_word(const char *name, slice word);
 void log_errno(const char *name, int error_number);
 void log_end(void);
 void log_flush(void);
+size_t log_pending(void); /* bytes collected */
 
 /* Short forms for start-up and failures: event and one reason. */
 void log_plain(enum log_level level, const char *event, const char *reason /* literal */);

@@ -185,6 +185,11 @@ void log_end(void)
     if (out.level >= LOG_LEVEL_WARN) log_flush();
 }
 
+size_t log_pending(void)
+{
+    return out.pending_len;
+}
+
 void log_flush(void)
 {
     size_t done = 0;

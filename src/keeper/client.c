@@ -16,6 +16,7 @@ enum {
     DIALOGUE_MAGIC = 0x6b646961,
     FIRST_QUESTIONS = 4,
     FIRST_SLOTS = 64,
+    LAZY_MAX_BYTES = 4096,
     WAITING_MAX_BYTES = 4 * 1024 * 1024, /* of questions that the keeper has not taken: past it new ones are refused */
 };
 #define NO_SLOT UINT32_MAX
@@ -52,6 +53,7 @@ struct keeper_client {
     struct channel *channel; /* NULL: never connected, or lost */
     uint64_t answer_ms;
     uint32_t generation; /* of the configuration */
+    size_t lazy_bytes;   /* ENDs at the tail of what waits: they travel with the next question */
     char *scratch;
     struct credential *credential; /* secret: the one being handed over */
     struct slot *slots;
@@ -212,6 +214,7 @@ static void disconnect(struct keeper_client *c)
     channel_stop(c->channel);
     loop_free_later(c->loop, free_channel, c->channel);
     c->channel = NULL;
+    c->lazy_bytes = 0;
     for (uint32_t i = 0; i < c->slot_count; i++)
         if (c->slots[i].dialogue) doom(c->slots[i].dialogue, ERR_KEEPER_AWAY);
 }
@@ -329,10 +332,13 @@ static const struct channel_handlers handlers = {on_frame, on_lost};
 
 /* --- questions --- */
 
+/* An END needs no datagram of its own, which would wake the keeper for nothing: it travels with the next question. */
 static void on_turn_end(void *arg)
 {
     struct keeper_client *c = client_from(arg);
-    if (c->channel) channel_send(c->channel);
+    if (!c->channel || (channel_waiting(c->channel) <= c->lazy_bytes && c->lazy_bytes < LAZY_MAX_BYTES)) return;
+    c->lazy_bytes = 0;
+    channel_send(c->channel);
 }
 
 /* A question that another hook asks after ours has run must not sit there until the next event: the wake makes that turn come
@@ -346,7 +352,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 static void note_question(struct keeper_client *c)
 {
-    if (channel_waiting(c->channel) == 0) event_active(c->wake, 0, 0);
+    if (channel_waiting(c->channel) <= c->lazy_bytes) event_active(c->wake, 0, 0);
+    c->lazy_bytes = 0;
 }
 
 static bool has_room(const struct keeper_client *c)
@@ -490,8 +497,10 @@ void keeper_end(struct keeper_dialogue *d)
     give_slot_back(c, d);
     /* An END that finds no room is made good by the keeper: it ends a dialogue whose slot is opened again, and stale ones. */
     if (d->sent && c->channel && d->failure != ERR_KEEPER_AWAY) {
+        bool only_lazy = channel_waiting(c->channel) <= c->lazy_bytes;
         result ignored = wire_put(channel_out(c->channel), WIRE_END, d->id, 0, NULL, NULL);
         (void)ignored;
+        if (only_lazy) c->lazy_bytes = channel_waiting(c->channel);
     }
     loop_free_later(c->loop, free_dialogue, d);
 }

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { DEAD_FIRST = 256, SPARES = 8, SPARE_MAX_BYTES = 16 * 1024 };
+enum { DEAD_FIRST = 256, SPARES = 8, SPARE_MAX_BYTES = 16 * 1024, LOG_WAIT_MS = 20, LOG_WAIT_BYTES = 16 * 1024 };
 
 struct call {
     loop_hook run;
@@ -34,6 +34,8 @@ struct loop {
     char *scratch;
     struct buf spare[SPARES];
     unsigned spare_count;
+    struct timer log_timer;
+    bool log_waits;
 };
 
 static struct event_base *base_new(void)
@@ -48,6 +50,23 @@ static struct event_base *base_new(void)
     return base;
 }
 
+/* Lines are written a few milliseconds late and many at a time: a system call for each request's line would cost as much as
+ * reading the request. Warnings and errors are written at once (base/log). */
+static void on_log_due(void *arg)
+{
+    struct loop *loop = arg;
+    loop->log_waits = false;
+    log_flush();
+}
+
+static void flush_log(struct loop *loop)
+{
+    if (log_pending() >= LOG_WAIT_BYTES) log_flush();
+    if (log_pending() == 0 || loop->log_waits) return;
+    loop->log_waits = true;
+    timer_set(&loop->log_timer, LOG_WAIT_MS);
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = calloc(1, sizeof *loop);
@@ -58,6 +77,7 @@ struct loop *loop_new(void)
     loop->base = base_new();
     loop->dead = calloc(DEAD_FIRST, sizeof *loop->dead);
     loop->dead_cap = DEAD_FIRST;
+    if (loop->base) timer_init(&loop->log_timer, loop, on_log_due, loop);
     if (loop->base && loop->dead) return loop;
     loop_free(loop);
     return NULL;
@@ -94,6 +114,8 @@ void loop_free(struct loop *loop)
     }
     bury(loop);
     free_signals(loop);
+    if (loop->base) timer_done(&loop->log_timer);
+    log_flush();
     secret_free(loop->scratch, LOOP_SCRATCH_BYTES);
     while (loop->spare_count) buf_done(&loop->spare[--loop->spare_count]);
     if (loop->base) event_base_free(loop->base);
@@ -126,7 +148,7 @@ void loop_turn(struct loop *loop)
     (void)event_base_loop(loop->base, EVLOOP_ONCE | waiting);
     for (size_t i = 0; i < loop->hook_count; i++) loop->hooks[i].run(loop->hooks[i].arg);
     bury(loop);
-    log_flush();
+    flush_log(loop);
     loop->now_ms = 0;
 }
 
@@ -134,6 +156,7 @@ void loop_run(struct loop *loop)
 {
     loop->stopping = false;
     while (!loop->stopping) loop_turn(loop);
+    log_flush();
 }
 
 void loop_stop(struct loop *loop)
