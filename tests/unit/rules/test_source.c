@@ -183,6 +183,30 @@ START_TEST(a_bundle_with_any_bit_flipped_is_harmless)
 }
 END_TEST
 
+START_TEST(a_bundle_with_a_wrong_path_is_refused)
+{
+    size_t len;
+    char *bytes = make_bundle(&len);
+    slice whole = {bytes, len};
+    size_t first = slice_find_slice(whole, SLICE("/a.txt")), second = slice_find_slice(whole, SLICE("/b.txt"));
+    size_t start = first - strlen(help_folder);
+    ck_assert_int_eq(memcmp(bytes + start, help_folder, strlen(help_folder)), 0);
+    bytes[second + 1] = 'a'; /* the first file's path again */
+    ck_assert_ptr_null(from_bytes(bytes, len, ALL_SEALS));
+    bytes[second + 1] = 'b';
+    bytes[start] = 'x'; /* relative */
+    ck_assert_ptr_null(from_bytes(bytes, len, ALL_SEALS));
+    bytes[start] = '/';
+    bytes[first + 2] = '\0';
+    ck_assert_ptr_null(from_bytes(bytes, len, ALL_SEALS));
+    bytes[first + 2] = '.';
+    struct source *s = from_bytes(bytes, len, ALL_SEALS);
+    ck_assert_ptr_nonnull(s);
+    source_free(s);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(problems_are_sorted_and_printable)
 {
     struct problems *p = problems_new();
@@ -231,6 +255,7 @@ int main(void)
     tcase_add_test(t, an_unsealed_bundle_is_refused);
     tcase_add_test(t, a_bundle_of_any_other_length_is_refused);
     tcase_add_test(t, a_bundle_with_any_bit_flipped_is_harmless);
+    tcase_add_test(t, a_bundle_with_a_wrong_path_is_refused);
     tcase_add_test(t, problems_are_sorted_and_printable);
     tcase_add_test(t, problems_are_cut_between_characters_and_counted_past_the_limit);
     suite_add_tcase(s, t);
