@@ -30,6 +30,7 @@ struct body_options {
     enum content_coding coding;
     size_t max_held_bytes;          /* ERR_BODY_TOO_LARGE above it (ERR_BODY_INFLATE when compressed), unless drained */
     bool streamed;                  /* body_drain() will be called */
+    size_t expected_bytes;          /* Content-Length where it is known, so that memory is taken once; else 0 */
 };
 struct body *body_new(const struct body_options *options, struct token_table *tokens /* borrows */);
 void body_free(struct body *b); /* wipes; NULL is fine */

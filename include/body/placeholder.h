@@ -87,6 +87,10 @@ size_t placeholder_find_opener(slice text);
  * *is_found: the character closed *found. */
 MUST_USE result placeholder_push(struct placeholder_scanner *s, char c, uint64_t from, uint64_t to,
                                  struct placeholder_found *found, bool *is_found);
+/* The same for text in which every character is one raw byte, from offset <at> on: up to the end of the first placeholder, or
+ * of the text. *used: bytes taken; after an error, where it is. */
+MUST_USE result placeholder_push_plain(struct placeholder_scanner *s, slice text, uint64_t at,
+                                       struct placeholder_found *found, bool *is_found, size_t *used);
 /* Raw offset before which nothing can belong to an open placeholder; <at> when idle. */
 uint64_t placeholder_sure(const struct placeholder_scanner *s, uint64_t at);
 

@@ -10,6 +10,7 @@ struct body {
     struct walk walk;
     enum body_format format;
     bool is_ended;
+    size_t expected; /* 0 once it has been reserved */
     struct inflater *inflater; /* NULL: not compressed */
     union {
         struct json_walker *json;
@@ -101,6 +102,7 @@ struct body *body_new(const struct body_options *options, struct token_table *to
     w->plan = options->plan;
     w->tokens = tokens;
     w->streamed = options->streamed;
+    b->expected = options->expected_bytes < options->max_held_bytes ? options->expected_bytes : options->max_held_bytes;
     w->max_names = options->max_held_bytes / 4 + 1024; /* more members do not fit into a held body */
     buf_init(&w->held, options->max_held_bytes);
     splice_init(&w->splice, w->plan, tokens, encoding_of(b->format));
@@ -135,9 +137,19 @@ static result feed_compressed(struct body *b, slice bytes)
     return walk_stored(b, r);
 }
 
+/* A caller's word for the length takes no memory before as much as a sixteenth of it came. */
+static void reserve_expected(struct body *b)
+{
+    struct buf *held = &b->walk.held;
+    if (b->walk.streamed || b->expected <= held->len || held->len < b->expected / 16) return;
+    (void)failed(buf_reserve(held, b->expected - held->len)); /* if it fails, the buffer grows step by step */
+    b->expected = 0;
+}
+
 static result feed_plain(struct body *b, slice bytes)
 {
     struct buf *held = &b->walk.held;
+    reserve_expected(b);
     size_t room = held->max - held->len;
     bool fits = bytes.len <= room;
     result r = buf_append(held, fits ? bytes : slice_range(bytes, 0, room));

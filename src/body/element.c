@@ -38,7 +38,7 @@ const char *element_name(enum element e)
 bool date_format_parse(slice name, enum date_format *out)
 {
     for (unsigned f = DATE_MM; f < DATE_COUNT; f++) {
-        if (!slice_is(name, date_names[f])) continue;
+        if (date_names[f][0] != (name.len ? name.at[0] : 0) || !slice_is(name, date_names[f])) continue;
         *out = (enum date_format)f;
         return true;
     }

@@ -95,20 +95,25 @@ bool json_edit_key(struct json_walker *j)
     return true;
 }
 
+static bool insert(struct json_walker *j, uint16_t node)
+{
+    uint32_t index;
+    struct splice_entry e = set_entry(j, SPLICE_INSERT, node, j->last_end);
+    e.separated = j->levels[j->depth].kept++ > 0;
+    return add(j, e, &index);
+}
+
 /* The object ends: members that a set path wants and that did not come are inserted after the last one. */
 bool json_edit_object_done(struct json_walker *j)
 {
-    struct json_level *l = &j->levels[j->depth];
     const struct path_set *paths = j->walk->plan->paths;
-    if (!l->live) return true;
+    if (!j->levels[j->depth].live) return true;
     const uint64_t *here = state_of(j, j->depth), *seen = seen_of(j, j->depth);
-    uint32_t index;
-    for (uint16_t node = 0; node < j->words * 64; node++) {
-        if (!path_bit(j->edit_sets.wanted, node) || path_bit(seen, node)) continue;
-        if (!path_bit(here, path_set_node(paths, node)->parent)) continue;
-        struct splice_entry e = set_entry(j, SPLICE_INSERT, node, j->last_end);
-        e.separated = l->kept++ > 0;
-        if (!add(j, e, &index)) return false;
+    for (size_t i = 0; i < j->words; i++) {
+        for (uint64_t missing = j->edit_sets.wanted[i] & ~seen[i]; missing; missing &= missing - 1) {
+            uint16_t node = (uint16_t)(i * 64 + (unsigned)__builtin_ctzll(missing));
+            if (path_bit(here, path_set_node(paths, node)->parent) && !insert(j, node)) return false;
+        }
     }
     return true;
 }

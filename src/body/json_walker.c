@@ -105,25 +105,25 @@ static const struct plan_field *field_here(struct json_walker *j)
     return NULL;
 }
 
-/* One decoded character; keys may hold no placeholder, values get a slot. */
-static result push(struct json_walker *j, char c, uint64_t from, uint64_t to, bool is_key)
+/* Keys may hold no placeholder, values get a slot. */
+static result take_found(struct json_walker *j, result pushed, const struct placeholder_found *found, bool is_found,
+                         bool is_key)
 {
-    struct placeholder_found found;
-    bool is_found;
-    result r = placeholder_push(&j->scanner, c, from, to, &found, &is_found);
-    if (is_key) ENSURE(!is_found && !failed(r), PLACEHOLDER_IN_KEY);
-    TRY(r);
+    if (is_key) ENSURE(!is_found && !failed(pushed), PLACEHOLDER_IN_KEY);
+    TRY(pushed);
     if (!is_found) return OK;
-    bool whole = found.start == j->token_start + 1 && found.end == j->token_end - 1;
-    return walk_add_slot(j->walk, &found, field_here(j), whole, 1);
+    bool whole = found->start == j->token_start + 1 && found->end == j->token_end - 1;
+    return walk_add_slot(j->walk, found, field_here(j), whole, 1);
 }
 
 static result scan_plain(struct json_walker *j, slice raw, uint64_t at, bool is_key)
 {
-    for (size_t i = placeholder_find_opener(raw); i < raw.len;) {
-        TRY(push(j, raw.at[i], at + i, at + i + 1, is_key));
-        i++;
-        if (placeholder_is_idle(&j->scanner)) i += placeholder_find_opener(slice_after(raw, i));
+    struct placeholder_found found;
+    bool is_found;
+    size_t used;
+    for (size_t i = placeholder_find_opener(raw); i < raw.len; i += used) {
+        result r = placeholder_push_plain(&j->scanner, slice_after(raw, i), at + i, &found, &is_found, &used);
+        TRY(take_found(j, r, &found, is_found, is_key));
     }
     return OK;
 }
@@ -165,12 +165,16 @@ static result read_escape(slice raw, char *c, size_t *len)
 
 static result scan_escaped(struct json_walker *j, slice raw, uint64_t at, bool is_key)
 {
+    struct placeholder_found found;
+    bool is_found;
     for (size_t i = 0; i < raw.len;) {
         char c = raw.at[i];
         size_t len = 1;
         if (c == '\\') TRY(read_escape(slice_after(raw, i), &c, &len));
-        if (!placeholder_is_idle(&j->scanner) || placeholder_is_opener(c))
-            TRY(push(j, c, at + i, at + i + len, is_key));
+        if (!placeholder_is_idle(&j->scanner) || placeholder_is_opener(c)) {
+            result r = placeholder_push(&j->scanner, c, at + i, at + i + len, &found, &is_found);
+            TRY(take_found(j, r, &found, is_found, is_key));
+        }
         i += len;
     }
     return OK;

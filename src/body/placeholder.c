@@ -19,16 +19,24 @@ struct reader {
     slice rest;
 };
 
+static void skip(struct reader *r, size_t n)
+{
+    r->rest.at += n;
+    r->rest.len -= n;
+}
+
 static void skip_blanks(struct reader *r)
 {
-    while (r->rest.len && is_blank(r->rest.at[0])) r->rest = slice_after(r->rest, 1);
+    size_t n = 0;
+    while (n < r->rest.len && is_blank(r->rest.at[n])) n++;
+    skip(r, n);
 }
 
 static bool take(struct reader *r, char c)
 {
     skip_blanks(r);
     if (!r->rest.len || r->rest.at[0] != c) return false;
-    r->rest = slice_after(r->rest, 1);
+    skip(r, 1);
     return true;
 }
 
@@ -38,8 +46,8 @@ static slice take_word(struct reader *r)
     skip_blanks(r);
     size_t n = 0;
     while (n < r->rest.len && !is_blank(r->rest.at[n]) && r->rest.at[n] != ':' && r->rest.at[n] != '|') n++;
-    slice word = slice_range(r->rest, 0, n);
-    r->rest = slice_after(r->rest, n);
+    slice word = {r->rest.at, n};
+    skip(r, n);
     return word;
 }
 
@@ -57,28 +65,29 @@ static bool is_word(slice text)
     return text.len > 0;
 }
 
+static bool is(slice word, slice name)
+{
+    return word.len == name.len && memcmp(word.at, name.at, name.len) == 0;
+}
+
 static bool parse_kind(slice word, enum token_kind *out)
 {
-    for (enum token_kind k = TOKEN_PERMANENT; k <= TOKEN_TEMPORAL; k++) {
-        if (!slice_is(word, token_kind_placeholder(k))) continue;
-        *out = k;
-        return true;
-    }
-    return false;
+    *out = is(word, SLICE("detokenize")) ? TOKEN_PERMANENT : TOKEN_TEMPORAL;
+    return *out == TOKEN_PERMANENT || is(word, SLICE("transaction"));
 }
 
 static bool parse_extract(slice word, enum element *out)
 {
     static const struct {
-        const char *name;
+        slice name;
         enum element element;
     } extracts[] = {
-        {"card", ELEMENT_NUMBER},   {"name", ELEMENT_HOLDER},           {"expiration", ELEMENT_EXPIRY},
-        {"cvv", ELEMENT_CVC},       {"last4", ELEMENT_LAST4},           {"bin", ELEMENT_BIN},
-        {"eci", ELEMENT_ECI},       {"cryptogram", ELEMENT_CRYPTOGRAM}, {"token", ELEMENT_TOKEN},
+        {{"card", 4}, ELEMENT_NUMBER},   {{"name", 4}, ELEMENT_HOLDER},            {{"expiration", 10}, ELEMENT_EXPIRY},
+        {{"cvv", 3}, ELEMENT_CVC},       {{"last4", 5}, ELEMENT_LAST4},            {{"bin", 3}, ELEMENT_BIN},
+        {{"eci", 3}, ELEMENT_ECI},       {{"cryptogram", 10}, ELEMENT_CRYPTOGRAM}, {{"token", 5}, ELEMENT_TOKEN},
     };
     for (size_t i = 0; i < sizeof extracts / sizeof *extracts; i++) {
-        if (!slice_is(word, extracts[i].name)) continue;
+        if (!is(word, extracts[i].name)) continue;
         *out = extracts[i].element;
         return true;
     }
@@ -88,7 +97,7 @@ static bool parse_extract(slice word, enum element *out)
 /* extract, date, parse: each at most once, in this order. */
 static result parse_stage(slice name, slice value, struct placeholder *p)
 {
-    if (slice_is(name, "extract")) {
+    if (is(name, SLICE("extract"))) {
         ENSURE(!p->has_extract && p->date == DATE_DEFAULT && !p->parse_integer, PLACEHOLDER_STAGE);
         ENSURE(parse_extract(value, &p->element), PLACEHOLDER_STAGE);
         /* A permanent token never has a CVC (PCI DSS 3.3.1: not kept after authorization). */
@@ -96,15 +105,15 @@ static result parse_stage(slice name, slice value, struct placeholder *p)
         p->has_extract = true;
         return OK;
     }
-    if (slice_is(name, "date")) {
+    if (is(name, SLICE("date"))) {
         ENSURE(p->date == DATE_DEFAULT && !p->parse_integer, PLACEHOLDER_STAGE);
         ENSURE(!p->has_extract || p->element == ELEMENT_EXPIRY, PLACEHOLDER_STAGE);
         /* MMYY is for rules only: the vendors' templates do not have it. */
         ENSURE(date_format_parse(value, &p->date) && p->date != DATE_MMYY, PLACEHOLDER_STAGE);
         return OK;
     }
-    ENSURE(slice_is(name, "parse") && !p->parse_integer, PLACEHOLDER_STAGE);
-    ENSURE(slice_is(value, "integer") || slice_is(value, "int"), PLACEHOLDER_STAGE);
+    ENSURE(is(name, SLICE("parse")) && !p->parse_integer, PLACEHOLDER_STAGE);
+    ENSURE(is(value, SLICE("integer")) || is(value, SLICE("int")), PLACEHOLDER_STAGE);
     p->parse_integer = true;
     return OK;
 }
@@ -146,6 +155,14 @@ result placeholder_resolve(const struct placeholder *p, const struct plan_field 
 
 /* --- the scanner --- */
 
+/* Does one of eight bytes equal those of <all>? (x - 1) & ~x has its high bit where a byte x is zero, or above one that is. */
+static bool has_byte(uint64_t word, uint64_t all)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = word ^ all;
+    return ((x - ones) & ~x & ones << 7) != 0;
+}
+
 size_t placeholder_find_opener(slice text)
 {
     enum { STEP = 32 };
@@ -154,6 +171,10 @@ size_t placeholder_find_opener(slice text)
         unsigned char hit = 0;
         for (size_t k = 0; k < STEP; k++) hit |= (unsigned char)((text.at[i + k] == '{') | (text.at[i + k] == '<'));
         if (hit) break;
+    }
+    for (uint64_t word; text.len - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, text.at + i, sizeof word);
+        if (has_byte(word, UINT64_C(0x7b7b7b7b7b7b7b7b)) || has_byte(word, UINT64_C(0x3c3c3c3c3c3c3c3c))) break;
     }
     while (i < text.len && !placeholder_is_opener(text.at[i])) i++;
     return i;
@@ -285,6 +306,44 @@ result placeholder_push(struct placeholder_scanner *s, char c, uint64_t from, ui
         return push_body(s, c, to, found, is_found);
     }
     return FAIL(INTERNAL);
+}
+
+/* Characters that leave the state as it is, taken at once. */
+static size_t take_run(struct placeholder_scanner *s, slice text)
+{
+    size_t n = 0, room = PLACEHOLDER_MAX_CHARS - (size_t)s->len;
+    switch (s->state) {
+    case PLACEHOLDER_IDLE:
+        return placeholder_find_opener(text);
+    case PLACEHOLDER_TOKEN:
+    case PLACEHOLDER_KIND:
+        room = room < text.len ? room : text.len;
+        while (n < room && is_word_char(text.at[n])) n++;
+        break;
+    case PLACEHOLDER_BODY:
+        room = room < text.len ? room : text.len;
+        while (n < room && !placeholder_is_opener(text.at[n]) && text.at[n] != '}' && text.at[n] != '>') n++;
+        if (n) s->last = text.at[n - 1];
+        break;
+    default:
+        return 0;
+    }
+    memcpy(s->text + s->len, text.at, n);
+    s->len = (uint16_t)(s->len + n);
+    return n;
+}
+
+result placeholder_push_plain(struct placeholder_scanner *s, slice text, uint64_t at, struct placeholder_found *found,
+                              bool *is_found, size_t *used)
+{
+    *is_found = false;
+    for (*used = 0; *used < text.len && !*is_found;) {
+        *used += take_run(s, (slice){text.at + *used, text.len - *used});
+        if (*used == text.len) break;
+        TRY(placeholder_push(s, text.at[*used], at + *used, at + *used + 1, found, is_found));
+        ++*used;
+    }
+    return OK;
 }
 
 uint64_t placeholder_sure(const struct placeholder_scanner *s, uint64_t at)

@@ -26,23 +26,18 @@ void text_walker_free(struct text_walker *t)
     free(t);
 }
 
-static result take(struct text_walker *t, char c)
-{
-    struct placeholder_found found;
-    bool is_found;
-    TRY(placeholder_push(&t->scanner, c, t->at, t->at + 1, &found, &is_found));
-    return is_found ? walk_add_slot(t->walk, &found, NULL, false, 0) : OK;
-}
-
 result text_walker_feed(struct text_walker *t)
 {
     uint64_t end = walk_end(t->walk);
     while (t->at < end) {
-        if (placeholder_is_idle(&t->scanner)) t->at += placeholder_find_opener(walk_raw(t->walk, t->at, end));
-        if (t->at == end) break;
-        result r = take(t, *walk_at(t->walk, t->at));
+        struct placeholder_found found;
+        bool is_found;
+        size_t used;
+        slice rest = walk_raw(t->walk, t->at, end);
+        result r = placeholder_push_plain(&t->scanner, rest, t->at, &found, &is_found, &used);
+        t->at += used;
+        if (!failed(r) && is_found) r = walk_add_slot(t->walk, &found, NULL, false, 0);
         if (failed(r)) return walk_fail(t->walk, r.err, t->at);
-        t->at++;
     }
     return OK;
 }

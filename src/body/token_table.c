@@ -29,6 +29,7 @@ struct token_table {
     size_t left; /* placeholders still allowed */
     struct entry **entries;
     uint32_t count, cap;
+    const struct entry *last; /* the one met last: the slots of a card stand together */
     struct entry *by_id; /* entries from COMPARED on */
 };
 
@@ -53,12 +54,17 @@ void token_table_free(struct token_table *t)
     free(t);
 }
 
-static struct entry *find(const struct token_table *t, slice id)
+static bool has_id(const struct entry *e, slice id)
+{
+    return e->len == id.len && memcmp(e->id, id.at, id.len) == 0;
+}
+
+static const struct entry *find(const struct token_table *t, slice id)
 {
     struct entry *found = NULL;
+    if (t->last && has_id(t->last, id)) return t->last;
     for (uint32_t i = 0; i < t->count && i < COMPARED; i++) {
-        struct entry *e = t->entries[i];
-        if (slice_eq((slice){e->id, e->len}, id)) return e;
+        if (has_id(t->entries[i], id)) return t->entries[i];
     }
     if (t->by_id) HASH_FIND(hh, t->by_id, id.at, id.len, found);
     return found;
@@ -75,7 +81,7 @@ static result grow(struct token_table *t)
     return OK;
 }
 
-static result insert(struct token_table *t, slice id, enum token_kind kind, struct entry **out)
+static result insert(struct token_table *t, slice id, enum token_kind kind, const struct entry **out)
 {
     TRY(grow(t));
     struct entry *e = malloc(sizeof *e);
@@ -101,11 +107,12 @@ result token_table_add(struct token_table *t, slice id, enum token_kind kind, ui
 {
     ENSURE(id.len >= TOKEN_ID_MIN_BYTES && id.len <= TOKEN_ID_MAX_BYTES, PLACEHOLDER_TOKEN);
     ENSURE(t->left > 0, PLACEHOLDER_COUNT);
-    struct entry *e = find(t, id);
+    const struct entry *e = find(t, id);
     bool is_new = e == NULL;
     if (is_new) TRY(insert(t, id, kind, &e));
     ENSURE(e->kind == kind, TOKEN_WRONG_KIND);
     t->left--;
+    t->last = e;
     *index = e->index;
     if (is_new && t->on_new) t->on_new(t->owner, e->index);
     return OK;
