@@ -17,7 +17,8 @@ struct sandbox_answer {
     int status;
     enum manner manner;
     slice echo; /* MANNER_ECHO: a card number for the header x-echo; lives in the request's pool */
-    struct buf body; /* JSON */
+    bool is_text;    /* else JSON */
+    struct buf body;
 };
 
 /* JSON, member by member. Errors (memory, size) show in json_failed() at the end. */

@@ -17,5 +17,7 @@ void record_clear(struct record *r);
 /* Appends {"requests":[{"number","at","method","target","headers":[[name,value]…],"body"}…]}, oldest first. masked: card
  * numbers show first six and last four, CVCs as stars. */
 MUST_USE result record_write(const struct record *r, bool masked, struct buf *out);
+/* Appends the newest one as plain text: head, empty line, body. Nothing if there is none. */
+MUST_USE result record_write_last(const struct record *r, bool masked, struct buf *out);
 
 #endif

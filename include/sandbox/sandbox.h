@@ -7,7 +7,7 @@
  *
  *     client ─► link ─► http reader ─┬─ /erede/…                        rede.h
  *                                    ├─ /payment/rest/…, /proxy/rest/…  credibanco.h
- *                                    └─ /_sandbox/requests[?mask=1]     record.h   (GET; DELETE empties it)                  */
+ *                                    └─ /_sandbox/requests, /last       record.h                                             */
 
 #include "base/result.h"
 #include "base/slice.h"

@@ -28,7 +28,8 @@ static void print_help(FILE *out)
           "               GET  /erede/v1/transactions/TID    what became of a payment\n"
           "  Credibanco   POST /payment/rest/register.do, paymentorder.do, getOrderStatusExtended.do\n"
           "               POST /proxy/rest/...               the same with the field names of MCC 4722\n\n"
-          "  GET /_sandbox/requests[?mask=1]    the last 100 requests, as received, as JSON; DELETE empties the list\n\n"
+          "  GET /_sandbox/requests[?mask=1]    the last 100 requests, as received, as JSON; DELETE empties the list\n"
+          "  GET /_sandbox/last[?mask=1]        the last one, as plain text\n\n"
           "Every field is checked as the processor does. What is decided, by the first row that fits (amounts in minor units):\n\n",
           out);
     decision_print_table(out);

@@ -185,3 +185,13 @@ result record_write(const struct record *r, bool masked, struct buf *out)
     json_close(&j, '}');
     return j.failed ? FAIL(TOO_LARGE) : OK;
 }
+
+result record_write_last(const struct record *r, bool masked, struct buf *out)
+{
+    if (r->count == 0) return OK;
+    const struct entry *e = &r->kept[(r->count - 1) % RECORD_KEPT];
+    TRY(buf_append(out, buf_slice(&e->head)));
+    TRY(buf_append(out, buf_slice(&e->body)));
+    if (masked) mask(out->at, out->len);
+    return OK;
+}

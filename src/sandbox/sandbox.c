@@ -71,7 +71,7 @@ static result write_answer(struct client *c)
     struct buf *out = link_output(c->link);
     slice body = buf_slice(&c->answer.body);
     TRY(http_write_status_line(out, c->answer.status));
-    TRY(http_write_field(out, SLICE("Content-Type"), SLICE("application/json")));
+    TRY(http_write_field(out, SLICE("Content-Type"), c->answer.is_text ? SLICE("text/plain") : SLICE("application/json")));
     if (c->answer.echo.len > 0) TRY(http_write_field(out, SLICE("X-Echo"), c->answer.echo));
     TRY(http_write_field_u64(out, SLICE("Content-Length"), body.len));
     if (!c->keep_alive) TRY(http_write_field(out, SLICE("Connection"), SLICE("close")));
@@ -145,6 +145,8 @@ static result handle_record(struct client *c, const struct http_head *head)
         return buf_append(&c->answer.body, SLICE("{\"requests\":[]}"));
     }
     bool masked = head->query.at && slice_find_slice(head->query, SLICE("mask=1")) < head->query.len;
+    c->answer.is_text = slice_is(head->path, "/_sandbox/last");
+    if (c->answer.is_text) return record_write_last(c->sandbox->record, masked, &c->answer.body);
     return record_write(c->sandbox->record, masked, &c->answer.body);
 }
 
@@ -152,7 +154,7 @@ static result handle(struct client *c, const struct http_head *head)
 {
     struct sandbox *s = c->sandbox;
     struct sandbox_request q = {.head = head, .body = buf_slice(&c->body), .pool = c->pool};
-    if (slice_is(head->path, "/_sandbox/requests")) return handle_record(c, head);
+    if (slice_is(head->path, "/_sandbox/requests") || slice_is(head->path, "/_sandbox/last")) return handle_record(c, head);
     record_add(s->record, buf_slice(&c->raw_head), q.body);
     if (http_head_get(head, "content-encoding").at) {
         c->answer.status = 415;
