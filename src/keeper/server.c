@@ -47,7 +47,7 @@ static void drop_oldest(struct keeper_server *s)
         count++;
     if (count <= VERSIONS_KEPT) return;
     v = TAILQ_FIRST(&s->versions);
-    if (v == s->current) v = TAILQ_NEXT(v, link);
+    assert(v != s->current);
     TAILQ_REMOVE(&s->versions, v, link);
     server_release(v);
 }

@@ -279,7 +279,7 @@ START_TEST(a_replaced_keeper_has_no_say)
     struct buf b;
     buf_init(&b, 4096);
     ck_assert(!failed(wire_put(&b, WIRE_OPENED, id, 0, &o, &none)));
-    ck_assert_int_eq(send(old, b.at, b.len, 0), (ssize_t)b.len);
+    if (_i) ck_assert_int_eq(send(old, b.at, b.len, 0), (ssize_t)b.len);
     keeper_client_replace(client, fresh);
     close(old);
     turns(3);
@@ -486,11 +486,12 @@ int main(void)
     TCase *all = tcase_create("client");
     const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions,
                                  nothing_comes_after_the_end, a_lost_keeper_fails_every_open_question_once,
-                                 a_replaced_keeper_has_no_say, a_failure_may_end_all_the_others, a_silent_keeper_is_slow,
+                                 a_failure_may_end_all_the_others, a_silent_keeper_is_slow,
                                  a_full_socket_keeps_all_in_order, a_keeper_that_never_reads_is_bounded,
                                  tokens_are_made_and_read, thousands_of_dialogues_come_and_go};
     tcase_set_timeout(all, 60);
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) tcase_add_test(all, list[i]);
+    tcase_add_loop_test(all, a_replaced_keeper_has_no_say, 0, 2);
     tcase_add_loop_test(all, a_breach_of_the_protocol_loses_the_keeper, 0, 5);
     Suite *s = suite_create("client");
     suite_add_tcase(s, all);
