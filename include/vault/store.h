@@ -39,6 +39,7 @@ struct store_engine {
     void (*batch)(struct store *s, const struct store_write *steps, size_t count, store_on_done on_done, void *owner);
     result (*commit)(struct store *s, const struct store_write *steps, size_t count);
     void (*flush)(struct store *s);
+    void (*abandon)(struct store *s);
     void (*tick)(struct store *s);
     uint64_t (*version)(struct store *s);
     result (*space)(struct store *s, uint64_t *used_bytes, uint64_t *max_bytes);
@@ -59,7 +60,8 @@ static inline void store_scan(struct store *s, enum store_table t, slice after, 
 {
     s->engine->scan(s, t, after, limit, on_item, on_done, owner);
 }
-/* Queues; copies what the steps point to. Answered by store_flush, never before this call returns. r: ERR_VAULT_CONFLICT,
+/* Queues; copies what the steps point to. Answered by store_flush (a later one, while a rotation moves the
+ * store), never before this call returns. r: ERR_VAULT_CONFLICT,
  * ERR_VAULT_FULL, ERR_VAULT_STORE, ERR_MEMORY. */
 static inline void store_batch(struct store *s, const struct store_write *steps, size_t count, store_on_done on_done, void *owner)
 {
@@ -73,6 +75,11 @@ MUST_USE static inline result store_commit(struct store *s, const struct store_w
 static inline void store_flush(struct store *s)
 {
     s->engine->flush(s);
+}
+/* Answers what is still queued with ERR_VAULT_BUSY, without doing it. */
+static inline void store_abandon(struct store *s)
+{
+    s->engine->abandon(s);
 }
 static inline void store_tick(struct store *s)
 {

@@ -20,7 +20,8 @@ MUST_USE result store_lmdb_open(int folder, const char *path, uint64_t size_byte
 /* Compacts into store.N+1 and goes on there; other processes follow by themselves. Their writes wait meanwhile, their reads do
  * not. The queue must be empty. ERR_VAULT_FULL, ERR_VAULT_STORE, ERR_IO. */
 MUST_USE result store_lmdb_move(struct store *s);
-/* Removes what moves have left: store folders other than the one in use. Only under the rotation lock. */
+/* Removes what moves have left: store folders other than the one in use. Only after a move, which made
+ * CURRENT name the store in use, and under the rotation lock. */
 MUST_USE result store_lmdb_sweep(struct store *s);
 /* A consistent copy as <target>/store.N while others write; then, when the rest of the backup is there too, its CURRENT. */
 MUST_USE result store_lmdb_backup(struct store *s, const char *target, int target_folder);

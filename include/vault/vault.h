@@ -5,7 +5,8 @@
 /* The vault: cards behind tokens, API keys, the audit trail, over an asynchronous store whose records are sealed one by one.
  * Only the keeper and the administrative commands link this. Answers come by callback: before the call returns where the
  * store can answer at once (LMDB reads), or at vault_flush() (writes: one group commit a loop turn, acknowledged only after
- * it is on disk). Nothing crosses merchants: every record is bound to its merchant by its additional data.
+
+ * it is on disk; while a rotation moves the store they wait, without blocking, for a later vault_flush()). Nothing crosses merchants: every record is bound to its merchant by its additional data.
  *
  *   cards, keys, audit ─► seal (key ring) ─► store: get / put / delete / scan, batches ─► LMDB
  *
@@ -28,7 +29,11 @@ MUST_USE result vault_open(const struct vault_options *o, struct vault **out); /
 void vault_close(struct vault *v); /* flushes; wipes keys; NULL is fine */
 /* Group commit of writes, then their callbacks; then appends the audit lines. Call at the end of each loop turn. */
 void vault_flush(struct vault *v);
-/* Every second or so: stale readers, new key versions, fdatasync and anchor of the audit trail. */
+/* For shutdown: vault_flush, and what cannot be written just now (a rotation is moving the store) is answered with
+ * ERR_VAULT_BUSY. No call is open after it. */
+void vault_settle(struct vault *v);
+/* Every second or so, with a vault_flush to follow in the same turn: stale readers, new key versions, fdatasync of the audit
+ * trail and its anchor. Never waits for another process, and calls nobody back. */
 void vault_tick(struct vault *v);
 
 /* --- cards --- */

@@ -295,6 +295,7 @@ static int finish_batch(struct import *m)
     if (fflush(stdout) != 0) return CLI_FAILED; /* reported by cli_finish_output */
     if (clock_now_ms() - m->last_tick_ms >= TICK_MS) {
         vault_tick(m->c->v);
+        vault_flush(m->c->v);
         m->last_tick_ms = clock_now_ms();
     }
     cli_progress_show(&m->progress, m->line, 0);

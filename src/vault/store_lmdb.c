@@ -385,13 +385,21 @@ static void lmdb_tick(struct store *base)
     if (!failed(begin_read(s))) mdb_txn_reset(s->in.reader);
 }
 
+static void lmdb_abandon(struct store *base)
+{
+    struct lmdb_store *s = self(base);
+    while (!STAILQ_EMPTY(&s->queue)) {
+        struct pending_list group = STAILQ_HEAD_INITIALIZER(group);
+        STAILQ_CONCAT(&group, &s->queue);
+        fail_group(&group, FAIL(VAULT_BUSY));
+        answer_group(&group);
+    }
+}
+
 static void lmdb_close(struct store *base)
 {
     struct lmdb_store *s = self(base);
-    struct pending_list group = STAILQ_HEAD_INITIALIZER(group);
-    STAILQ_CONCAT(&group, &s->queue);
-    fail_group(&group, FAIL(VAULT_STORE));
-    answer_group(&group);
+    lmdb_abandon(base);
     lmdb_env_shut(&s->in);
     if (s->moving != -1) (void)close(s->moving);
     free(s);
@@ -404,6 +412,7 @@ const struct store_engine store_lmdb_engine = {
     .batch = lmdb_batch,
     .commit = lmdb_commit,
     .flush = lmdb_flush,
+    .abandon = lmdb_abandon,
     .tick = lmdb_tick,
     .version = lmdb_version,
     .space = lmdb_space,

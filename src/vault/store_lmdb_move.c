@@ -272,14 +272,15 @@ static result move_locked(struct lmdb_store *s, MDB_txn *txn, uint32_t to)
     result r = copy_compact(s, s->folder, s->path, to);
     CRASH_POINT("copied");
     if (!failed(r)) r = lmdb_env_open(s, to, &e); /* makes its lock file, for the vault's owner */
-    if (failed(r)) {
-        mdb_txn_abort(txn);
-        return r;
-    }
-    r = mark_moved(s, txn, to);
+    if (failed(r)) mdb_txn_abort(txn);
+    if (!failed(r)) r = mark_moved(s, txn, to);
     CRASH_POINT("marked");
-    if (failed(r)) {
+    if (failed(r)) { /* a full disk, mostly: give the room back */
+        char name[NAME_BYTES];
+        store_name(to, name);
         lmdb_env_shut(&e);
+        result ignored = file_remove_folder(s->folder, name);
+        (void)ignored;
         return r;
     }
     lmdb_env_shut(&s->in);
@@ -332,9 +333,6 @@ result store_lmdb_sweep(struct store *base)
     assert(base->engine == &store_lmdb_engine);
     struct lmdb_store *s = (struct lmdb_store *)base;
     char in_use[NAME_BYTES];
-    uint32_t current;
-    TRY(current_read(s->folder, &current));
-    if (current != s->in.number) TRY(current_write(s->folder, s->in.number)); /* a move was killed before its last step */
     store_name(s->in.number, in_use);
     int fd = openat(s->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd == -1 ? NULL : fdopendir(fd);

@@ -97,30 +97,57 @@ result vault_seals_used(struct vault *v, uint32_t version, uint64_t *used, uint6
     return OK;
 }
 
-/* Takes a block of seals off the key's allowance in the store, so that the count is kept over processes and crashes. */
+struct reservation { /* the batch that takes a block of seals off the key's allowance, and the room its slices point to */
+    uint8_t key_room[SEALS_KEY_BYTES], old[8], new[8];
+    struct store_write steps[2];
+};
+
+static result prepare_reservation(struct vault *v, uint32_t version, struct reservation *out)
+{
+    size_t len = 0;
+    slice key = seals_key(version, out->key_room);
+    result r = vault_read_now(v, STORE_META, key, out->old, sizeof out->old, &len);
+    if (r.err == ERR_NOT_FOUND) r = OK;
+    TRY(r);
+    uint64_t used = len == sizeof out->old ? get_u64(out->old) : 0;
+    ENSURE(used <= seals_max - SEALS_AT_ONCE, VAULT_KEY_SPENT);
+    put_u64(out->new, used + SEALS_AT_ONCE);
+    out->steps[0] = (struct store_write){STORE_EXPECT, STORE_META, key, {(char *)out->old, len}};
+    out->steps[1] = (struct store_write){STORE_PUT, STORE_META, key, {(char *)out->new, sizeof out->new}};
+    return OK;
+}
+
+/* The count is kept in the store, in blocks: over processes and crashes, and without a write for each seal. */
 static result reserve_seals(struct vault *v, uint32_t version)
 {
-    uint8_t key_room[SEALS_KEY_BYTES], old[8], new[8];
-    slice key = seals_key(version, key_room);
-    for (;;) {
-        size_t len = 0;
-        result r = vault_read_now(v, STORE_META, key, old, sizeof old, &len);
-        if (r.err == ERR_NOT_FOUND) r = OK;
-        TRY(r);
-        uint64_t used = len == sizeof old ? get_u64(old) : 0;
-        ENSURE(used <= seals_max - SEALS_AT_ONCE, VAULT_KEY_SPENT);
-        put_u64(new, used + SEALS_AT_ONCE);
-        struct store_write steps[] = {
-            {STORE_EXPECT, STORE_META, key, {(char *)old, len}},
-            {STORE_PUT, STORE_META, key, {(char *)new, sizeof new}},
-        };
-        r = store_commit(v->store, steps, 2);
-        if (r.err == ERR_VAULT_CONFLICT) continue; /* another process took its block */
-        TRY(r);
-        v->seals_version = version;
-        v->seals_left = SEALS_AT_ONCE;
-        return OK;
-    }
+    struct reservation b;
+    result r;
+    do { /* a conflict: another process took its block */
+        TRY(prepare_reservation(v, version, &b));
+        r = store_commit(v->store, b.steps, 2);
+    } while (r.err == ERR_VAULT_CONFLICT);
+    TRY(r);
+    v->seals_version = version;
+    v->seals_left = SEALS_AT_ONCE;
+    return OK;
+}
+
+static void on_reserved(void *owner, result r)
+{
+    struct vault *v = owner;
+    v->reserving = false;
+    if (!failed(r) && keyring_active(v->ring)->version == v->seals_version) v->seals_left += SEALS_AT_ONCE;
+}
+
+/* Ahead of need, so that a seal hardly ever waits for the disk. */
+static void top_up_seals(struct vault *v)
+{
+    struct reservation b;
+    uint32_t version = keyring_active(v->ring)->version;
+    if (v->reserving || v->seals_version != version || v->seals_left > SEALS_AT_ONCE / 2) return;
+    if (failed(prepare_reservation(v, version, &b))) return; /* told by the seal that finds nothing left */
+    v->reserving = true;
+    store_batch(v->store, b.steps, 2, on_reserved, v);
 }
 
 result vault_seal(struct vault *v, const struct seal_place *place, slice plain, uint8_t *out, size_t *out_len)
@@ -274,7 +301,7 @@ result vault_open(const struct vault_options *o, struct vault **out)
 
 static void finish_writes(struct vault *v)
 {
-    vault_flush(v);
+    vault_settle(v);
     if (v->read_only || failed(audit_sync(v->audit))) return;
     result r = vault_anchor_write(v);
     if (failed(r)) log_failure("audit_anchor", r);
@@ -306,6 +333,13 @@ void vault_flush(struct vault *v)
     key_table_end_turn(v);
 }
 
+void vault_settle(struct vault *v)
+{
+    store_flush(v->store);
+    store_abandon(v->store);
+    vault_flush(v); /* the audit lines of those answers */
+}
+
 void vault_tick(struct vault *v)
 {
     store_tick(v->store);
@@ -316,8 +350,9 @@ void vault_tick(struct vault *v)
     if (v->read_only) return;
     audit_flush(v->audit);
     result r = audit_sync(v->audit);
-    if (!failed(r)) r = vault_anchor_write(v);
-    if (failed(r)) log_failure("audit_anchor", r);
+    if (failed(r)) log_failure("audit_sync", r);
+    if (!failed(r)) vault_anchor_queue(v); /* never ahead of what is on disk */
+    top_up_seals(v);
 }
 
 result vault_audit(struct vault *v, const struct audit_entry *e)

@@ -32,8 +32,10 @@ struct vault {
     uint64_t ring_version;  /* store_version at which ring_seen was read */
     uint32_t seals_version; /* data key for which seals are reserved, and how many are left */
     uint64_t seals_left;
+    bool reserving;         /* a further block is asked for */
     struct audit *audit;
     uint64_t anchored_seq;  /* of the audit trail: what the store holds already */
+    uint64_t anchoring_seq; /* what a queued batch will make it hold; 0: none is queued */
     struct card_ops *ops;   /* cards.c */
     struct key_table *keys; /* api_keys.c */
 };
@@ -70,7 +72,8 @@ struct seal_place key_place(slice id);
 
 /* --- audit_anchor.c --- */
 /* The audit trail's head, sealed in the store: cutting lines off the file's end is noticed. */
-MUST_USE result vault_anchor_write(struct vault *v);
+MUST_USE result vault_anchor_write(struct vault *v); /* at once: at close */
+void vault_anchor_queue(struct vault *v);            /* with the turn's next commit */
 MUST_USE result vault_anchor_read(struct vault *v, struct audit_head *out); /* seq 0: none */
 
 /* --- admin.c --- */

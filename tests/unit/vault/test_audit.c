@@ -110,7 +110,7 @@ END_TEST
 START_TEST(any_changed_byte_is_found)
 {
     write_lines(2, 3);
-    vault_tick(f.v);
+    tick(f.v);
     size_t len = fixture_read(&f, "audit.log", trail, sizeof trail);
     struct vault_verdict v = verify();
     ck_assert(v.audit_lines == 6 && v.audit_bad_line == 0);
@@ -135,7 +135,7 @@ static size_t line_end(size_t from, size_t len)
 START_TEST(a_removed_or_doubled_line_is_found)
 {
     write_lines(6, 1);
-    vault_tick(f.v);
+    tick(f.v);
     size_t len = fixture_read(&f, "audit.log", trail, sizeof trail), line = 1;
     for (size_t from = 0, end; from < len; from = end, line++) {
         end = line_end(from, len);
@@ -154,7 +154,7 @@ END_TEST
 START_TEST(a_trail_cut_off_anywhere_is_found)
 {
     write_lines(3, 1);
-    vault_tick(f.v);
+    tick(f.v);
     size_t len = fixture_read(&f, "audit.log", trail, sizeof trail);
     for (size_t cut = 0; cut < len; cut++) {
         fixture_write(&f, "audit.log", trail, cut);
@@ -174,7 +174,7 @@ END_TEST
 START_TEST(a_chain_of_somebody_else_is_found)
 {
     write_lines(3, 1);
-    vault_tick(f.v);
+    tick(f.v);
     struct fixture other;
     fixture_make(&other);
     struct vault *ours = f.v;
@@ -221,7 +221,7 @@ static void append_here(unsigned lines)
     for (unsigned i = 0; i < lines; i++) {
         if (failed(add(uuid))) _exit(1);
         vault_flush(f.v);
-        if (i % 16 == 0) vault_tick(f.v);
+        if (i % 16 == 0) tick(f.v);
     }
     fixture_close(&f);
 }

@@ -90,7 +90,7 @@ START_TEST(a_rotation_keeps_everything_and_drops_the_old_key)
     struct audit_entry e = {.action = "reveal", .merchant = shop, .outcome = OK};
     ck_assert(!failed(vault_audit(f.v, &e)));
     vault_flush(f.v);
-    vault_tick(f.v);
+    tick(f.v);
     for (unsigned i = 0; i < 3; i++) {
         rotate();
         struct vault_stat s = stat_now();
@@ -180,7 +180,7 @@ static void write_until_stopped(void)
             fprintf(stderr, "reader: %s\n", error_name(a.r.err));
             _exit(11);
         }
-        if (i % 64 == 0) vault_tick(f.v);
+        if (i % 64 == 0) tick(f.v);
     }
     fixture_close(&f);
 }
@@ -224,6 +224,41 @@ START_TEST(a_rotation_beside_a_writer_loses_nothing)
     ck_assert_uint_eq(s.records_under_old_keys, 0);
     ck_assert_uint_eq(s.key_versions, 1);
     ck_assert_uint_eq(s.cards, shared->count);
+    expect_sound();
+}
+END_TEST
+
+static void make_keys_until_stopped(void)
+{
+    char key[API_KEY_TEXT_BYTES + 1];
+    fixture_open(&f);
+    while (!shared->stop) {
+        if (failed(vault_key_create(f.v, shop, PERMIT_DEFAULT, SLICE_NONE, key))) _exit(1);
+        shared->count++;
+        shared->started = 1;
+    }
+    fixture_close(&f);
+}
+
+/* Keys are committed at once, without asking whether a move is under way: only the write lock keeps them from being lost. */
+START_TEST(a_rotation_beside_a_writer_that_does_not_ask_loses_nothing)
+{
+    int status;
+    share();
+    pid_t writer = fork();
+    ck_assert_int_ne(writer, -1);
+    if (writer == 0) {
+        make_keys_until_stopped();
+        _exit(0);
+    }
+    while (!shared->started) usleep(1000);
+    fixture_open(&f);
+    for (unsigned i = 0; i < 6; i++) rotate();
+    shared->stop = 1;
+    ck_assert_int_eq(waitpid(writer, &status, 0), writer);
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_gt(shared->count, 10);
+    ck_assert_uint_eq(stat_now().keys, shared->count);
     expect_sound();
 }
 END_TEST
@@ -382,7 +417,7 @@ START_TEST(a_backup_can_be_restored)
     struct audit_entry e = {.action = "reveal", .merchant = shop, .outcome = OK};
     ck_assert(!failed(vault_audit(f.v, &e)));
     vault_flush(f.v);
-    vault_tick(f.v);
+    tick(f.v);
     ck_assert_int_lt(snprintf(copy, sizeof copy, "%s/copy/deep", f.folder), (int)sizeof copy);
     ck_assert(!failed(vault_backup(f.v, slice_of(copy), NULL, NULL)));
     ck_assert_int_eq(vault_backup(f.v, slice_of(copy), NULL, NULL).err, ERR_VAULT_EXISTS);
@@ -460,6 +495,25 @@ START_TEST(writes_wait_for_a_move_without_blocking)
 }
 END_TEST
 
+START_TEST(settling_leaves_no_call_open_even_during_a_move)
+{
+    char path[PATH_MAX];
+    struct answer a = {0};
+    struct card c = test_card("4111111111111111", "12/30", "");
+    fixture_open(&f);
+    fixture_path(&f, "moving.lock", path);
+    int lock = open(path, O_RDWR);
+    ck_assert_int_ne(lock, -1);
+    ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
+    vault_card_put(f.v, shop, &c, false, on_info, &a);
+    vault_settle(f.v);
+    ck_assert_uint_eq(a.calls, 1);
+    ck_assert_int_eq(a.r.err, ERR_VAULT_BUSY);
+    ck_assert_int_eq(close(lock), 0);
+    ck_assert(put_card(f.v, shop, &c, false).created);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rotate");
@@ -470,6 +524,7 @@ int main(void)
     tcase_add_test(t, a_deleted_record_is_gone_from_the_file_after_a_rotation);
     tcase_add_test(t, no_pan_stands_in_any_file);
     tcase_add_test(t, a_rotation_beside_a_writer_loses_nothing);
+    tcase_add_test(t, a_rotation_beside_a_writer_that_does_not_ask_loses_nothing);
     tcase_add_test(t, two_processes_that_store_the_same_cards_get_the_same_tokens);
     tcase_add_test(t, every_acknowledged_token_opens_after_kill_9);
     tcase_add_loop_test(t, a_rotation_killed_anywhere_loses_nothing_and_can_be_run_again, 0, POINTS);
@@ -478,6 +533,7 @@ int main(void)
     tcase_add_test(t, a_backup_beside_a_writer_is_sound);
     tcase_add_test(t, one_rotation_or_backup_at_a_time);
     tcase_add_test(t, writes_wait_for_a_move_without_blocking);
+    tcase_add_test(t, settling_leaves_no_call_open_even_during_a_move);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -172,3 +172,9 @@ struct answer delete_card(struct vault *v, slice merchant, slice token)
     ck_assert_uint_eq(a.calls, 1);
     return a;
 }
+
+void tick(struct vault *v)
+{
+    vault_tick(v);
+    vault_flush(v);
+}

@@ -39,6 +39,7 @@ void on_card(void *owner, result r, const struct card *card, const struct card_i
 struct answer put_card(struct vault *v, slice merchant, const struct card *c, bool unique); /* flushed */
 struct answer get_card(struct vault *v, slice merchant, slice token);
 struct answer change_card(struct vault *v, slice merchant, slice token, const struct card_change *change);
+void tick(struct vault *v); /* vault_tick and the flush of its turn */
 struct answer delete_card(struct vault *v, slice merchant, slice token);
 
 #endif
