@@ -30,14 +30,14 @@ END_TEST
 /* A row that lacks its text, or has a status that HTTP does not know, would reach a caller. */
 START_TEST(every_error_is_told_properly)
 {
-    for (int e = ERR_NONE + 1; e < ERR_COUNT; e++) {
+    for (enum error e = ERR_NONE + 1; e < ERR_COUNT; e++) {
         ck_assert_int_ge(error_status(e), 400);
         ck_assert_int_le(error_status(e), 599);
         ck_assert_uint_gt(strlen(error_text(e)), 10);
         ck_assert_uint_gt(strlen(error_name(e)), 1);
         ck_assert_int_ge(error_level(e), LOG_LEVEL_INFO);
         ck_assert_int_le(error_level(e), LOG_LEVEL_ERROR);
-        for (int other = ERR_NONE + 1; other < e; other++) ck_assert_str_ne(error_name(e), error_name(other));
+        for (enum error other = ERR_NONE + 1; other < e; other++) ck_assert_str_ne(error_name(e), error_name(other));
     }
     ck_assert_int_eq(error_status(ERR_TOKEN_UNKNOWN), 422);
     ck_assert_str_eq(error_name(ERR_TOKEN_UNKNOWN), "TOKEN_UNKNOWN");
