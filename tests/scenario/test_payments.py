@@ -153,7 +153,8 @@ def test_any_split_of_the_bytes(world, processor, size):
 
 # --- bytes that are not placeholders go on as they came ---
 
-@pytest.mark.parametrize("text", ["{{", "}}", "{{ }}", "{{ word }}", "{ TOKEN : detokenize }", "{{ abc", "<< abc", "<<>>", "{{{", "{{ a b : c"])
+@pytest.mark.parametrize("text", ["{{", "}}", "{{ }}", "{{ word }}", "{ TOKEN : detokenize }", "{{ abc", "<< abc", "<<>>", "{{{", "{{ a b : c", "{{ TOKEN1 : detokenize ",
+                                  "{{ TOKEN1 : detokenize }", "<< TOKEN1 : detokenize }}"])
 def test_other_braces_are_plain_text(world, processor, text):
     body = f'{{"a":"{text}"}}'.encode()
     answer = world.ask("POST", "/any/x", [JSON], body)

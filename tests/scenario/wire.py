@@ -37,16 +37,26 @@ class Wire:
         return self._take(self.buffer.index(mark) + len(mark))
 
     def exactly(self, count):
-        while len(self.buffer) < count:
-            self._more()
+        if len(self.buffer) < count:
+            pieces, have = [self.buffer], len(self.buffer)
+            while have < count:
+                self.buffer = b""
+                self._more()
+                pieces.append(self.buffer)
+                have += len(self.buffer)
+            self.buffer = b"".join(pieces)
         return self._take(count)
 
     def rest(self):
         """Until the peer closes cleanly."""
+        pieces = [self.buffer]
         try:
             while True:
+                self.buffer = b""
                 self._more()
+                pieces.append(self.buffer)
         except Broken:
+            self.buffer = b"".join(pieces)
             return self._take(len(self.buffer))
 
     def take_seen(self):
