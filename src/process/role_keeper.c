@@ -6,6 +6,7 @@
 #include "keeper/server.h"
 #include "vault/vault.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,11 +42,24 @@ static void wipe_key_in_environment(slice key)
     if (value) secret_wipe(value, strlen(value));
 }
 
+static void explain_failure(slice path)
+{
+    int error_number = errno;
+    log_begin(LOG_LEVEL_ERROR, "vault");
+    log_word("path", path);
+    if (error_number) log_errno("errno", error_number);
+    log_u64("uid", geteuid());
+    log_text("reason", "the vault's folder and key file must belong to the user that the keeper runs as: 'user', or the folder's owner");
+    log_end();
+}
+
 static result open_vault(const struct config *config, struct vault **out)
 {
     const struct vault_options options = {.path = config->vault_path, .key = config->vault_key,
                                           .size_bytes = config->vault_size_bytes};
+    errno = 0;
     result r = vault_open(&options, out);
+    if (r.err == ERR_IO) explain_failure(config->vault_path);
     wipe_key_in_environment(config->vault_key);
     return r;
 }
