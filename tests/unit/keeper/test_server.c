@@ -1,189 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../base/suite.h"
 #include "base/secret.h"
-#include "body/token_table.h"
-#include "fake_vault.h"
-#include "keeper/client.h"
-#include "keeper/server.h"
 #include "keeper/wire.h"
+#include "stage.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* Server and client of one process over real sockets, with a vault in memory. */
-
-static struct loop *loop;
-static struct keeper_server *server;
-static struct keeper_client *client;
-static struct config *config; /* the server's */
-static char story[16384];
-
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
-static void turn(void)
-{
-    struct timer *t = timer_new(loop, nothing, NULL);
-    timer_set(t, 1);
-    loop_turn(loop);
-    timer_free(t);
-}
-
-static void turns(unsigned n)
-{
-    while (n--) turn();
-}
-
-#define TELL(...) (void)snprintf(story + strlen(story), sizeof story - strlen(story), __VA_ARGS__)
-
-static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
-{
-    (void)owner;
-    TELL("opened %s %u %.*s;", error_name(r.err), merchant, SLICE_ARG(key_id));
-}
-static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c)
-{
-    (void)owner;
-    TELL("revealed %u %s", index, error_name(r.err));
-    if (c)
-        TELL(" %.*s %u/%u %.*s", c->number_len, c->number, c->month, c->year, c->holder_len, c->holder);
-    TELL(";");
-}
-static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
-{
-    (void)owner;
-    TELL("token %u %s", index, error_name(r.err));
-    if (info) TELL(" %.*s %s %s %u/%u%s", info->token.len, info->token.at, info->mask.number, info->mask.brand, info->month, info->year,
-             created ? " new" : "");
-    TELL(";");
-}
-static const struct keeper_handlers handlers = {on_opened, on_revealed, on_token};
-
-static int add_relay(unsigned number)
-{
-    int pair[2];
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    ck_assert(!failed(keeper_server_add_relay(server, number, pair[0])));
-    return pair[1];
-}
-
-static void set_up(void)
-{
-    ck_assert(!failed(secret_start(1 << 20)));
-    loop = loop_new();
-    config = fake_config();
-    const struct keeper_server_options options = {.loop = loop, .vault = NULL, .config = config, .generation = 1};
-    ck_assert(!failed(keeper_server_new(&options, &server)));
-    client = keeper_client_new(loop, add_relay(0), 60000);
-    keeper_client_set_generation(client, 1);
-    story[0] = '\0';
-}
-
-static void tear_down(void)
-{
-    turns(2);
-    keeper_client_replace(client, -1);
-    turns(3);
-    ck_assert_uint_eq(keeper_server_dialogues(server), 0);
-    keeper_client_free(client);
-    keeper_server_free(server);
-    loop_free(loop);
-    ck_assert_uint_eq(fake_configs_alive(), 0);
-}
-
-static struct keeper_caller caller(const char *key, uint32_t listener)
-{
-    struct keeper_caller c = {.listener = listener, .purpose = KEEPER_FOR_PROXY, .route = 0, .permission = PERMIT_PROXY, .request = 9};
-    struct sockaddr_in *in = (void *)&c.peer;
-    if (key) c.api_key = slice_of(key);
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
-    return c;
-}
-
-static struct keeper_dialogue *open_dialogue(struct keeper_caller c)
-{
-    struct keeper_dialogue *d = keeper_open(client, &c, &handlers, NULL);
-    ck_assert_ptr_nonnull(d);
-    return d;
-}
-
-static void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind)
-{
-    ck_assert_int_eq(keeper_reveal(d, index, slice_of(token), kind).err, ERR_NONE);
-}
-
-static void expect(const char *what)
-{
-    turns(4);
-    ck_assert_str_eq(story, what);
-    story[0] = '\0';
-}
-
-/* --- who may open --- */
-
-static const struct admission {
-    const char *name, *key;
-    uint32_t listener, route;
-    unsigned permission;
-    enum keeper_purpose purpose;
-    uint32_t peer; /* 0: 192.0.2.1 */
-    const char *expected;
-} admissions[] = {
-    {"a key", "cvk_shop", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 1 shop1;"},
-    {"another merchant's own route", "cvk_other", 0, 1, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 0 other1;"},
-    {"a route of nobody", "cvk_other", 0, 2, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 0 other1;"},
-    {"a listener's merchant", NULL, 1, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 1 ;"},
-    {"its own key there", "cvk_shop", 1, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened NONE 1 shop1;"},
-    {"the API", "cvk_shop", 0, 0, PERMIT_TOKENIZE, KEEPER_FOR_API, 0, "opened NONE 1 shop1;"},
-    {"the address fits", "cvk_home", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0x0a010203, "opened NONE 1 home1;"},
-    {"no key", NULL, 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_MISSING 0 ;"},
-    {"an unknown key", "cvk_nobody", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
-    {"an empty key", "", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
-    {"an empty key on a merchant's listener", "", 1, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
-    {"a key longer than any", "cvk_shop_______________________________________________________________________", 0, 0,
-     PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 ;"},
-    {"a merchant that is not configured", "cvk_lost", 0, 2, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_WRONG 0 lost1;"},
-    {"the address does not fit", "cvk_home", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0x0b010203, "opened KEY_ADDRESS 0 home1;"},
-    {"a list that does not parse", "cvk_broken", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_ADDRESS 0 brok1;"},
-    {"no permission", "cvk_read", 0, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_PERMISSION 0 read1;"},
-    {"a listener has no more than the default", NULL, 1, 0, PERMIT_CREDENTIALS, KEEPER_FOR_API, 0, "opened KEY_PERMISSION 0 ;"},
-    {"another merchant's route", "cvk_shop", 0, 1, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_MERCHANT 0 shop1;"},
-    {"another merchant's listener", "cvk_other", 1, 1, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEY_MERCHANT 0 other1;"},
-    {"no such listener", "cvk_shop", 2, 0, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 ;"},
-    {"no such route", "cvk_shop", 0, 3, PERMIT_PROXY, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 shop1;"},
-    {"no permission named", "cvk_shop", 0, 0, 0, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 shop1;"},
-    {"the API with the proxy's permission", "cvk_shop", 0, 0, PERMIT_PROXY, KEEPER_FOR_API, 0, "opened KEEPER_REFUSED 0 shop1;"},
-    {"the proxy with the API's", "cvk_shop", 0, 0, PERMIT_READ, KEEPER_FOR_PROXY, 0, "opened KEEPER_REFUSED 0 shop1;"},
-    {"the proxy with more than its own", "cvk_shop", 0, 0, PERMIT_PROXY | PERMIT_READ, KEEPER_FOR_PROXY, 0,
-     "opened KEEPER_REFUSED 0 shop1;"},
-};
-
-START_TEST(who_may_open)
-{
-    const struct admission *a = &admissions[_i];
-    set_up();
-    struct keeper_caller c = caller(a->key, a->listener);
-    c.route = a->route;
-    c.permission = a->permission;
-    c.purpose = a->purpose;
-    if (a->peer) ((struct sockaddr_in *)(void *)&c.peer)->sin_addr.s_addr = htonl(a->peer);
-    struct keeper_dialogue *d = open_dialogue(c);
-    bool is_good = strstr(a->expected, "NONE") != NULL;
-    if (!is_good) reveal(d, 1, "tok_good1", TOKEN_PERMANENT); /* asked with the refused OPEN: refused for the same reason */
-    turns(4);
-    ck_assert_msg(strncmp(story, a->expected, strlen(a->expected)) == 0, "%s: %s", a->name, story);
-    if (!is_good) ck_assert_msg(strstr(story, "revealed 1 ") && !strstr(story, "4111"), "%s: %s", a->name, story);
-    if (!is_good && !strstr(a->expected, "KEY_MISSING")) ck_assert_ptr_nonnull(strstr(fake.audited, "access.refused "));
-    keeper_end(d);
-    tear_down();
-}
-END_TEST
 
 /* --- reveals --- */
 
@@ -224,72 +47,6 @@ START_TEST(an_api_dialogue_reveals_nothing)
         keeper_end(d);
     }
     ck_assert_uint_eq(fake.lines, 0);
-    tear_down();
-}
-END_TEST
-
-START_TEST(twenty_one_bad_tokens)
-{
-    set_up();
-    for (uint32_t i = 0; i < 20; i++) {
-        struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
-        reveal(d, i, "tok_unknown", TOKEN_PERMANENT);
-        turns(3);
-        ck_assert_ptr_nonnull(strstr(story, "TOKEN_UNKNOWN"));
-        story[0] = '\0';
-        keeper_end(d);
-    }
-    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
-    reveal(d, 1, "tok_good1", TOKEN_PERMANENT); /* even a good one */
-    expect("opened TOO_MANY_BAD_TOKENS 0 shop1;revealed 1 TOO_MANY_BAD_TOKENS;");
-    keeper_end(d);
-    struct keeper_caller elsewhere = caller("cvk_shop", 0);
-    ((struct sockaddr_in *)(void *)&elsewhere.peer)->sin_addr.s_addr = htonl(0xc0000202);
-    d = open_dialogue(elsewhere);
-    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
-    expect("opened NONE 1 shop1;revealed 1 NONE 4111111111111111 12/2030 ANNA B;");
-    keeper_end(d);
-    tear_down();
-}
-END_TEST
-
-/* All in one message: the block begins within it, a good token after it is not revealed. */
-START_TEST(bad_tokens_in_one_request)
-{
-    set_up();
-    struct keeper_dialogue *d = open_dialogue(caller(NULL, 1));
-    for (uint32_t i = 0; i < 20; i++) reveal(d, i, "tok_unknown", TOKEN_PERMANENT);
-    reveal(d, 20, "tok_good1", TOKEN_PERMANENT);
-    turns(4);
-    ck_assert_ptr_nonnull(strstr(story, "revealed 19 TOKEN_UNKNOWN;revealed 20 TOO_MANY_BAD_TOKENS;"));
-    keeper_end(d);
-    tear_down();
-}
-END_TEST
-
-START_TEST(a_relay_has_only_so_many_reveals)
-{
-    set_up();
-    config->reveals_per_second = 5;
-    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
-    for (uint32_t i = 0; i < 7; i++) reveal(d, i, "tok_good1", TOKEN_PERMANENT);
-    turns(4);
-    ck_assert_ptr_nonnull(strstr(story, "revealed 4 NONE 4111"));
-    ck_assert_ptr_nonnull(strstr(story, "revealed 5 KEEPER_REFUSED;revealed 6 KEEPER_REFUSED;"));
-    keeper_end(d);
-    tear_down();
-}
-END_TEST
-
-START_TEST(a_key_has_its_rate)
-{
-    set_up();
-    config->rate_per_key = 2;
-    for (int i = 0; i < 3; i++) {
-        struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
-        expect(i < 2 ? "opened NONE 1 shop1;" : "opened KEY_RATE 0 shop1;");
-        keeper_end(d);
-    }
     tear_down();
 }
 END_TEST
@@ -655,15 +412,9 @@ START_TEST(configurations_go_when_nobody_holds_them)
 }
 END_TEST
 
-static void add(TCase *to, const TTest *const *tests, size_t n)
-{
-    for (size_t i = 0; i < n; i++) tcase_add_test(to, tests[i]);
-}
-
 int main(void)
 {
-    const TTest *const tests[] = {what_a_reveal_says, an_api_dialogue_reveals_nothing, twenty_one_bad_tokens,
-                                  bad_tokens_in_one_request, a_relay_has_only_so_many_reveals, a_key_has_its_rate,
+    const TTest *const tests[] = {what_a_reveal_says, an_api_dialogue_reveals_nothing,
                                   answers_leave_after_the_flush, no_card_leaves_without_its_audit_line,
                                   an_engine_that_answers_later, the_token_api, a_bad_card_is_not_stored,
                                   unknown_dialogues_get_nothing, a_slot_opened_again_ends_the_old_dialogue,
@@ -671,8 +422,7 @@ int main(void)
                                   old_and_new_configurations_side_by_side, configurations_go_when_nobody_holds_them};
     TCase *all = tcase_create("server");
     tcase_set_timeout(all, 60);
-    add(all, tests, sizeof tests / sizeof *tests);
-    tcase_add_loop_test(all, who_may_open, 0, sizeof admissions / sizeof *admissions);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(all, tests[i]);
     tcase_add_loop_test(all, a_breach_drops_that_relay_only, 0, 6);
     Suite *s = suite_create("server");
     suite_add_tcase(s, all);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage.h"
+
+#include "base/secret.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct loop *loop;
+struct keeper_server *server;
+struct keeper_client *client;
+struct config *config;
+char story[STORY_BYTES];
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+void turn(void)
+{
+    struct timer *t = timer_new(loop, nothing, NULL);
+    timer_set(t, 1);
+    loop_turn(loop);
+    timer_free(t);
+}
+
+void turns(unsigned n)
+{
+    while (n--) turn();
+}
+
+#define TELL(...) (void)snprintf(story + strlen(story), sizeof story - strlen(story), __VA_ARGS__)
+
+static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
+{
+    (void)owner;
+    TELL("opened %s %u %.*s;", error_name(r.err), merchant, SLICE_ARG(key_id));
+}
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c)
+{
+    (void)owner;
+    TELL("revealed %u %s", index, error_name(r.err));
+    if (c)
+        TELL(" %.*s %u/%u %.*s", c->number_len, c->number, c->month, c->year, c->holder_len, c->holder);
+    TELL(";");
+}
+static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
+{
+    (void)owner;
+    TELL("token %u %s", index, error_name(r.err));
+    if (info) TELL(" %.*s %s %s %u/%u%s", info->token.len, info->token.at, info->mask.number, info->mask.brand, info->month, info->year,
+             created ? " new" : "");
+    TELL(";");
+}
+static const struct keeper_handlers handlers = {on_opened, on_revealed, on_token};
+
+int add_relay(unsigned number)
+{
+    int pair[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    ck_assert(!failed(keeper_server_add_relay(server, number, pair[0])));
+    return pair[1];
+}
+
+void set_up(void)
+{
+    ck_assert(!failed(secret_start(1 << 20)));
+    loop = loop_new();
+    config = fake_config();
+    const struct keeper_server_options options = {.loop = loop, .vault = NULL, .config = config, .generation = 1};
+    ck_assert(!failed(keeper_server_new(&options, &server)));
+    client = keeper_client_new(loop, add_relay(0), 60000);
+    keeper_client_set_generation(client, 1);
+    story[0] = '\0';
+}
+
+void tear_down(void)
+{
+    turns(2);
+    keeper_client_replace(client, -1);
+    turns(3);
+    ck_assert_uint_eq(keeper_server_dialogues(server), 0);
+    keeper_client_free(client);
+    keeper_server_free(server);
+    loop_free(loop);
+    ck_assert_uint_eq(fake_configs_alive(), 0);
+}
+
+struct keeper_caller caller(const char *key, uint32_t listener)
+{
+    struct keeper_caller c = {.listener = listener, .purpose = KEEPER_FOR_PROXY, .route = 0, .permission = PERMIT_PROXY, .request = 9};
+    struct sockaddr_in *in = (void *)&c.peer;
+    if (key) c.api_key = slice_of(key);
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+    return c;
+}
+
+struct keeper_dialogue *open_dialogue(struct keeper_caller c)
+{
+    struct keeper_dialogue *d = keeper_open(client, &c, &handlers, NULL);
+    ck_assert_ptr_nonnull(d);
+    return d;
+}
+
+void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind)
+{
+    ck_assert_int_eq(keeper_reveal(d, index, slice_of(token), kind).err, ERR_NONE);
+}
+
+void expect(const char *what)
+{
+    turns(4);
+    ck_assert_str_eq(story, what);
+    story[0] = '\0';
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_STAGE_H
+#define TESTS_STAGE_H
+
+/* Server and client of one process over real sockets, with a vault in memory. What the client is told goes into <story>. */
+
+#include "../base/suite.h"
+#include "body/token_table.h"
+#include "fake_vault.h"
+#include "keeper/client.h"
+#include "keeper/server.h"
+
+enum { STORY_BYTES = 16384 };
+extern struct loop *loop;
+extern struct keeper_server *server;
+extern struct keeper_client *client;
+extern struct config *config; /* the server's */
+extern char story[STORY_BYTES];
+
+void set_up(void);
+void tear_down(void); /* and sees that nothing is left */
+void turn(void);
+void turns(unsigned n);
+int add_relay(unsigned number); /* one more; the relay's end of the pair */
+struct keeper_caller caller(const char *key, uint32_t listener); /* towards route 0, from 192.0.2.1 */
+struct keeper_dialogue *open_dialogue(struct keeper_caller c);
+void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind);
+void expect(const char *what); /* the story after some turns; it begins anew */
+
+#endif
