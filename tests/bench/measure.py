@@ -37,23 +37,26 @@ def cpu_ns(pid):
         return (int(fields[11]) + int(fields[12])) * TICK_NS
 
 
-def rss_bytes(pid, field="VmRSS"):
+def rss(pid):
+    """Resident memory in bytes: the process's own, and the pages of files that it maps (a program's code, an LMDB store)."""
+    kib = {}
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    return 0
+        if line.startswith(("RssAnon:", "RssShmem:", "RssFile:")):
+            kib[line.split(":")[0]] = int(line.split()[1])
+    return {"own": (kib["RssAnon"] + kib["RssShmem"]) * 1024, "file": kib["RssFile"] * 1024}
 
 
 class Peak:
     """The highest RSS of some processes while the block runs, looked at every 20 ms."""
 
     def __init__(self, pids):
-        self.pids, self.highest, self.over = pids, {pid: 0 for pid in pids}, threading.Event()
+        self.highest, self.over = {pid: rss(pid) for pid in pids}, threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
     def look(self):
-        for pid in self.pids:
-            self.highest[pid] = max(self.highest[pid], rss_bytes(pid))
+        for pid, highest in self.highest.items():
+            for part, now in rss(pid).items():
+                highest[part] = max(highest[part], now)
 
     def _watch(self):
         while not self.over.wait(0.02):

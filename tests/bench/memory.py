@@ -45,7 +45,7 @@ def idle(system, how, path, body, count):
 
     def resident():
         time.sleep(0.3)
-        return sum(measure.rss_bytes(pid) for pid in system.roles())
+        return sum(sum(measure.rss(pid).values()) for pid in system.roles())
 
     try:
         for _ in range(16):
@@ -120,7 +120,7 @@ def endless(system, sink, tokens, size, is_rewritten):
     system.ask("plain", "/rede/erede/v1/transactions", traffic.payment(0, tokens[0]))
     time.sleep(0.3)
     roles = system.roles()
-    before = {pid: measure.rss_bytes(pid) for pid in roles}
+    before = {pid: measure.rss(pid) for pid in roles}
     sink.got = None
     head = "POST /file/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in system.headers().items()) + "\r\n"
@@ -142,6 +142,9 @@ def endless(system, sink, tokens, size, is_rewritten):
     if sink.got != wanted:
         raise measure.Refused(f"{system.name}: the processor got {sink.got}, should have got {wanted}")
     time.sleep(0.3)
-    return {"seconds": seconds, "bytes": sink.got[0],
-            "peak": {roles[pid]: peak.highest[pid] - before[pid] for pid in roles},
-            "after": {roles[pid]: measure.rss_bytes(pid) - before[pid] for pid in roles}}
+    after = {pid: measure.rss(pid) for pid in roles}
+
+    def growth(then):
+        return {role: {part: then[pid][part] - before[pid][part] for part in before[pid]} for pid, role in roles.items()}
+
+    return {"seconds": seconds, "bytes": sink.got[0], "peak": growth(peak.highest), "after": growth(after)}

@@ -190,14 +190,14 @@ class Processor(Nginx):
         names = ["rewritten", "untouched", "rewritten_tls", "untouched_tls"]
         self.ports = dict(zip(names, free_ports(len(names))))
 
-    def start(self, batch_sent, batch_wanted):
-        (self.folder / "sent").write_bytes(batch_sent)
-        (self.folder / "wanted").write_bytes(batch_wanted)
+    def start(self, batches, names):
+        """batches: the folder that has sent-NAME and wanted-NAME."""
         servers = "".join(self._server(name) for name in self.ports)
+        listed = ", ".join(f'"{name}"' for name in names)
         return super().start(f"""
     client_body_buffer_size 2m;
     lua_package_path "{HERE}/lua/?.lua;;";
-    init_by_lua_block {{ require("processor").load("{self.folder}/sent", "{self.folder}/wanted") }}
+    init_by_lua_block {{ require("processor").load("{batches}", {{{listed}}}) }}
 {servers}""", nginx_modules())
 
     def _server(self, name):
@@ -356,4 +356,20 @@ class Cardveil(System):
         return tokens, seconds, usage.ru_maxrss * 1024
 
     def start(self):
-        return self.spawn(cardveil_binary(), "serve", "-c", self.config)
+        self.spawn(cardveil_binary(), "serve", "-c", self.config)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"bench: {self.name} is not ready:\n{self.last_words()}")
+            time.sleep(0.05)
+        return self
+
+    def _is_ready(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["admin"], timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -47,8 +47,8 @@ def batch(values, width):
     return f'{{"rows":[{",".join(row(i, value, note) for i, value in enumerate(values))}]}}'.encode()
 
 
-def batches(tokens):
-    """The batch as it is sent and as the processor must get it; its tokens are spread over the whole vault."""
+def batch_pair(tokens):
+    """A batch as it is sent and as the processor must get it; its tokens are spread over all that are given."""
     step = max(1, len(tokens) // BATCH_PLACEHOLDERS)
     chosen = [(i * step) % len(tokens) for i in range(BATCH_PLACEHOLDERS)]
     placeholders = [f"{{{{ {tokens[i]} : detokenize }}}}" for i in chosen]
