@@ -19,7 +19,7 @@
 static const char USAGE[] =
     "usage: cardveil token create --merchant NAME [--unique] [-c cardveil.yaml] [--json] < cards.ndjson\n\n"
     "Reads one JSON card a line from stdin and prints its token, a line each, in the same order:\n"
-    "  {\"number\":\"4111111111111111\",\"expiration_date\":\"12/30\",\"holder\":\"A. Person\",\"unique\":false}\n"
+    "  {\"number\":\"DIGITS\",\"expiration_date\":\"12/30\",\"holder\":\"A. Person\",\"unique\":false}\n"
     "holder and unique may be left out. The same number of the same merchant gives the same token; with --unique, or\n"
     "\"unique\":true in the line, always a new one.\n\n"
     "A bad line is reported on stderr as 'stdin:LINE: what is wrong', gives an empty line on stdout (so line N of the output\n"
