@@ -113,10 +113,11 @@ class Cardveil:
     # --- serve ---
 
     def start(self):
+        start = self.mark()
         self.process = subprocess.Popen([binary(), "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, env=self.environment, cwd=self.folder, start_new_session=True)
         threading.Thread(target=self._collect, args=(self.process,), daemon=True).start()
-        self.wait_event("serving")
+        self.wait_event("serving", start=start)
         return self
 
     def _collect(self, process):
@@ -138,7 +139,7 @@ class Cardveil:
         def find():
             return next((line for line in self.lines[start:] if wanted(line)), None)
         with self.changed:
-            self.changed.wait_for(lambda: find() is not None or self.lines[-1:] == [{"event": "output ended"}], seconds)
+            self.changed.wait_for(lambda: find() is not None or self.lines[start:][-1:] == [{"event": "output ended"}], seconds)
             found = find()
         assert found is not None, "no such log line in:\n" + "\n".join(map(str, self.lines[-60:]))
         return found

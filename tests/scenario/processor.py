@@ -230,7 +230,9 @@ class Processor:
 
     def only(self):
         """The one request it got, complete."""
-        got = self.wait_for(1)
+        with self.changed:
+            self.changed.wait_for(lambda: self.requests and self.requests[0].complete, PATIENCE)
+            got = list(self.requests)
         assert len(got) == 1, got
         assert got[0].complete, got
         return got[0]
@@ -291,6 +293,7 @@ class Processor:
             raise Broken("not one Host")
         with self.changed:
             self.requests.append(request)
+            self.changed.notify_all()
         behave = self.scripts.get(request.path, self.default)
         try:
             return behave(Conversation(self, wire, request))

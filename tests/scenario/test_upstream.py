@@ -237,7 +237,7 @@ def test_slow_reader(world, processor):
 
 def test_reader_that_stops_reading(make_cardveil, processor):
     """The whole-answer deadline ends it; the relay keeps serving others, and the drain does not wait for it."""
-    veil = make_cardveil(more={"deadlines": {"whole": "2s"}, "drain": "20s"})
+    veil = make_cardveil(more={"deadlines": {"first_byte": "1s", "whole": "2s"}, "drain": "20s"})
     processor.script("/x", answers.reply(body=b"[" + b"1," * (8 << 20) + b"1]"))
     with veil.client() as client:
         client.send(b"GET /any/x HTTP/1.1\r\nHost: a\r\n\r\n")
