@@ -372,6 +372,15 @@ static result check_trailing(struct json_walker *j)
     return OK;
 }
 
+/* Where yajl gave up: after the last token, white space and one separator. A guess that is the same for every split. */
+static uint64_t syntax_error_at(const struct json_walker *j)
+{
+    uint64_t at = j->last_end > j->walk->base ? j->last_end : j->walk->base;
+    while (at < j->fed && is_space(*walk_at(j->walk, at))) at++;
+    if (at < j->fed && (*walk_at(j->walk, at) == ',' || *walk_at(j->walk, at) == ':')) at++;
+    return at;
+}
+
 static result parse_up_to(struct json_walker *j, uint64_t end)
 {
     slice bytes = walk_raw(j->walk, j->fed, end);
@@ -380,8 +389,7 @@ static result parse_up_to(struct json_walker *j, uint64_t end)
         if (j->stopped) return json_fault(j, j->stopped, j->stopped_at);
         if (status != yajl_status_ok && !j->is_done) {
             j->fed = end;
-            skip_gap(j);
-            return json_fault(j, ERR_JSON_SYNTAX, j->gap_end);
+            return json_fault(j, ERR_JSON_SYNTAX, syntax_error_at(j));
         }
     }
     j->fed = end;

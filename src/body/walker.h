@@ -32,7 +32,7 @@ static inline const char *walk_at(const struct walk *w, uint64_t offset)
 
 static inline slice walk_raw(const struct walk *w, uint64_t from, uint64_t to)
 {
-    return (slice){walk_at(w, from), (size_t)(to - from)};
+    return from == to ? SLICE_NONE : (slice){walk_at(w, from), (size_t)(to - from)};
 }
 
 /* A slot for what the scanner found; <grow> bytes (quotes) on both sides go too when it becomes a bare number. */
