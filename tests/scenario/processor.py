@@ -195,7 +195,7 @@ class Processor:
     def __init__(self, certs=None, client_ca=None, host="127.0.0.1"):
         self.tls = certs is not None
         self.requests, self.faults, self.scripts = [], [], {}
-        self.connections = 0
+        self.connections, self.serial = 0, 0
         self.default = reply()
         self.changed = threading.Condition()
         self.stopping = threading.Event()
@@ -268,7 +268,8 @@ class Processor:
         wire = Wire(sock)
         with self.changed:
             self.connections += 1
-            number = self.connections
+            self.serial += 1
+            number = self.serial
             self.open.add(wire)
         try:
             while self._one(wire, number):
