@@ -146,7 +146,6 @@ events {{ worker_connections {connections}; }}
 http {{
     client_body_temp_path temp/body; proxy_temp_path temp/proxy; fastcgi_temp_path temp/fastcgi; uwsgi_temp_path temp/uwsgi;
     scgi_temp_path temp/scgi;
-    access_log off;
     keepalive_timeout 300s;
     keepalive_requests 1000000000;
     client_max_body_size 0;
@@ -155,9 +154,10 @@ http {{
 }}
 """
 
-# As many members as Cardveil's line for an exchange has, and about as long.
+# As many members as Cardveil's line for an exchange has, about as long, and collected as Cardveil collects them (net/loop.c).
+LOG_BUFFER = " buffer=16k flush=20ms"
 LOG_FORMAT = """    log_format exchange escape=json '{"time":"$time_iso8601","level":"info","process":"worker","n":0,"event":"exchange",'
-        '"request":"$request_id","status":$status,"route":"rede","merchant":"shop","uri":"$uri","connection":$connection,'
+        '"request":"$connection-$connection_requests","status":$status,"route":"rede","merchant":"shop","uri":"$uri",'
         '"upstream":"$upstream_addr","upstream_status":"$upstream_status","bytes_in":$request_length,"bytes_out":$bytes_sent,'
         '"s":$request_time,"upstream_s":"$upstream_response_time","peer":"$remote_addr"}';
     access_log access.log exchange%s;
@@ -195,6 +195,7 @@ class Processor(Nginx):
         servers = "".join(self._server(name) for name in self.ports)
         listed = ", ".join(f'"{name}"' for name in names)
         return super().start(f"""
+    access_log off;
     client_body_buffer_size 2m;
     lua_package_path "{HERE}/lua/?.lua;;";
     init_by_lua_block {{ require("processor").load("{batches}", {{{listed}}}) }}
@@ -215,7 +216,7 @@ class Processor(Nginx):
 class NginxProxy(Nginx):
     """nginx with one worker in front of the processor; with Lua if it is given the cards."""
 
-    def __init__(self, folder, certs, name, processor, sink=None, cards=None, log_buffer=""):
+    def __init__(self, folder, certs, name, processor, sink=None, cards=None, log_buffer=LOG_BUFFER):
         super().__init__(folder, certs)
         self.name, self.processor, self.sink, self.cards, self.log_buffer = name, processor, sink, cards, log_buffer
 
