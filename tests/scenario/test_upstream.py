@@ -43,7 +43,7 @@ def test_name_that_does_not_resolve(make_cardveil):
 
 
 def test_processor_with_an_unknown_certificate(make_cardveil, tls_processor):
-    veil = make_cardveil([{"name": "tls", "rules": "passthrough", "prefix": "/any", "upstream": tls_processor.url}])
+    veil = make_cardveil([{"name": "tls", "rules": "passthrough", "prefix": "/any", "upstream": f"https://127.0.0.1:{tls_processor.port}"}])
     failure(pay(veil), 502, "UPSTREAM_TLS")
     assert not tls_processor.requests
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults that were found by attacking the running program, one test each, so that they stay away."""
+
+import gzip
+import os
+import socket
+import time
+
+import pytest
+
+from client import request
+from payments import JSON, TEXT
+
+
+def slot(token):
+    return f"{{{{ {token} : detokenize }}}}"
+
+
+def trickle(client, count, pause):
+    """Reads so slowly at first that the proxy must wait for us."""
+    for _ in range(count):
+        client.buffer += client.sock.recv(4096)
+        time.sleep(pause)
+
+
+LARGE = os.urandom(300_000).hex().encode() * 8
+
+
+@pytest.mark.parametrize("body, coding, token", [
+    (LARGE + b"A" * 3_000_000, "gzip", True), (LARGE, None, True), (LARGE, None, False)], ids=["gzip", "guarded", "as it is"])
+@pytest.mark.parametrize("pause", [0, 0.01])
+def test_large_answer_is_never_left_half_way(world, processor, body, coding, token, pause):
+    """Back-pressure from the client: the processor must be read again whenever the client has taken what was there, also if
+    only the answer's end is left to tell."""
+    sent = gzip.compress(body, 1) if coding else body
+    fields = b"Content-Encoding: gzip\r\n" if coding else b""
+
+    def behave(talk):
+        talk.read_body()
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n%sContent-Length: %d\r\n\r\n" % (fields, len(sent)) + sent)
+        return True
+    processor.script("/large", behave)
+    for _ in range(3):
+        with world.client() as client:
+            client.send(request("POST", "/any/large", [TEXT], slot(world.visa).encode() if token else b"plain"))
+            if pause:
+                trickle(client, 20, pause)
+            answer = client.read_answer()
+        assert answer.status == 200
+        assert answer.body == body
+
+
+def test_compressed_answer_grows_only_as_it_is_read(world, processor):
+    """300 KB that unpack to 300 MB: they go on as the client reads, they do not pile up."""
+    body = gzip.compress(b"A" * (300 << 20), 1)
+
+    def behave(talk):
+        talk.read_body()
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return True
+    processor.script("/bomb", behave)
+    start = world.mark()
+    client = world.client()
+    client.send(request("POST", "/any/bomb", [TEXT], slot(world.visa).encode()))
+    client.until(b"\r\n\r\n")
+    client.reset()
+    line = world.wait_line(lambda line: line.get("event") == "exchange", start)
+    assert line["bytes_out"] < 64 << 20
+    assert line.get("reason") != "TOO_LARGE"
+
+
+def test_client_that_takes_no_answers_gets_no_more_of_them(world):
+    """Pipelined requests of a client that does not read: the proxy stops taking them, and goes on when it reads."""
+    one = request("GET", "/v1/tokens/absent-token", [("X-Padding", "x" * 4000)])
+    client = world.client()
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.sock.setblocking(False)
+    sent, looked = 0, -1.0
+    while sent < 150_000_000:
+        try:
+            sent += client.sock.send((one * 20)[sent % len(one):])
+        except BlockingIOError:
+            served = world.metric("cardveil_requests_total")
+            if served == looked:
+                break
+            looked = served
+            time.sleep(0.3)
+    assert sent < 150_000_000, "it took them all"
+    client.sock.settimeout(30)
+    for _ in range(sent // len(one)):
+        assert client.read_answer().status == 404
+    client.close()
+
+
+def test_streamed_body_to_a_processor_that_reads_slowly(world, processor):
+    """Back-pressure from the processor, up to the end of the body: the client is read again, also if only the end is left."""
+    def behave(talk):
+        for _ in range(30):
+            talk.wire.buffer += talk.wire.sock.recv(16384)
+            time.sleep(0.02)
+        talk.read_body()
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        return True
+    processor.script("/slow", behave)
+    for size in (3_000_000, 5_000_000):
+        body = b'{"card":"%s","filler":"%s"}' % (slot(world.visa).encode(), b"x" * size)
+        answer = world.ask("POST", "/stream/slow", [JSON], [body[i:i + 60_000] for i in range(0, len(body), 60_000)], chunked=True)
+        assert answer.status == 200, answer
+    assert [len(seen.body) > 3_000_000 for seen in processor.requests] == [True, True]
