@@ -23,6 +23,7 @@ struct vault_options {
     slice key;             /* "file:PATH" or "env:NAME": the key-encryption key, 32 bytes as 64 hex digits or base64 */
     uint64_t size_bytes;   /* largest store; sparse */
     bool read_only;
+    bool serves;           /* the keeper: vault_tick is called every second, so locks may be kept between flushes */
 };
 MUST_USE result vault_init(const struct vault_options *o, bool *key_made); /* makes folder, key ring, and the key file (0600) if missing; ERR_VAULT_EXISTS */
 MUST_USE result vault_open(const struct vault_options *o, struct vault **out); /* ERR_VAULT_MISSING, ERR_VAULT_KEY, ERR_VAULT_FORMAT, ERR_IO */

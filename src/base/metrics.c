@@ -69,6 +69,9 @@ result metrics_attach(int fd, unsigned slot)
     slots = at;
     slot_count = (unsigned)(size / sizeof(struct slot));
     mine = &slots[slot];
+    /* The counters of a process that died go on; what it had open is not open any more. */
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        if (described[i].is_gauge) atomic_store_explicit(&mine->value[i], 0, memory_order_relaxed);
     return OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server_priv.h"
 
+#include "base/metrics.h"
 #include "base/secret.h"
 
 #include <stdlib.h>
@@ -94,13 +95,19 @@ static result judge_reveal(const struct question *q, result r, const struct card
     return OK;
 }
 
-static void refuse_reveal(struct question *q, result r)
+static void count_reveal(const struct question *q, result r)
 {
     struct keeper_server *server = q->relay->server;
     const struct config *c = q->standing.version->config;
-    put_error(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, r.err);
+    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
     if (r.err == ERR_TOKEN_UNKNOWN)
         bad_tokens_count(server->bad, &q->standing.caller, loop_now_ms(server->loop), c->bad_tokens_window_ms);
+}
+
+static void refuse_reveal(struct question *q, result r)
+{
+    put_error(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, r.err);
+    count_reveal(q, r);
 }
 
 static void on_card(void *owner, result found, const struct card *card, const struct card_info *info)
@@ -112,10 +119,12 @@ static void on_card(void *owner, result found, const struct card *card, const st
     if (is_wanted) {
         result written = audit(q, token_id_slice(&q->token), r);
         if (!failed(r)) r = written;
-        if (failed(r))
+        if (failed(r)) {
             refuse_reveal(q, r);
-        else
+        } else {
             put_card(q, card);
+            count_reveal(q, r);
+        }
     }
     finish(q);
 }
@@ -267,6 +276,7 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     struct question *q = e ? NULL : question_new(d, f);
     if (!e && !q) e = ERR_MEMORY;
     if (e) {
+        if (f->type == WIRE_REVEAL) metrics_add(METRIC_REVEALS_REFUSED, 1);
         put_error(r, questions[f->type].answer, f->dialogue, f->sequence, e);
         return;
     }

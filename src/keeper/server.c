@@ -328,7 +328,7 @@ void keeper_server_free(struct keeper_server *s)
     struct relay *r;
     struct version *v;
     if (!s) return;
-    vault_flush(s->vault); /* answers the open questions; their relays are still there */
+    vault_settle(s->vault); /* answers the open questions; their relays are still there */
     while ((r = LIST_FIRST(&s->relays)) != NULL) {
         disconnect(r);
         assert(r->questions == 0);

@@ -55,7 +55,7 @@ static void explain_failure(slice path)
 
 static result open_vault(const struct config *config, struct vault **out)
 {
-    const struct vault_options options = {.path = config->vault_path, .key = config->vault_key,
+    const struct vault_options options = {.path = config->vault_path, .serves = true, .key = config->vault_key,
                                           .size_bytes = config->vault_size_bytes};
     errno = 0;
     result r = vault_open(&options, out);

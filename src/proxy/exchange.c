@@ -270,7 +270,6 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
 {
     struct exchange *x = exchange_from(owner);
     assert(x->waiting > 0 && index < x->credential_room);
-    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
     if (!failed(r)) r = keep_credential(x, index, credential);
     if (failed(r)) {
         x->bad_token = index + 1;
@@ -281,7 +280,10 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
         slice forced = x->head ? http_head_get(x->head, "x-cardveil-card-token-type") : SLICE_NONE;
         x->choice = choice_make(x->route->config, token_table_id(x->tokens, 0), forced, credential);
     }
-    if (--x->waiting == 0) x->resolved_us = loop_now_us(x->proxy->loop);
+    if (--x->waiting == 0) {
+        x->resolved_us = loop_now_us(x->proxy->loop);
+        metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);
+    }
     exchange_step(x);
 }
 
@@ -522,8 +524,9 @@ bool exchange_takes_body(const struct exchange *x)
     size_t unsent = x->upstream ? link_unsent(upstream_link(x->upstream)) : 0;
     if (unsent > FLOW_HIGH_BYTES) return false;
     /* What is held waits for the keeper or the processor. If neither owes anything, only more of the body can free it (one
-     * long string, say), up to the route's buffer. */
-    bool owed = x->waiting || unsent || !x->upstream;
+     * long string, say), up to the route's buffer. Less unsent than the low-water mark is no debt: no LINK_WRITABLE would
+     * tell that it is paid. */
+    bool owed = x->waiting || unsent >= LINK_LOW_WATER_BYTES || !x->upstream;
     return body_held_bytes(x->body) <= FLOW_HIGH_BYTES || !owed;
 }
 

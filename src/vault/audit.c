@@ -16,6 +16,7 @@
 
 static const char file_name[] = "audit.log";
 enum {
+    LOCK_KEPT_MS = 20,
     PENDING_MAX_BYTES = 4 << 20,
     WORD_MAX_BYTES = 128,
     BODY_MAX_BYTES = 1536,
@@ -32,6 +33,8 @@ struct audit {
     struct buf pending;  /* bodies that wait for the flush: length 2, text */
     struct buf out;
     bool read_only, failing, unsynced;
+    bool keeps_lock, locked; /* audit_keep_lock; the file is ours and its end is where we left it */
+    uint64_t locked_ms;
     int64_t second;      /* whose text stands in time_text */
     char time_text[CLOCK_RFC3339_BYTES];
 };
@@ -323,14 +326,35 @@ static result format_pending(struct audit *a, struct audit_head *head)
     return OK;
 }
 
+/* Asking for the lock and looking at the file's end cost more than a line does: a process that writes all the time keeps the
+ * lock for some milliseconds. */
+static result take_lock(struct audit *a)
+{
+    if (a->locked) return OK;
+    TRY(lock_file(a->fd, LOCK_EX));
+    a->locked = true;
+    a->locked_ms = clock_now_ms();
+    return take_up_tail(a);
+}
+
+static void release_lock(struct audit *a)
+{
+    if (a->locked) (void)flock(a->fd, LOCK_UN);
+    a->locked = false;
+}
+
+void audit_keep_lock(struct audit *a)
+{
+    a->keeps_lock = true;
+}
+
 static result write_lines(struct audit *a)
 {
-    TRY(take_up_tail(a));
     struct audit_head head = a->head;
     TRY(format_pending(a, &head));
     result r = file_write_all(a->fd, buf_slice(&a->out));
     if (failed(r)) {
-        (void)ftruncate(a->fd, (off_t)a->size); /* no half line */
+        if (ftruncate(a->fd, (off_t)a->size) == -1) log_plain(LOG_LEVEL_WARN, "audit_write", "a half line stays until the next write");
         a->size = UINT64_MAX;                   /* looked at again before the next try */
         return r;
     }
@@ -343,11 +367,9 @@ static result write_lines(struct audit *a)
 void audit_flush(struct audit *a)
 {
     if (a->pending.len == 0) return;
-    result r = lock_file(a->fd, LOCK_EX);
-    if (!failed(r)) {
-        r = write_lines(a);
-        (void)flock(a->fd, LOCK_UN);
-    }
+    result r = take_lock(a);
+    if (!failed(r)) r = write_lines(a);
+    if (failed(r) || !a->keeps_lock || clock_now_ms() - a->locked_ms >= LOCK_KEPT_MS) release_lock(a);
     if (failed(r)) {
         if (!a->failing) log_failure("audit_write", r);
         a->failing = true; /* the lines stay and are tried again; nothing new is taken meanwhile */
@@ -366,6 +388,7 @@ bool audit_is_failing(const struct audit *a)
 
 result audit_sync(struct audit *a)
 {
+    release_lock(a);
     if (!a->unsynced) return OK;
     if (fdatasync(a->fd) == -1) {
         a->failing = true;

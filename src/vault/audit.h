@@ -25,6 +25,9 @@ MUST_USE result audit_open(int folder, bool read_only, struct audit **out);
 void audit_close(struct audit *a);
 MUST_USE result audit_add(struct audit *a, const struct audit_entry *e); /* ERR_VAULT_AUDIT while writing fails; ERR_MEMORY */
 void audit_flush(struct audit *a);
+/* For a process that serves: the lock is kept from flush to flush for up to 20 ms, and given back by audit_sync, which that
+ * process calls every second; others wait that long at most. */
+void audit_keep_lock(struct audit *a);
 bool audit_is_failing(const struct audit *a);
 MUST_USE result audit_sync(struct audit *a); /* fdatasync of what was written since the last */
 /* Head after what this process wrote or took up last. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files.h"
 
+#include "base/log.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -54,7 +56,8 @@ void file_give_to_owner(int folder, const char *name)
 {
     struct stat st;
     if (geteuid() != 0 || fstat(folder, &st) == -1 || st.st_uid == 0) return;
-    (void)fchownat(folder, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+    if (fchownat(folder, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) == -1)
+        log_plain(LOG_LEVEL_WARN, "vault_owner", "a file of the vault could not be given to the folder's owner; the keeper may not open it");
 }
 
 static result write_new(int folder, const char *name, slice content)

@@ -271,6 +271,7 @@ static result open_parts(struct vault *v, const struct vault_options *o)
     TRY(store_lmdb_open(v->folder, v->path, o->size_bytes, o->read_only, &v->store));
     TRY(vault_refresh_ring(v));
     TRY(audit_open(v->folder, o->read_only, &v->audit));
+    if (o->serves) audit_keep_lock(v->audit);
     return card_ops_start(v);
 }
 
