@@ -53,6 +53,8 @@ const struct http_head *http_reader_head(const struct http_reader *r); /* valid 
 slice http_reader_body(const struct http_reader *r);                   /* valid until the next feed; points into <bytes> */
 enum http_refusal http_reader_refusal(const struct http_reader *r);
 bool http_reader_is_idle(const struct http_reader *r); /* no byte of a message seen; empty lines before one do not count */
+/* A step waits that needs no further bytes (the end that came together with the last data): back-pressure must not hold it. */
+bool http_reader_owes_step(const struct http_reader *r);
 /* 1xx answers are given as HEAD then END like any other; the caller decides. Bytes after the END of a final answer are the
  * caller's to judge (REFUSAL_ANSWER_SURPLUS): the reader does not know whether another request was sent. */
 

@@ -48,6 +48,11 @@ bool http_reader_is_idle(const struct http_reader *r)
     return r->pending == HTTP_MORE && (r->phase == PHASE_IDLE || r->phase == PHASE_DONE);
 }
 
+bool http_reader_owes_step(const struct http_reader *r)
+{
+    return r->pending != HTTP_MORE;
+}
+
 static enum http_step refuse(struct http_reader *r, enum http_refusal why)
 {
     r->refusal = why;

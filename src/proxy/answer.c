@@ -6,6 +6,8 @@
 
 #include <assert.h>
 
+enum { INFLATED_AT_ONCE_BYTES = 512 };
+
 /* --- where it goes --- */
 
 /* The client's output, or nowhere once the client is gone. */
@@ -325,6 +327,23 @@ static void on_step(struct exchange *x, enum http_step step, struct http_reader 
     }
 }
 
+/* What the reader gets at once. A compressed answer may grow a thousandfold: small pieces, so that the client's side is looked
+ * at in between. */
+static slice next_piece(const struct exchange *x, const struct link *l)
+{
+    slice in = link_input(l);
+    return x->inflater ? slice_range(in, 0, in.len < INFLATED_AT_ONCE_BYTES ? in.len : INFLATED_AT_ONCE_BYTES) : in;
+}
+
+/* False: the client has not taken what there is. It is asked after the flush: only what stays unsent makes the link tell
+ * LINK_WRITABLE, and so the processor be read again. */
+static bool client_has_room(struct exchange *x)
+{
+    if (!client_is_full(x)) return true;
+    flush_client(x);
+    return !client_is_full(x);
+}
+
 /* Asks the reader until it says MORE: an answer's end needs no further bytes. */
 static void pump(struct exchange *x, struct link *l)
 {
@@ -332,16 +351,16 @@ static void pump(struct exchange *x, struct link *l)
     enum http_step step;
     do {
         size_t used = 0;
-        if (client_is_full(x)) {
+        if (!http_reader_owes_step(reader) && !client_has_room(x)) {
             link_pause(l);
-            break;
+            return;
         }
-        step = http_reader_feed(reader, link_input(l), &used);
+        step = http_reader_feed(reader, next_piece(x, l), &used);
         if (step != HTTP_BODY) link_consume(l, used);
         on_step(x, step, reader);
         if (exchange_is_over(x)) return;
         if (step == HTTP_BODY) link_consume(l, used); /* the data pointed into the input */
-    } while (step != HTTP_MORE);
+    } while (step != HTTP_MORE || link_input(l).len);
     flush_client(x);
 }
 

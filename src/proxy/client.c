@@ -211,6 +211,19 @@ static void on_step(struct client *c, enum http_step step)
     }
 }
 
+/* A client that sends requests and takes no answers: no further one is begun until it has read. Without this, unsent answers
+ * would pile up for each connection. */
+static bool owes_reading(const struct client *c)
+{
+    return c->phase == PHASE_IDLE && link_unsent(c->link) > FLOW_HIGH_BYTES;
+}
+
+static bool must_wait(const struct client *c)
+{
+    if (http_reader_owes_step(c->reader)) return false;
+    return owes_reading(c) || (c->exchange && !exchange_takes_body(c->exchange));
+}
+
 /* The exchange may end, and the client with it, in every call below. The reader is asked until it says MORE: a message's end
  * needs no further bytes. */
 static void client_pump(struct client *c)
@@ -219,7 +232,7 @@ static void client_pump(struct client *c)
     do {
         slice in = link_input(c->link);
         size_t used = 0;
-        if (c->exchange && !exchange_takes_body(c->exchange)) {
+        if (must_wait(c)) {
             link_pause(c->link);
             return;
         }
@@ -283,6 +296,14 @@ static void on_timeout(struct client *c)
     }
 }
 
+static void on_writable(struct client *c)
+{
+    if (c->exchange)
+        exchange_client_writable(c->exchange);
+    else
+        link_resume(c->link); /* it has read what it was owed */
+}
+
 static void on_closed(struct client *c)
 {
     c->peer_done = true;
@@ -299,7 +320,7 @@ static void on_link(void *owner, struct link *l, enum link_event event)
     switch (event) {
     case LINK_CONNECTED: enter_phase(c, PHASE_IDLE); return;
     case LINK_READABLE: on_readable(c); return;
-    case LINK_WRITABLE: if (c->exchange) exchange_client_writable(c->exchange); return;
+    case LINK_WRITABLE: on_writable(c); return;
     case LINK_CLOSED: on_closed(c); return;
     case LINK_CUT_OFF:
     case LINK_FAILED: client_end(c, LINK_END_ABORT); return;

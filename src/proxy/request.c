@@ -250,8 +250,9 @@ result request_write_whole(struct exchange *x, struct buf *out)
 static void note_progress(struct exchange *x)
 {
     struct link *l = upstream_link(x->upstream);
-    bool all = link_unsent(l) == 0 && (!x->streamed || x->stream_ended);
-    if (link_sent_total(l) > x->sent_before && x->request == REQUEST_UNSENT) x->request = REQUEST_PARTLY_SENT;
+    bool some = link_sent_total(l) > x->sent_before; /* a dead link drops its output: nothing unsent, nothing sent */
+    bool all = some && link_unsent(l) == 0 && (!x->streamed || x->stream_ended);
+    if (some && x->request == REQUEST_UNSENT) x->request = REQUEST_PARTLY_SENT;
     if (all) x->request = REQUEST_SENT;
     /* Before the first byte is out nothing may be forgotten: the attempt can be made again on another connection. */
     if (x->request != REQUEST_UNSENT && !x->streamed) exchange_forget_credentials(x);
