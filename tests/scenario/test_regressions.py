@@ -23,11 +23,11 @@ def trickle(client, count, pause):
         time.sleep(pause)
 
 
-LARGE = os.urandom(300_000).hex().encode() * 8
+LARGE = os.urandom(150_000).hex().encode() * 4
 
 
 @pytest.mark.parametrize("body, coding, token", [
-    (LARGE + b"A" * 3_000_000, "gzip", True), (LARGE, None, True), (LARGE, None, False)], ids=["gzip", "guarded", "as it is"])
+    (LARGE + b"A" * 1_000_000, "gzip", True), (LARGE, None, True), (LARGE, None, False)], ids=["gzip", "guarded", "as it is"])
 @pytest.mark.parametrize("pause", [0, 0.01])
 def test_large_answer_is_never_left_half_way(world, processor, body, coding, token, pause):
     """Back-pressure from the client: the processor must be read again whenever the client has taken what was there, also if
@@ -65,8 +65,7 @@ def test_compressed_answer_grows_only_as_it_is_read(world, processor):
     client.until(b"\r\n\r\n")
     client.reset()
     line = world.wait_line(lambda line: line.get("event") == "exchange", start)
-    assert line["bytes_out"] < 64 << 20
-    assert line.get("reason") != "TOO_LARGE"
+    assert line["reason"] == "CLIENT_GONE"
 
 
 def test_client_that_takes_no_answers_gets_no_more_of_them(world):
@@ -103,7 +102,7 @@ def test_streamed_body_to_a_processor_that_reads_slowly(world, processor):
         return True
     processor.script("/slow", behave)
     for size in (3_000_000, 5_000_000):
-        body = b'{"card":"%s","filler":"%s"}' % (slot(world.visa).encode(), b"x" * size)
+        body = b'{"card":"%s","filler":[%s0]}' % (slot(world.visa).encode(), b'"0123456789",' * (size // 13))
         answer = world.ask("POST", "/stream/slow", [JSON], [body[i:i + 60_000] for i in range(0, len(body), 60_000)], chunked=True)
         assert answer.status == 200, answer
-    assert [len(seen.body) > 3_000_000 for seen in processor.requests] == [True, True]
+    assert [len(seen.body) > 2_900_000 for seen in processor.requests] == [True, True]
