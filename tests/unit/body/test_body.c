@@ -203,6 +203,13 @@ START_TEST(held_limit)
         ck_assert_int_eq(o.err, ERR_JSON_SYNTAX);
         outcome_done(&o);
     }
+    /* Also when it stands in a token of which the walker was waiting for more. */
+    const struct body_options small = {.plan = plan, .max_held_bytes = 11};
+    for (long split = -3; split <= 14; split++) {
+        struct outcome o = run_body_with(&small, SLICE("\"aaaaaaaa\\qaaaaaa\""), split, card_pan());
+        ck_assert_int_eq(o.err, ERR_JSON_SYNTAX);
+        outcome_done(&o);
+    }
     plan_drop(plan);
 }
 END_TEST
@@ -276,6 +283,21 @@ START_TEST(a_fault_stays)
     ck_assert_str_eq(body_fault(b)->path, "$.a");
     body_free(b);
     body_free(NULL);
+    token_table_free(tokens);
+    plan_drop(plan);
+}
+END_TEST
+
+START_TEST(a_fault_stays_in_text)
+{
+    struct plan *plan = plan_of(BODY_TEXT, "");
+    struct token_table *tokens = token_table_new(1, NULL, NULL);
+    const struct body_options options = {.plan = plan, .max_held_bytes = 1000};
+    struct body *b = body_new(&options, tokens);
+    ck_assert_int_eq(body_feed(b, SLICE("a{{TOKEN1:wrong}}")).err, ERR_PLACEHOLDER_KIND);
+    ck_assert_int_eq(body_feed(b, SLICE("b")).err, ERR_PLACEHOLDER_KIND);
+    ck_assert_int_eq(body_end(b).err, ERR_PLACEHOLDER_KIND);
+    body_free(b);
     token_table_free(tokens);
     plan_drop(plan);
 }
@@ -406,4 +428,4 @@ START_TEST(memory_runs_out_for_paths_and_snippets)
 END_TEST
 
 RUN_TESTS("body", streaming_is_flat, streaming_in_every_piece, streaming_limits, held_limit, compressed, a_fault_stays,
-          a_long_string_in_tiny_pieces, memory_runs_out, memory_runs_out_for_paths_and_snippets)
+          a_fault_stays_in_text, a_long_string_in_tiny_pieces, memory_runs_out, memory_runs_out_for_paths_and_snippets)

@@ -117,6 +117,13 @@ START_TEST(overlapping)
     check_guard(g, "4000000000000002", P, 1);
     check_guard(g, "4000000000000003", "{{TOKEN3:detokenize}}0003", 1);
     echo_guard_free(g);
+    /* One inside another: it is hidden with it. */
+    g = echo_guard_new();
+    memcpy(b.number, "000000000000", 12);
+    ck_assert(!failed(echo_guard_add(g, &b, SLICE("TOKEN3"), TOKEN_PERMANENT)));
+    ck_assert(!failed(echo_guard_add(g, &a, SLICE("TOKEN1"), TOKEN_PERMANENT)));
+    check_guard(g, "<4000000000000002>", "<" P ">", 1);
+    echo_guard_free(g);
 }
 END_TEST
 

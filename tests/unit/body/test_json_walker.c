@@ -116,6 +116,7 @@ START_TEST(refusals)
         {"[{\"b\":{\"x\":1,\"y\":2,\"x\":3}}]", NULL, ERR_JSON_DUPLICATE_KEY},
         {"{\"x\":\"\\ud800\"}", NULL, ERR_JSON_SURROGATE},
         {"{\"x\":\"\\udc00\\ud800\"}", NULL, ERR_JSON_SURROGATE},
+        {"{\"x\":\"\\udc00\\udc00\"}", NULL, ERR_JSON_SURROGATE},
         {"{\"x\":\"\\ud800\\u0041\"}", NULL, ERR_JSON_SURROGATE},
         {"{\"x\":\"\\ud800a\"}", NULL, ERR_JSON_SURROGATE},
         {"{\"\\udbff\":1}", NULL, ERR_JSON_SURROGATE},

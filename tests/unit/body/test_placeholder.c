@@ -147,6 +147,8 @@ static const struct {
     {"{{ " T " }", "", ERR_NONE},
     {"{{ " T " | extract", "", ERR_NONE},
     {"{{ 12 : 30", "", ERR_NONE},
+    {"{{ " T " }a} >a>", "", ERR_NONE}, /* two closing braces, but apart */
+    {"{{ " T " <a< {b{", "", ERR_NONE},
     {"{ {" T "}}", "", ERR_NONE},
     {"<a <b>> </a>", "", ERR_NONE},
     {"{{12:30}}", "", ERR_PLACEHOLDER_TOKEN},
