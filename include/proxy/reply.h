@@ -8,7 +8,8 @@
 #include "body/body.h"
 #include "http/refusal.h"
 
-enum { REQUEST_ID_BYTES = 16 }; /* lower-case hex digits */
+/* Eight hex digits, '-', eight more: never a run of digits that could be taken for a card number (the log masks those). */
+enum { REQUEST_ID_BYTES = 17 };
 void request_id_text(uint64_t id, char out[REQUEST_ID_BYTES]);
 
 struct reply {

@@ -160,7 +160,9 @@ static char *put_request(char *at, uint64_t request)
     uint8_t bytes[REQUEST_DIGITS / 2];
     if (request == 0) return at;
     for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(request >> (56 - 8 * i));
-    return put_hex(at, bytes, sizeof bytes);
+    at = put_hex(at, bytes, sizeof bytes / 2);
+    *at++ = '-';
+    return put_hex(at, bytes + sizeof bytes / 2, sizeof bytes / 2);
 }
 
 /* Everything between the number and the chain. */

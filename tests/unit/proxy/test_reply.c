@@ -31,7 +31,7 @@ START_TEST(test_every_error_has_an_answer)
     ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
     ck_assert(has(error_name(e)));
     ck_assert(has("x-cardveil-source: proxy\r\n"));
-    ck_assert(has("x-cardveil-request-id: 0000000000000001\r\n"));
+    ck_assert(has("x-cardveil-request-id: 00000000-00000001\r\n"));
     ck_assert(has("{\"status\":\"fail\""));
 }
 END_TEST
@@ -83,6 +83,16 @@ START_TEST(test_place_is_told_and_escaped)
 }
 END_TEST
 
+START_TEST(test_request_ids_are_never_like_card_numbers)
+{
+    char text[REQUEST_ID_BYTES];
+    request_id_text(0x4111111111111111, text);
+    ck_assert(slice_eq((slice){text, sizeof text}, SLICE("41111111-11111111")));
+    request_id_text(0xfedcba9876543210, text);
+    ck_assert(slice_eq((slice){text, sizeof text}, SLICE("fedcba98-76543210")));
+}
+END_TEST
+
 START_TEST(test_head_answers_have_no_body)
 {
     struct reply r = reply_of_error(ERR_ROUTE_NONE);
@@ -101,6 +111,7 @@ int main(void)
     tcase_add_loop_test(t, test_statuses_bring_their_fields, 0, 4);
     tcase_add_test(t, test_unknown_outcome_is_told);
     tcase_add_test(t, test_place_is_told_and_escaped);
+    tcase_add_test(t, test_request_ids_are_never_like_card_numbers);
     tcase_add_test(t, test_head_answers_have_no_body);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

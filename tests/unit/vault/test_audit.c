@@ -57,7 +57,7 @@ START_TEST(a_line_says_what_happened)
     ck_assert_ptr_nonnull(strstr(trail, "{\"seq\":1,\"time\":\"2"));
     ck_assert_ptr_nonnull(strstr(trail, "Z\",\"action\":\"reveal\",\"merchant\":\"shop\",\"actor\":\"listener\","
                                         "\"token\":\"01234567-89ab-4cde-8f01-23456789abcd\",\"route\":\"rede\","
-                                        "\"request\":\"0000000000000abc\",\"outcome\":\"OK\",\"prev\":\""
+                                        "\"request\":\"00000000-00000abc\",\"outcome\":\"OK\",\"prev\":\""
                                         "0000000000000000000000000000000000000000000000000000000000000000\",\"hash\":\""));
     ck_assert(trail[len - 1] == '\n' && trail[len - 2] == '}');
 }
