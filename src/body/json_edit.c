@@ -64,12 +64,12 @@ void json_edit_value_done(struct json_walker *j)
     l->replace = l->drop = JSON_NO_ENTRY;
 }
 
-void json_edit_object(struct json_walker *j)
+void json_edit_container(struct json_walker *j)
 {
     memset(seen_of(j, j->depth), 0, j->words * sizeof(uint64_t));
 }
 
-bool json_edit_key(struct json_walker *j)
+bool json_edit_member(struct json_walker *j)
 {
     struct json_level *l = &j->levels[j->depth];
     if (l->has_leading_drop) j->walk->splice.entries[l->leading_drop].end = j->token_start;

@@ -59,6 +59,7 @@ static bool value_begin(struct json_walker *j, bool is_object)
         j->live = l->live && path_match_index(j->walk->plan->paths, state_of(j, j->depth), l->members,
                                               state_of(j, j->depth + 1));
         l->members++;
+        if (j->edits && !json_edit_member(j)) return false;
     }
     return !j->edits || !j->live || json_edit_value(j, is_object);
 }
@@ -262,7 +263,7 @@ static int on_key(void *context, const unsigned char *text, size_t len)
     if (!name_is_new(j, f)) return stop(j, ERR_JSON_DUPLICATE_KEY, j->token_start);
     if (!name_push(j, f)) return 0;
     j->live = l->live && path_match_name(j->walk->plan->paths, state_of(j, j->depth), name, f, state_of(j, j->depth + 1));
-    if (j->edits && !json_edit_key(j)) return 0;
+    if (j->edits && !json_edit_member(j)) return 0;
     token_done(j);
     return 1;
 }
@@ -276,7 +277,7 @@ static int container_begin(struct json_walker *j, bool is_map)
     j->depth++;
     *level_of(j) = (struct json_level){.is_map = is_map, .live = j->live, .first_name = j->name_count,
                                        .drop = JSON_NO_ENTRY, .replace = JSON_NO_ENTRY};
-    if (j->edits && is_map) json_edit_object(j);
+    if (j->edits) json_edit_container(j);
     token_done(j);
     return 1;
 }

@@ -24,7 +24,7 @@ struct json_level {
     uint64_t key_at, key_end; /* the current member's name, with its quotes */
     size_t first_name;        /* in names[]: this object's begin here */
     uint32_t members;         /* or elements, begun so far */
-    uint32_t kept;            /* members that no drop removes, so far */
+    uint32_t kept;            /* members or elements that no drop removes, so far */
     uint32_t drop, replace;   /* entries of the current member whose end is open */
     uint32_t leading_drop;    /* a drop with nothing kept before it, which takes the comma after it */
     bool is_map, live, has_leading_drop;
@@ -62,8 +62,8 @@ result json_fault(struct json_walker *j, enum error err, uint64_t offset); /* wi
 
 bool json_edit_value(struct json_walker *j, bool is_object); /* false: stopped */
 void json_edit_value_done(struct json_walker *j);
-bool json_edit_key(struct json_walker *j);
-void json_edit_object(struct json_walker *j);
+bool json_edit_member(struct json_walker *j); /* a member's name, or an array's element, begins */
+void json_edit_container(struct json_walker *j);
 bool json_edit_object_done(struct json_walker *j);
 
 #endif

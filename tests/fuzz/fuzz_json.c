@@ -8,7 +8,7 @@ static const struct fuzz_rule rules[] = {
     {"$[*].h", ELEMENT_HOLDER, false, false},   {"$..l", ELEMENT_LAST4, false, true},    {"$.a[1].c", ELEMENT_CVC, false, false},
     {"$.t", ELEMENT_CRYPTOGRAM, true, false},   {"$.s.e", ELEMENT_ECI, true, true},      {"$.s.f.g", ELEMENT_REQUESTOR, true, false},
     {"$.a[*].r", ELEMENT_ECI, true, false},     {"$.c", -1, false, false},               {"$.s.d", -1, false, false},
-    {"$..z", -1, false, false},
+    {"$..z", -1, false, false},                 {"$.a[0]", -1, false, false},            {"$.q[*]", -1, false, false},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -63,6 +63,21 @@ START_TEST(dropping)
 }
 END_TEST
 
+START_TEST(dropping_elements)
+{
+    static const struct edit_case cases[] = {
+        {"{" CARD ",\"l\":[1, 2 ,3]}", "{" SENT ",\"l\":[1 ,3]}"},
+        {"{" CARD ",\"l\":[ 1 , {\"a\":[]} ]}", "{" SENT ",\"l\":[ 1 ]}"},
+        {"{" CARD ",\"l\":[1]}", "{" SENT ",\"l\":[1]}"},
+        {"{" CARD ",\"f\":[ 1 , 2 , 3 ]}", "{" SENT ",\"f\":[ 2 , 3 ]}"},
+        {"{" CARD ",\"f\":[ [1] ]}", "{" SENT ",\"f\":[  ]}"},
+        {"{" CARD ",\"all\":[\"{{TOKEN1:detokenize|extract:name}}\",[],{\"a\":1}],\"x\":1}", "{" SENT ",\"all\":[],\"x\":1}"},
+        {"{" CARD ",\"all\":{\"a\":1, \"b\":[2]}}", "{" SENT ",\"all\":{}}"},
+    };
+    CHECK_EDITS("field $.number number\ndrop $.l[1]\ndrop $.f[0]\ndrop $.all[*]", cases);
+}
+END_TEST
+
 START_TEST(setting)
 {
     static const struct edit_case cases[] = {
@@ -197,4 +212,4 @@ START_TEST(two_tokens)
 }
 END_TEST
 
-RUN_TESTS("json_edit", dropping, setting, setting_and_dropping, deep_and_literal, other_paths, no_token, two_tokens)
+RUN_TESTS("json_edit", dropping, dropping_elements, setting, setting_and_dropping, deep_and_literal, other_paths, no_token, two_tokens)
