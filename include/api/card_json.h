@@ -7,7 +7,8 @@
  *     {"number":"4111111111111111","expiration_date":"12/2030","holder":"ANA SOUZA","unique":true}
  *     {"expiration_date":"01/31","holder":"ANA SOUZA","removePlain":true}                          (a change)
  *
- * Strict: one object (or one array of them), known members only, each once. The parser's memory is wiped when freed. */
+ * Strict: one object (or one array of them), known members only, each once. A number may also be a bare JSON number (its text is
+ * taken), a holder null. The parser's memory is wiped. */
 
 #include "vault/vault.h"
 

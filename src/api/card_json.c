@@ -2,51 +2,10 @@
 #include "api/card_json.h"
 
 #include "base/secret.h"
+#include "body/yajl_memory.h"
 
-#include <stdalign.h>
-#include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
-
-/* --- an allocator for yajl that wipes: its buffers hold card numbers --- */
-
-struct allocation {
-    size_t bytes;
-    alignas(max_align_t) char at[];
-};
-
-static struct allocation *allocation_of(void *at)
-{
-    return (struct allocation *)(void *)((char *)at - offsetof(struct allocation, at));
-}
-
-static void *wiping_malloc(void *context, size_t bytes)
-{
-    (void)context;
-    struct allocation *a = malloc(sizeof *a + bytes);
-    if (!a) return NULL;
-    a->bytes = bytes;
-    return a->at;
-}
-
-static void wiping_free(void *context, void *at)
-{
-    (void)context;
-    if (!at) return;
-    struct allocation *a = allocation_of(at);
-    secret_wipe(a->at, a->bytes);
-    free(a);
-}
-
-static void *wiping_realloc(void *context, void *at, size_t bytes)
-{
-    void *grown = wiping_malloc(context, bytes);
-    if (!grown || !at) return grown;
-    size_t had = allocation_of(at)->bytes;
-    memcpy(grown, at, had < bytes ? had : bytes);
-    wiping_free(context, at);
-    return grown;
-}
 
 /* --- the members --- */
 
@@ -147,14 +106,18 @@ static int on_boolean(void *context, int yes)
 
 static int on_null(void *context)
 {
-    return stop(context, FAIL(CARD_FIELD));
+    struct parse *p = context;
+    if (!p->in_card || p->member != MEMBER_HOLDER) return stop(p, FAIL(CARD_FIELD));
+    p->member = MEMBER_NONE;
+    return 1;
 }
 
+/* {"number":4111111111111111} is understood too: its text, never its value. */
 static int on_number(void *context, const char *at, size_t len)
 {
-    (void)at;
-    (void)len;
-    return stop(context, FAIL(CARD_FIELD)); /* a card number as a JSON number loses digits elsewhere: text only */
+    struct parse *p = context;
+    if (!p->in_card || p->member != MEMBER_NUMBER) return stop(p, FAIL(CARD_FIELD));
+    return on_string(context, (const unsigned char *)at, len);
 }
 
 static result grow(struct card_json_list *list)
@@ -230,17 +193,23 @@ static result verdict_of(const struct parse *p, yajl_status status, bool at_end)
     return at_end ? FAIL(JSON_CUT_OFF) : FAIL(JSON_SYNTAX);
 }
 
+static result run_parser(struct parse *p, struct yajl_memory *memory, slice text)
+{
+    if (setjmp(memory->escape)) return FAIL(MEMORY); /* yajl is gone with its memory */
+    yajl_handle y = yajl_alloc(&callbacks, &memory->functions, p);
+    yajl_status status = yajl_parse(y, (const unsigned char *)text.at, text.len);
+    TRY(verdict_of(p, status, false));
+    return verdict_of(p, yajl_complete_parse(y), true); /* never yajl_get_error: it quotes the text */
+}
+
 result card_json_parse(slice text, enum card_json_kind kind, size_t max, struct card_json_list *out)
 {
     *out = (struct card_json_list){0};
     struct parse p = {.list = out, .kind = kind, .max = max};
-    yajl_alloc_funcs wiping = {.malloc = wiping_malloc, .realloc = wiping_realloc, .free = wiping_free};
-    yajl_handle y = yajl_alloc(&callbacks, &wiping, &p);
-    ENSURE(y != NULL, MEMORY);
-    yajl_status status = yajl_parse(y, (const unsigned char *)text.at, text.len);
-    result r = verdict_of(&p, status, false);
-    if (!failed(r)) r = verdict_of(&p, yajl_complete_parse(y), true);
-    yajl_free(y);
+    struct yajl_memory memory;
+    yajl_memory_init(&memory);
+    result r = run_parser(&p, &memory, text);
+    yajl_memory_done(&memory);
     if (!failed(r) && out->count == 0 && !out->is_array) r = FAIL(CARD_FIELD);
     if (failed(r)) card_json_done(out);
     return r;

@@ -13,7 +13,7 @@
 #include "body/path_match.h"
 #include "body/utf8.h"
 #include "walker.h"
-#include "yajl_memory.h"
+#include "body/yajl_memory.h"
 
 #include <yajl/yajl_parse.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "yajl_memory.h"
+#include "body/yajl_memory.h"
 
 #include "base/secret.h"
 

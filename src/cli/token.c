@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/token.h"
 
+#include "api/card_json.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/secret.h"
 #include "cli/vault.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -14,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <yajl/yajl_parse.h>
 
 static const char USAGE[] =
     "usage: cardveil token create --merchant NAME [--unique] [-c cardveil.yaml] [--json] < cards.ndjson\n\n"
@@ -28,160 +26,17 @@ static const char USAGE[] =
     "A token that was printed is on disk.\n\n"
     "Exit status: 0 done, 1 a line was bad or the work failed, 2 wrong usage or configuration.\n";
 
-enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 2500, ARENA_BYTES = 128 << 10, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
+enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 2500, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
 
 /* --- one line: a card in JSON --- */
 
-/* yajl's memory for one line: taken from the front of a secret block, wiped after the line. yajl does not bear a failed
- * allocation, so the block is larger than a line of LINE_MAX_BYTES without nesting can need. */
-struct arena {
-    char *at;
-    size_t used;
-};
-enum { ALIGN_BYTES = 16 };
-
-static void *arena_alloc(void *owner, size_t bytes)
+static result parse_line(slice line, struct card_json_list *one)
 {
-    struct arena *a = owner;
-    size_t need = ALIGN_BYTES + (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
-    assert(bytes < ARENA_BYTES && need <= ARENA_BYTES - a->used);
-    char *at = a->at + a->used;
-    memcpy(at, &bytes, sizeof bytes); /* for arena_realloc */
-    a->used += need;
-    return at + ALIGN_BYTES;
-}
-
-static void *arena_realloc(void *owner, void *old, size_t bytes)
-{
-    void *new = arena_alloc(owner, bytes);
-    size_t old_bytes = 0;
-    if (old) memcpy(&old_bytes, (char *)old - ALIGN_BYTES, sizeof old_bytes);
-    if (old_bytes) memcpy(new, old, old_bytes < bytes ? old_bytes : bytes);
-    return new;
-}
-
-static void arena_free(void *owner, void *at)
-{
-    (void)owner; /* all at once, after the line */
-    (void)at;
-}
-
-enum field { FIELD_NONE, FIELD_NUMBER, FIELD_EXPIRY, FIELD_HOLDER, FIELD_UNIQUE, FIELDS };
-static const char *const field_names[FIELDS] = {NULL, "number", "expiration_date", "holder", "unique"};
-
-struct line_card { /* secret memory */
-    struct card card;
-    bool unique, in_object, seen[FIELDS];
-    enum field field; /* whose value comes next */
-    result r;
-};
-
-static int stop(struct line_card *l, result why)
-{
-    l->r = why;
-    return 0;
-}
-
-static int on_other(struct line_card *l)
-{
-    if (!l->in_object) return stop(l, FAIL(JSON_SYNTAX));
-    switch (l->field) {
-    case FIELD_NUMBER:
-        return stop(l, FAIL(CARD_NUMBER));
-    case FIELD_EXPIRY:
-        return stop(l, FAIL(CARD_EXPIRY));
-    case FIELD_HOLDER:
-        return stop(l, FAIL(CARD_HOLDER));
-    default:
-        return stop(l, FAIL(CARD_FIELD));
-    }
-}
-
-static int on_text(struct line_card *l, slice text)
-{
-    if (l->in_object && l->field == FIELD_NUMBER) l->r = card_set_number(&l->card, text);
-    else if (l->in_object && l->field == FIELD_EXPIRY) l->r = card_set_expiry(&l->card, text);
-    else if (l->in_object && l->field == FIELD_HOLDER) l->r = card_set_holder(&l->card, text);
-    else return on_other(l);
-    return !failed(l->r);
-}
-
-static int on_string(void *owner, const unsigned char *at, size_t len)
-{
-    return on_text(owner, (slice){(const char *)at, len});
-}
-
-/* {"number":4111111111111111} is understood too; its text, never its value. */
-static int on_number(void *owner, const char *at, size_t len)
-{
-    struct line_card *l = owner;
-    return l->field == FIELD_NUMBER ? on_text(l, (slice){at, len}) : on_other(l);
-}
-
-static int on_null(void *owner)
-{
-    struct line_card *l = owner;
-    return l->in_object && l->field == FIELD_HOLDER ? 1 : on_other(l);
-}
-
-static int on_boolean(void *owner, int value)
-{
-    struct line_card *l = owner;
-    if (!l->in_object || l->field != FIELD_UNIQUE) return on_other(l);
-    l->unique = value;
-    return 1;
-}
-
-static int on_start_map(void *owner)
-{
-    struct line_card *l = owner;
-    if (l->in_object) return on_other(l);
-    l->in_object = true;
-    return 1;
-}
-
-static int on_key(void *owner, const unsigned char *at, size_t len)
-{
-    struct line_card *l = owner;
-    l->field = FIELD_NONE;
-    for (enum field f = FIELD_NUMBER; f < FIELDS; f++)
-        if (slice_is((slice){(const char *)at, len}, field_names[f])) l->field = f;
-    if (l->field == FIELD_NONE) return stop(l, FAIL(CARD_FIELD));
-    if (l->seen[l->field]) return stop(l, FAIL(JSON_DUPLICATE_KEY));
-    l->seen[l->field] = true;
-    return 1;
-}
-
-static int on_start_array(void *owner)
-{
-    return on_other(owner);
-}
-
-static const yajl_callbacks callbacks = {
-    .yajl_null = on_null,
-    .yajl_boolean = on_boolean,
-    .yajl_number = on_number,
-    .yajl_string = on_string,
-    .yajl_start_map = on_start_map,
-    .yajl_map_key = on_key,
-    .yajl_start_array = on_start_array,
-};
-
-static result parse_line(struct arena *arena, slice line, struct line_card *l)
-{
-    memset(l, 0, sizeof *l);
-    yajl_alloc_funcs memory = {arena_alloc, arena_realloc, arena_free, arena};
-    yajl_handle y = yajl_alloc(&callbacks, &memory, l);
-    yajl_status status = yajl_parse(y, (const unsigned char *)line.at, line.len);
-    if (status == yajl_status_ok) status = yajl_complete_parse(y);
-    /* never yajl_get_error: it quotes the line */
-    yajl_free(y);
-    secret_wipe(arena->at, arena->used);
-    arena->used = 0;
-    TRY(l->r);
-    ENSURE(status == yajl_status_ok, JSON_SYNTAX);
-    ENSURE(l->seen[FIELD_NUMBER] && l->seen[FIELD_EXPIRY], CARD_FIELD);
-    return OK;
+    ENSURE(line.len <= LINE_MAX_BYTES, TOO_LARGE);
+    TRY(card_json_parse(line, CARD_JSON_NEW, 1, one));
+    result r = one->is_array ? FAIL(CARD_FIELD) : one->cards[0].verdict;
+    if (failed(r)) card_json_done(one);
+    return r;
 }
 
 /* --- the import --- */
@@ -198,8 +53,6 @@ struct import {
     struct cli_vault *c;
     slice merchant;
     bool unique, json;
-    struct arena arena;
-    struct line_card *card;  /* secret */
     struct slot *slots;      /* BATCH_LINES */
     size_t count, waiting;
     uint64_t line, created, known, bad, last_tick_ms;
@@ -222,15 +75,16 @@ static void add_line(struct import *m, slice line)
     *s = (struct slot){.line = ++m->line, .import = m, .state = SLOT_EMPTY};
     if (line.len && line.at[line.len - 1] == '\r') line.len--;
     if (slice_trim(line).len == 0) return;
-    s->r = line.len > LINE_MAX_BYTES ? FAIL(TOO_LARGE) : parse_line(&m->arena, line, m->card);
+    struct card_json_list one;
+    s->r = parse_line(line, &one);
     if (failed(s->r)) {
         s->state = SLOT_BAD;
-    } else {
-        s->state = SLOT_WAITS;
-        m->waiting++;
-        vault_card_put(m->c->v, m->merchant, &m->card->card, m->unique || m->card->unique, on_put, s);
+        return;
     }
-    secret_wipe(m->card, sizeof *m->card);
+    s->state = SLOT_WAITS;
+    m->waiting++;
+    vault_card_put(m->c->v, m->merchant, &one.cards[0].card, m->unique || one.cards[0].unique, on_put, s);
+    card_json_done(&one);
 }
 
 static void report_bad(const struct slot *s)
@@ -358,11 +212,9 @@ static int import_cards(struct cli_vault *c, const char *merchant, bool unique, 
     struct import m = {.c = c, .merchant = slice_of(merchant), .unique = unique, .json = json, .last_tick_ms = clock_now_ms()};
     struct buf in;
     buf_init_secret(&in, 4 * READ_BYTES);
-    m.arena.at = secret_alloc(ARENA_BYTES);
-    m.card = secret_alloc(sizeof *m.card);
     m.slots = calloc(BATCH_LINES, sizeof *m.slots);
     int status = CLI_FAILED;
-    if (m.arena.at && m.card && m.slots) {
+    if (m.slots) {
         if (isatty(STDIN_FILENO) == 1) fprintf(stderr, "reading cards from the terminal, one JSON object a line; end with Ctrl-D\n");
         cli_progress_start(&m.progress, "cards");
         status = read_cards(&m, &in);
@@ -372,8 +224,6 @@ static int import_cards(struct cli_vault *c, const char *merchant, bool unique, 
     }
     buf_done(&in);
     free(m.slots);
-    secret_free(m.card, sizeof *m.card);
-    secret_free(m.arena.at, ARENA_BYTES);
     return !status && m.bad ? CLI_FAILED : status;
 }
 
