@@ -63,6 +63,7 @@ def test_compressed_answer_grows_only_as_it_is_read(world, processor):
     client = world.client()
     client.send(request("POST", "/any/bomb", [TEXT], slot(world.visa).encode()))
     client.until(b"\r\n\r\n")
+    time.sleep(1)  # for piling up, if it did
     client.reset()
     line = world.wait_line(lambda line: line.get("event") == "exchange", start)
     assert line["reason"] == "CLIENT_GONE"
