@@ -94,6 +94,7 @@ static result open_body(struct exchange *x)
     x->body = body_new(&(struct body_options){.plan = x->plan,
                                               .coding = x->coding,
                                               .max_held_bytes = route->body_buffer_bytes,
+                                              .expected_bytes = h->framing == HTTP_LENGTH ? h->length : 0,
                                               .streamed = x->streamed},
                        x->tokens);
     ENSURE(x->body != NULL, MEMORY);
