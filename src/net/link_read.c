@@ -94,8 +94,8 @@ void link_read_step(struct link *l)
         link_cut_off(l);
         return;
     }
-    struct link_io got = l->ssl ? link_tls_read(l, scratch, LOOP_SCRATCH_BYTES)
-                                : link_plain_read(l, scratch, LOOP_SCRATCH_BYTES);
+    size_t room = loop_read_bytes(l->loop);
+    struct link_io got = l->ssl ? link_tls_read(l, scratch, room) : link_plain_read(l, scratch, room);
     if (l->write_failed && got.status == LINK_IO_DONE) got.status = got.bytes ? LINK_IO_MORE : LINK_IO_BROKEN;
     l->pending_inside = got.status == LINK_IO_MORE;
     l->read_wants_write = got.status == LINK_IO_WANTS_WRITE;

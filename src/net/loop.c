@@ -32,6 +32,7 @@ struct loop {
     uint64_t now_ms; /* 0: not read in this turn */
     bool stopping;
     char *scratch;
+    size_t read_bytes;
     struct buf spare[SPARES];
     unsigned spare_count;
     struct timer log_timer;
@@ -77,6 +78,7 @@ struct loop *loop_new(void)
     loop->base = base_new();
     loop->dead = calloc(DEAD_FIRST, sizeof *loop->dead);
     loop->dead_cap = DEAD_FIRST;
+    loop->read_bytes = LOOP_SCRATCH_BYTES;
     if (loop->base) timer_init(&loop->log_timer, loop, on_log_due, loop);
     if (loop->base && loop->dead) return loop;
     loop_free(loop);
@@ -236,6 +238,17 @@ char *loop_scratch(struct loop *loop)
 {
     if (!loop->scratch) loop->scratch = secret_alloc(LOOP_SCRATCH_BYTES);
     return loop->scratch;
+}
+
+size_t loop_read_bytes(const struct loop *loop)
+{
+    return loop->read_bytes;
+}
+
+void loop_limit_reads(struct loop *loop, size_t bytes)
+{
+    assert(bytes > 0 && bytes <= LOOP_SCRATCH_BYTES);
+    loop->read_bytes = bytes;
 }
 
 void loop_borrow_buffer(struct loop *loop, struct buf *empty)

@@ -47,6 +47,10 @@ void loop_disown(struct loop_resident *r);
 enum { LOOP_SCRATCH_BYTES = 64 * 1024 };
 char *loop_scratch(struct loop *loop); /* secret memory; NULL when memory is short. Wipe what you wrote. */
 
+/* How much of it one read may fill: all, unless a test wants reads to end in the middle of things. */
+size_t loop_read_bytes(const struct loop *loop);
+void loop_limit_reads(struct loop *loop, size_t bytes);
+
 /* Output buffers wander between the links of a loop: the secure heap is too slow to ask for every message. */
 void loop_borrow_buffer(struct loop *loop, struct buf *empty);
 void loop_return_buffer(struct loop *loop, struct buf *b); /* b's bytes are wiped already; b keeps its kind and maximum */

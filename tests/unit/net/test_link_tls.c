@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -54,6 +55,17 @@ static void finish(void)
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 #define EACH_VERSION for (size_t v_ = 0; v_ < 2; v_++)
 #define VERSION (versions[v_])
+
+/* All of it stands in the link's socket: after it is read no event will come. */
+static void wait_for_bytes(int bytes)
+{
+    int waiting = 0;
+    for (int i = 0; i < 1000 && waiting < bytes; i++) {
+        turn(loop);
+        ck_assert_int_eq(ioctl(link_->fd, FIONREAD, &waiting), 0);
+    }
+    ck_assert_int_ge(waiting, bytes);
+}
 
 static void few_turns(void)
 {
@@ -124,6 +136,71 @@ START_TEST(more_than_one_scratch_buffer)
         link_resume(link_);
         TURN_UNTIL(loop, owner.got.len == 200000);
         ck_assert_mem_eq(owner.got.at, large, 200000);
+        finish();
+    }
+}
+END_TEST
+
+/* Each read ends in the middle of a record: the rest is decrypted inside OpenSSL, the socket is empty, and no kernel event will
+ * ever tell. Once with an owner that pauses whenever it has taken all it was shown. */
+START_TEST(rest_inside_openssl_with_an_empty_socket)
+{
+    for (size_t i = 0; i < 4; i++) {
+        start(versions[i / 2]);
+        bool pauses = i % 2;
+        loop_limit_reads(loop, 1000);
+        link_pause(link_);
+        peer_write(&peer, loop, large, 16000);
+        wait_for_bytes(16000);
+        owner.pause_each_time = pauses;
+        link_resume(link_);
+        for (int k = 0; k < 50 && owner.got.len < 16000; k++) {
+            turn(loop);
+            if (pauses) link_resume(link_);
+        }
+        ck_assert_uint_eq(owner.got.len, 16000);
+        ck_assert_mem_eq(owner.got.at, large, 16000);
+        ck_assert_uint_eq(owner.count[LINK_READABLE], 16);
+        finish();
+    }
+}
+END_TEST
+
+/* The owner leaves everything until the input limit stops the reading, and takes it later. */
+START_TEST(input_limit_with_data_inside_openssl)
+{
+    EACH_VERSION {
+        start(VERSION);
+        loop_limit_reads(loop, 5000);
+        owner.leave_input = true;
+        peer_write(&peer, loop, large, 400000);
+        few_turns();
+        TURN_UNTIL(loop, link_input(link_).len >= LINK_INPUT_MAX_BYTES);
+        few_turns();
+        ck_assert_uint_lt(link_input(link_).len, LINK_INPUT_MAX_BYTES + LOOP_SCRATCH_BYTES);
+        owner.leave_input = false;
+        slice in = link_input(link_);
+        ck_assert(!failed(buf_append(&owner.got, in)));
+        link_consume(link_, in.len);
+        TURN_UNTIL(loop, owner.got.len == 400000);
+        ck_assert_mem_eq(owner.got.at, large, 400000);
+        finish();
+    }
+}
+END_TEST
+
+/* One read() takes many small records out of the socket; SSL_pending() knows nothing of those that are not decrypted yet. */
+START_TEST(many_small_records_in_one_read)
+{
+    EACH_VERSION {
+        start(VERSION);
+        link_pause(link_);
+        for (size_t at = 0; at < 5000; at += 100) peer_write(&peer, loop, large + at, 100);
+        wait_for_bytes(5000);
+        link_resume(link_);
+        for (int k = 0; k < 50 && owner.got.len < 5000; k++) turn(loop);
+        ck_assert_uint_eq(owner.got.len, 5000);
+        ck_assert_mem_eq(owner.got.at, large, 5000);
         finish();
     }
 }
@@ -390,7 +467,8 @@ START_TEST(damaged_record)
 END_TEST
 
 RUN_TESTS("link_tls", bytes_both_ways, stall_with_data_inside_openssl, more_than_one_scratch_buffer,
-          data_behind_the_handshake, paused_on_connected, ends, an_end_waits_for_a_paused_owner, half_close,
+          rest_inside_openssl_with_an_empty_socket, input_limit_with_data_inside_openssl,
+          many_small_records_in_one_read, data_behind_the_handshake, paused_on_connected, ends, an_end_waits_for_a_paused_owner, half_close,
           small_pieces_are_one_record, slow_reader_holds_the_writer, end_delivers_every_byte_and_close_notify,
           a_silent_client_runs_into_the_deadline, a_dripping_client_runs_into_the_deadline, not_tls_at_all,
           gone_during_the_handshake, renegotiation_is_refused, key_updates, damaged_record)

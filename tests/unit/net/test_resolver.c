@@ -169,6 +169,7 @@ START_TEST(asked_once_and_kept)
     ck_assert_uint_eq(c.answers, 1);
     ck_assert_ptr_null(c.query);
     ck_assert_str_eq(c.text, "192.0.2.1#443 ");
+    for (int i = 0; i < 10; i++) turn(loop);
     ck_assert_uint_eq(dns.asked, 1);
     finish();
 }

@@ -36,21 +36,27 @@ int listen_on_loopback(struct sockaddr_storage *at, socklen_t *len)
     return fd;
 }
 
+static void set_size(int fd, int option, int bytes)
+{
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes), 0);
+}
+
 void tcp_pair(int ends[2])
 {
     struct sockaddr_storage at;
     socklen_t len;
     int listening = listen_on_loopback(&at, &len);
+    /* Small and fixed from us to the peer, or the kernel would take megabytes and nothing would ever be slow; the other way
+     * room for more than a link reads at once. The window is settled when connecting. */
+    set_size(listening, SO_RCVBUF, 256 * 1024);
+    set_size(listening, SO_SNDBUF, 128 * 1024);
     ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    set_size(ends[0], SO_RCVBUF, 128 * 1024);
     ck_assert_int_eq(connect(ends[0], (struct sockaddr *)&at, len), 0);
     do ends[1] = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (ends[1] == -1 && errno == EAGAIN);
     ck_assert_int_ne(ends[1], -1);
     ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-    /* Small and fixed, or the kernel would take megabytes and nothing would ever be slow. */
-    int bytes = 128 * 1024;
-    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
-    ck_assert_int_eq(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
     close(listening);
 }
 
