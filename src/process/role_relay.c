@@ -6,8 +6,11 @@
 #include "keeper/client.h"
 #include "proxy/proxy.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { HEAP_KEPT_BYTES = 8 << 20, MAPPED_FROM_BYTES = 4 << 20 };
 
 struct relay {
     struct keeper_client *keeper;
@@ -105,6 +108,9 @@ static result start(struct role_process *p, struct relay *r)
 int relay_main(struct role_process *p)
 {
     struct relay r = {0};
+    /* Bodies of a megabyte come and go: their memory stays in the heap, instead of being mapped and given back each time. */
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
     p->on_message = on_message;
     p->own = &r;
     result started = start(p, &r);

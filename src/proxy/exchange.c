@@ -77,17 +77,6 @@ struct exchange *exchange_new(struct proxy *p, struct client *c, const struct ht
     return x;
 }
 
-void exchange_forget_credentials(struct exchange *x)
-{
-    for (uint32_t i = 0; i < x->credential_room; i++) {
-        secret_free(x->credentials[i], sizeof *x->credentials[i]);
-        x->credentials[i] = NULL;
-    }
-    free(x->credentials);
-    x->credentials = NULL;
-    x->credential_room = 0;
-}
-
 static void free_field_snippets(struct exchange *x)
 {
     for (size_t i = 0; x->field_snippets && i < x->field_snippet_count; i++) snippet_free(x->field_snippets[i]);
@@ -106,12 +95,12 @@ static void let_go(struct exchange *x)
     x->wish = NULL;
     upstream_drop(x->upstream);
     x->upstream = NULL;
-    exchange_forget_credentials(x);
+    credential_set_forget(&x->credentials);
 }
 
 void exchange_done(struct exchange *x)
 {
-    exchange_forget_credentials(x);
+    credential_set_forget(&x->credentials);
     free_field_snippets(x);
     body_free(x->body);
     snippet_free(x->path_snippet);
@@ -256,20 +245,26 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
 
 static result keep_credential(struct exchange *x, uint32_t index, const struct credential *revealed)
 {
-    struct credential *copy = secret_alloc(sizeof *copy);
-    ENSURE(copy != NULL, MEMORY);
-    *copy = *revealed;
-    secret_free(x->credentials[index], sizeof *copy);
-    x->credentials[index] = copy;
+    TRY(credential_set_put(&x->credentials, index, revealed));
     if (!x->guard) x->guard = echo_guard_new();
     ENSURE(x->guard != NULL, MEMORY);
     return echo_guard_add(x->guard, revealed, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
 }
 
+/* A streamed body is not drained for each of its cards: many reveals come with one datagram. */
+static bool is_worth_a_step(struct exchange *x)
+{
+    if (!x->streamed || x->waiting == 0 || ++x->undrained >= REVEALS_AT_ONCE) {
+        x->undrained = 0;
+        return true;
+    }
+    return false;
+}
+
 static void on_revealed(void *owner, uint32_t index, result r, const struct credential *credential)
 {
     struct exchange *x = exchange_from(owner);
-    assert(x->waiting > 0 && index < x->credential_room);
+    assert(x->waiting > 0);
     if (!failed(r)) r = keep_credential(x, index, credential);
     if (failed(r)) {
         x->bad_token = index + 1;
@@ -284,40 +279,21 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
         x->resolved_us = loop_now_us(x->proxy->loop);
         metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);
     }
-    exchange_step(x);
+    if (is_worth_a_step(x)) exchange_step(x);
 }
 
 static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed};
 
-static result grow_credentials(struct exchange *x, uint32_t index)
-{
-    if (index < x->credential_room) return OK;
-    uint32_t room = x->credential_room ? x->credential_room * 2 : 4;
-    struct credential **grown = realloc(x->credentials, room * sizeof *grown); /* pointers only, no secret */
-    ENSURE(grown != NULL, MEMORY);
-    for (uint32_t i = x->credential_room; i < room; i++) grown[i] = NULL;
-    x->credentials = grown;
-    x->credential_room = room;
-    return OK;
-}
-
 static void on_new_token(void *owner, uint32_t index)
 {
     struct exchange *x = exchange_from(owner);
-    result r = grow_credentials(x, index);
+    result r = credential_set_reserve(&x->credentials, index);
     if (!failed(r)) r = keeper_reveal(x->dialogue, index, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
     if (failed(r)) {
         x->error = r.err; /* told when the walker returns: this is inside it */
         return;
     }
     if (x->waiting++ == 0 && !x->asked_us) x->asked_us = loop_now_us(x->proxy->loop);
-}
-
-bool exchange_has_credentials(const struct exchange *x, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (i >= x->credential_room || !x->credentials[i]) return false;
-    return true;
 }
 
 static struct keeper_caller caller_of(const struct exchange *x)
@@ -438,7 +414,7 @@ void exchange_begin(struct exchange *x)
 static bool may_start_stream(const struct exchange *x)
 {
     return x->streamed && x->opened && (x->body_complete || body_held_bytes(x->body) >= STREAM_START_BYTES) &&
-           exchange_has_credentials(x, x->head_tokens);
+           credential_set_has(&x->credentials, x->head_tokens);
 }
 
 void exchange_step(struct exchange *x)

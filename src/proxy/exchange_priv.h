@@ -5,12 +5,13 @@
 #include "body/body.h"
 #include "body/echo.h"
 #include "proxy/choice.h"
+#include "proxy/credential_set.h"
 #include "proxy/exchange.h"
 #include "proxy/reply.h"
 #include "proxy/upstream.h"
 #include "proxy_priv.h"
 
-enum { EXCHANGE_MAGIC = 0x78636867, KEY_ID_BYTES = 16, CONNECT_TRIES = 3 };
+enum { EXCHANGE_MAGIC = 0x78636867, KEY_ID_BYTES = 16, CONNECT_TRIES = 3, REVEALS_AT_ONCE = 64 };
 
 enum exchange_state {
     EXCHANGE_HEAD = 0, EXCHANGE_BODY, EXCHANGE_RESOLVE, EXCHANGE_SEND, EXCHANGE_REPLY, EXCHANGE_REFUSE, EXCHANGE_ABORT,
@@ -40,8 +41,9 @@ struct exchange {
 
     /* Tokens and what the keeper gave for them. */
     struct token_table *tokens;
-    struct credential **credentials; /* by token index; secret memory; NULL: not yet */
-    uint32_t credential_room, waiting, head_tokens;
+    struct credential_set credentials;
+    uint32_t waiting, head_tokens;
+    uint32_t undrained; /* streamed: reveals since the body was drained */
     struct choice choice; /* of the first token: told to the caller */
     struct snippet *path_snippet, *query_snippet;
     struct snippet **field_snippets; /* by field index; NULL: none has any */
@@ -94,8 +96,6 @@ void exchange_abort(struct exchange *x, enum error e);                   /* cuts
 void exchange_finish(struct exchange *x, bool keep_alive);
 void exchange_to(struct exchange *x, enum exchange_state next);
 bool exchange_is_over(const struct exchange *x);
-bool exchange_has_credentials(const struct exchange *x, uint32_t count); /* the first <count> tokens are revealed */
-void exchange_forget_credentials(struct exchange *x);
 struct link *exchange_client_link(struct exchange *x); /* NULL: gone */
 void exchange_done(struct exchange *x);            /* frees what it owns, not itself */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/explain.h"
 
-#include "base/secret.h"
 #include "exchange_priv.h"
 #include "http/reader.h"
 
@@ -87,14 +86,11 @@ static void on_token(void *owner, uint32_t index)
 
 static result fill_credentials(struct exchange *x, enum credential_kind kind)
 {
-    uint32_t count = token_table_count(x->tokens);
-    x->credentials = calloc(count + 1, sizeof *x->credentials);
-    ENSURE(x->credentials != NULL, MEMORY);
-    x->credential_room = count;
-    for (uint32_t i = 0; i < count; i++) {
-        x->credentials[i] = secret_alloc(sizeof *x->credentials[i]);
-        ENSURE(x->credentials[i] != NULL, MEMORY);
-        stand_in(x->credentials[i], kind);
+    struct credential c;
+    stand_in(&c, kind);
+    for (uint32_t i = 0; i < token_table_count(x->tokens); i++) {
+        TRY(credential_set_reserve(&x->credentials, i));
+        TRY(credential_set_put(&x->credentials, i, &c));
     }
     return OK;
 }

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { LOOK_AGAIN_MS = 20 };
+
 struct listening {
     struct proxy *proxy;
     struct listener *listener;
@@ -59,6 +61,21 @@ static result open_listeners(struct proxy *p, const int *fds)
     return OK;
 }
 
+/* Looked at from a timer: the last exchange is done before its answer has left. Connections that still send, or linger for
+ * their peer, are waited for; net/link.h bounds how long. */
+static void on_look(void *arg)
+{
+    struct proxy *p = arg;
+    if (!p->draining || p->busy_count || !p->on_idle) return;
+    if (loop_has_residents(p->loop)) {
+        timer_set(p->look_timer, LOOK_AGAIN_MS);
+        return;
+    }
+    loop_hook on_idle = p->on_idle;
+    p->on_idle = NULL;
+    on_idle(p->on_idle_owner);
+}
+
 static result open_proxy(struct proxy *p, const struct proxy_options *o)
 {
     p->resolver = resolver_new(o->loop, o->config->hosts_file);
@@ -68,6 +85,8 @@ static result open_proxy(struct proxy *p, const struct proxy_options *o)
     }
     TRY(gate_new(o->loop, p->resolver, o->config, &p->gate));
     TRY(choose_first_id(p, o->relay_index));
+    p->look_timer = timer_new(p->loop, on_look, p);
+    ENSURE(p->look_timer != NULL, MEMORY);
     TRY(open_listeners(p, o->listen_fds));
     if (o->admin_fd == -1) return OK;
     p->admin = admin_new(p, o->admin_fd);
@@ -122,10 +141,7 @@ result proxy_reload(struct proxy *p, struct config *config)
 
 static void tell_if_idle(struct proxy *p)
 {
-    if (!p->draining || p->busy_count || !p->on_idle) return;
-    loop_hook on_idle = p->on_idle;
-    p->on_idle = NULL;
-    on_idle(p->on_idle_owner);
+    if (p->draining && !p->busy_count && p->on_idle) timer_set(p->look_timer, 0);
 }
 
 void proxy_drain(struct proxy *p, loop_hook on_idle, void *owner)
@@ -175,6 +191,7 @@ void proxy_free(struct proxy *p)
     for (size_t i = 0; i < p->listening_count; i++) listener_free(p->listening[i].listener);
     free(p->listening);
     admin_free(p->admin);
+    timer_free(p->look_timer);
     gate_release(p->gate);
     resolver_free(p->resolver);
     buf_done(&p->scratch);

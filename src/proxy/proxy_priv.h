@@ -35,6 +35,7 @@ struct proxy {
     bool draining;
     loop_hook on_idle;
     void *on_idle_owner;
+    struct timer *look_timer; /* draining: looks whether the last answers have left */
     struct buf scratch; /* secret: rendered text on its way into a link's output; empty and wiped between uses */
 };
 

@@ -161,7 +161,7 @@ result request_scan(struct exchange *x)
 static result append_piece(struct exchange *x, const struct snippet *s, slice text, struct buf *out)
 {
     if (!s) return buf_append(out, text);
-    return snippet_render(s, (const struct credential *const *)x->credentials, out);
+    return snippet_render(s, x->credentials.at, out);
 }
 
 static result append_target(struct exchange *x, struct buf *out)
@@ -199,7 +199,7 @@ static result write_fields(struct exchange *x, struct buf *out)
             continue;
         }
         size_t before = scratch->len;
-        TRY(snippet_render(s, (const struct credential *const *)x->credentials, scratch));
+        TRY(snippet_render(s, x->credentials.at, scratch));
         TRY(http_write_field(out, f->name, slice_after(buf_slice(scratch), before)));
     }
     return OK;
@@ -233,7 +233,7 @@ static result write_whole(struct exchange *x, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
     if (!x->body) return request_write_head(x, out, false, false, 0);
-    TRY(body_render(x->body, (const struct credential *const *)x->credentials, scratch));
+    TRY(body_render(x->body, x->credentials.at, scratch));
     size_t length = scratch->len;
     TRY(request_write_head(x, out, true, false, length));
     return buf_append(out, slice_range(buf_slice(scratch), 0, length));
@@ -256,7 +256,7 @@ static void note_progress(struct exchange *x)
     if (some && x->request == REQUEST_UNSENT) x->request = REQUEST_PARTLY_SENT;
     if (all) x->request = REQUEST_SENT;
     /* Before the first byte is out nothing may be forgotten: the attempt can be made again on another connection. */
-    if (x->request != REQUEST_UNSENT && !x->streamed) exchange_forget_credentials(x);
+    if (x->request != REQUEST_UNSENT && !x->streamed) credential_set_forget(&x->credentials);
 }
 
 static void use_upstream(struct exchange *x, struct upstream *u)
@@ -331,7 +331,7 @@ void request_send(struct exchange *x)
 static result drain(struct exchange *x, struct buf *out, bool *done)
 {
     struct buf *scratch = &x->proxy->scratch;
-    result r = body_drain(x->body, (const struct credential *const *)x->credentials, scratch, done);
+    result r = body_drain(x->body, x->credentials.at, scratch, done);
     if (!failed(r)) r = http_write_chunk(out, buf_slice(scratch));
     if (!failed(r) && *done) r = http_write_last_chunk(out);
     buf_clear(scratch);
@@ -343,7 +343,7 @@ static result stream_more(struct exchange *x, struct link *l)
     if (x->stream_ended || (body_held_bytes(x->body) == 0 && !x->body_complete)) return OK;
     TRY(drain(x, link_output(l), &x->stream_ended));
     link_flush(l);
-    if (x->stream_ended) exchange_forget_credentials(x);
+    if (x->stream_ended) credential_set_forget(&x->credentials);
     return OK;
 }
 
