@@ -12,6 +12,7 @@ import threading
 import time
 
 from client import Client
+from leaks import find_secrets
 from wire import PATIENCE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -73,6 +74,8 @@ class Cardveil:
         self.printed = []      # bytes of every command and of serve, for the search for secrets
         self.secrets = []      # API keys made here
         self.lines = []        # serve's stderr, parsed
+        self.keeping = True    # False: its lines are searched for secrets and dropped, for runs of a million requests
+        self.found = []
         self.changed = threading.Condition()
         self.process = None
         self.write_config()
@@ -122,7 +125,14 @@ class Cardveil:
         return self
 
     def _collect(self, process):
+        batch = []
         for line in process.stdout:
+            if not self.keeping:
+                batch.append(line)
+                if len(batch) == 5000:
+                    self.found += find_secrets(b"".join(batch), self.secrets)
+                    batch.clear()
+                continue
             try:
                 parsed = json.loads(line)
             except ValueError:
@@ -131,6 +141,7 @@ class Cardveil:
                 self.printed.append(line)
                 self.lines.append(parsed)
                 self.changed.notify_all()
+        self.found += find_secrets(b"".join(batch), self.secrets)
         with self.changed:
             self.lines.append({"event": "output ended"})
             self.changed.notify_all()

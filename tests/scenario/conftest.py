@@ -52,6 +52,7 @@ class Watch:
             start = self.read.get(id(veil), 0)
             printed = list(veil.printed)
             problems += [f"printed: {what}" for what in find_secrets(b"".join(printed[start:]), veil.secrets)]
+            problems += veil.found
             self.read[id(veil)] = len(printed)
             problems += find_in_folder(veil.folder, veil.secrets, skip=("cards.ndjson",))
             text = b"".join(printed[start:])
