@@ -28,6 +28,9 @@ typedef void (*loop_hook)(void *arg);
 MUST_USE result loop_at_turn_end(struct loop *loop, loop_hook hook, void *arg);     /* for the loop's life */
 void loop_free_later(struct loop *loop, loop_hook free_it, void *object);           /* at the end of this turn, once */
 
+/* Links that were ended with FLUSH still send, or linger for their peer: stopping now would cut their last answers. */
+bool loop_has_residents(const struct loop *loop);
+
 /* A one-shot timer. timer_set() again moves it; a timer that is freed never fires. Deadlines are coarse (milliseconds). */
 struct timer;
 struct timer *timer_new(struct loop *loop, loop_hook fire, void *arg);

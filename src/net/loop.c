@@ -234,6 +234,11 @@ void loop_disown(struct loop_resident *r)
     LIST_REMOVE(r, entry);
 }
 
+bool loop_has_residents(const struct loop *loop)
+{
+    return !LIST_EMPTY(&loop->residents);
+}
+
 char *loop_scratch(struct loop *loop)
 {
     if (!loop->scratch) loop->scratch = secret_alloc(LOOP_SCRATCH_BYTES);

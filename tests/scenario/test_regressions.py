@@ -10,6 +10,7 @@ import pytest
 
 from client import request
 from payments import JSON, TEXT
+from processor import reply
 
 
 def slot(token):
@@ -107,3 +108,31 @@ def test_streamed_body_to_a_processor_that_reads_slowly(world, processor):
         answer = world.ask("POST", "/stream/slow", [JSON], [body[i:i + 60_000] for i in range(0, len(body), 60_000)], chunked=True)
         assert answer.status == 200, answer
     assert [len(seen.body) > 2_900_000 for seen in processor.requests] == [True, True]
+
+
+def test_drain_waits_for_answers_that_are_on_their_way(make_cardveil, processor):
+    """The exchange is done, a part of its answer is not yet with a client that reads late: SIGTERM does not cut it."""
+    def finished(veil):
+        return [line["bytes_out"] for line in veil.lines if line.get("event") == "exchange"]
+
+    def ask_without_reading(veil, sizes):
+        clients = {size: veil.client() for size in sizes}
+        for size, client in clients.items():
+            processor.script(f"/{size}", reply(body=b"x" * size))
+            client.send(request("POST", f"/any/{size}", [TEXT], b"x"))
+        time.sleep(2)
+        return clients
+    veil = make_cardveil()
+    clients = ask_without_reading(veil, range(1_000_000, 9_000_000, 200_000))
+    largest = max(finished(veil))  # what the kernel and the proxy hold together
+    for client in clients.values():
+        client.reset()
+    veil = make_cardveil()
+    clients = ask_without_reading(veil, [largest - 100_000])
+    assert finished(veil) == [largest - 100_000]
+    veil.terminate()
+    time.sleep(1)
+    for size, client in clients.items():
+        assert len(client.read_answer().body) == size
+        client.close()
+    assert veil.wait_end() == 0
