@@ -24,9 +24,17 @@ def binary():
     return os.environ.get("CARDVEIL", str(ROOT / "build" / "sanitize" / "src" / "cli" / "cardveil"))
 
 
+GIVEN = set()
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    """A port that is free now and that nobody in this run was given before."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            port = sock.getsockname()[1]
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
 
 
 def to_yaml(value, indent=0):
