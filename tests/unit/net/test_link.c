@@ -505,7 +505,8 @@ START_TEST(a_loud_link_leaves_the_others_their_turn)
     owner_init(&quiet);
     tcp_pair(ends);
     struct link *other = link_accept(loop, ends[1], NULL, 0, on_link, &quiet);
-    for (int i = 0; i < 20; i++) (void)write(peer, large, 200000);
+    for (int i = 0; i < 20; i++)
+        if (write(peer, large, 200000) == -1) break; /* the kernel is full: loud enough */
     ck_assert_int_eq(write(ends[0], "me too", 6), 6);
     turn(loop);
     turn(loop);
@@ -515,112 +516,6 @@ START_TEST(a_loud_link_leaves_the_others_their_turn)
     link_end(other, LINK_END_ABORT);
     close(ends[0]);
     owner_done(&quiet);
-    finish();
-}
-END_TEST
-
-/* --- connecting --- */
-
-static struct link *dial(const struct sockaddr_storage *at, socklen_t len, uint64_t ms)
-{
-    return link_connect(loop, (const struct sockaddr *)at, len, NULL, SLICE_NONE, ms, on_link, &owner);
-}
-
-START_TEST(connecting)
-{
-    struct sockaddr_storage at;
-    socklen_t len;
-    loop = loop_new();
-    owner_init(&owner);
-    int listening = listen_on_loopback(&at, &len), on = 0;
-    socklen_t on_len = sizeof on;
-    link_ = dial(&at, len, 1000);
-    ck_assert(!failed(link_write(link_, SLICE("early")))); /* sent when connected */
-    ck_assert_uint_eq(link_sent_total(link_), 0);
-    TURN_UNTIL(loop, owner.count[LINK_CONNECTED] == 1);
-    peer = accept(listening, NULL, NULL);
-    char got[8];
-    ck_assert_int_eq(recv(peer, got, sizeof got, 0), 5);
-    ck_assert_int_eq(getsockopt(link_->fd, IPPROTO_TCP, TCP_NODELAY, &on, &on_len), 0);
-    ck_assert_int_ne(on, 0);
-    ck_assert_int_eq(fcntl(link_->fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-    close(listening);
-    finish();
-}
-END_TEST
-
-START_TEST(refused)
-{
-    struct sockaddr_storage at;
-    socklen_t len;
-    loop = loop_new();
-    owner_init(&owner);
-    peer = -1;
-    close(listen_on_loopback(&at, &len));
-    link_ = dial(&at, len, 1000);
-    ck_assert_uint_eq(owner.order_len, 0); /* never from inside the call */
-    TURN_UNTIL(loop, owner.count[LINK_FAILED] == 1);
-    ck_assert_int_eq(link_failure(link_), LINK_FAILURE_CONNECT);
-    ck_assert(!link_is_alive(link_));
-    few_turns();
-    ck_assert_str_eq(owner.order, "F");
-    finish();
-}
-END_TEST
-
-START_TEST(impossible_family)
-{
-    struct sockaddr_storage at = {.ss_family = AF_APPLETALK};
-    loop = loop_new();
-    owner_init(&owner);
-    peer = -1;
-    link_ = dial(&at, sizeof at, 1000);
-    ck_assert_ptr_nonnull(link_);
-    TURN_UNTIL(loop, owner.count[LINK_FAILED] == 1);
-    ck_assert_int_eq(link_failure(link_), LINK_FAILURE_CONNECT);
-    ck_assert_str_eq(link_failure_text(link_), "connection refused or unreachable");
-    finish();
-}
-END_TEST
-
-/* A listener whose backlog is full lets SYNs fall: the connect deadline must end it. */
-START_TEST(connect_deadline)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_storage at;
-    socklen_t len = sizeof at;
-    int fill[8];
-    loop = loop_new();
-    owner_init(&owner);
-    int listening = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listening, (struct sockaddr *)&in, sizeof in), 0);
-    ck_assert_int_eq(listen(listening, 0), 0);
-    ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&at, &len), 0);
-    for (int i = 0; i < 8; i++) {
-        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)connect(fill[i], (struct sockaddr *)&at, len);
-    }
-    link_ = dial(&at, len, 50);
-    TURN_UNTIL(loop, owner.count[LINK_FAILED] == 1);
-    ck_assert_int_eq(link_failure(link_), LINK_FAILURE_TIMEOUT);
-    for (int i = 0; i < 8; i++) close(fill[i]);
-    peer = listening;
-    finish();
-}
-END_TEST
-
-START_TEST(ending_while_connecting)
-{
-    struct sockaddr_storage at;
-    socklen_t len;
-    loop = loop_new();
-    owner_init(&owner);
-    peer = listen_on_loopback(&at, &len);
-    link_end(dial(&at, len, 1000), LINK_END_FLUSH);
-    link_end(dial(&at, len, 1000), LINK_END_ABORT);
-    few_turns();
-    ck_assert_uint_eq(owner.order_len, 0);
-    link_ = NULL;
     finish();
 }
 END_TEST
@@ -639,5 +534,4 @@ RUN_TESTS("link", bytes_both_ways, an_idle_link_holds_no_buffer, nothing_stays_i
           an_early_answer_is_read_though_writing_fails, an_end_waits_for_a_paused_owner, ending_inside_callbacks,
           end_delivers_every_byte_to_a_slow_reader, end_lingers_for_what_the_peer_still_sends, lingering_is_short,
           a_lingering_link_dies_with_the_loop, abort_resets, deadlines, setting_a_deadline_often_costs_no_rearming,
-          a_loud_link_leaves_the_others_their_turn, connecting, refused, impossible_family, connect_deadline,
-          ending_while_connecting, names_of_events)
+          a_loud_link_leaves_the_others_their_turn, names_of_events)
