@@ -14,7 +14,7 @@ MUST_USE result json_append_member(struct buf *out, slice before, slice value);
 struct failure {
     const char *code;        /* stable name: "TOKEN_UNKNOWN" */
     const char *text;        /* what is wrong and what to do */
-    const char *description; /* more of it, such as an RFC's sentence; NULL: none */
+    const char *description; /* more of it, such as an RFC's sentence; NULL: the place, or the text again */
     slice token;             /* the one it is about; may be empty */
     slice path;              /* where in the caller's own document; may be empty */
     bool has_offset;

@@ -30,11 +30,13 @@ result envelope_append_failure(struct buf *out, const struct failure *f)
 {
     TRY(json_append_member(out, SLICE("{\"status\":\"fail\",\"message\":\""), slice_of(f->text)));
     TRY(json_append_member(out, SLICE(",\"data\":{\"code\":\""), slice_of(f->code)));
-    if (f->description) TRY(json_append_member(out, SLICE(",\"description\":\""), slice_of(f->description)));
     if (f->has_offset && !f->description) {
         TRY(buf_append(out, SLICE(",\"description\":\"at byte ")));
         TRY(buf_append_u64(out, f->offset));
         TRY(buf_append(out, SLICE(" of the body\"")));
+    } else {
+        slice description = slice_of(f->description ? f->description : f->text);
+        TRY(json_append_member(out, SLICE(",\"description\":\""), description));
     }
     if (f->token.len) TRY(json_append_member(out, SLICE(",\"token\":\""), f->token));
     if (f->path.len) TRY(json_append_member(out, SLICE(",\"path\":\""), f->path));

@@ -375,7 +375,8 @@ static void on_upstream_end(struct exchange *x, bool clean)
         on_step(x, step, reader);
         if (exchange_is_over(x)) return;
     }
-    fail(x, x->answer >= ANSWER_COLLECTED ? ERR_UPSTREAM_CUT_OFF : ERR_UPSTREAM_CLOSED);
+    bool has_begun = x->answer >= ANSWER_COLLECTED || step == HTTP_REFUSED || !http_reader_is_idle(reader);
+    fail(x, has_begun ? ERR_UPSTREAM_CUT_OFF : ERR_UPSTREAM_CLOSED);
 }
 
 void answer_on_upstream(void *owner, struct link *l, enum link_event event)

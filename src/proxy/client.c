@@ -309,6 +309,11 @@ static void on_closed(struct client *c)
     c->peer_done = true;
     /* A half-closed client with a complete request still waits for its answer. */
     if (c->exchange && c->phase == PHASE_WAIT) return;
+    bool is_inside = c->phase == PHASE_HEAD || c->phase == PHASE_BODY;
+    if (is_inside && http_reader_eof(c->reader) == HTTP_REFUSED) { /* it cannot be completed, but it can be told */
+        refuse(c);
+        return;
+    }
     client_end(c, c->exchange ? LINK_END_ABORT : LINK_END_FLUSH);
 }
 

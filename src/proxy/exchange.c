@@ -303,6 +303,7 @@ static struct keeper_caller caller_of(const struct exchange *x)
         .api_key = http_head_get(x->head, "x-api-key"),
         .request = x->id,
     };
+    if (http_head_count(x->head, "x-api-key") > 1) caller.api_key = SLICE(""); /* which one? neither: it is a wrong key */
     const struct sockaddr *peer = client_peer(x->client);
     caller.peer.ss_family = peer->sa_family;
     if (peer->sa_family == AF_INET) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in));

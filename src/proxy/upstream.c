@@ -244,7 +244,9 @@ static void on_wish_link(void *owner, struct link *l, enum link_event event)
         wish_answer(w, w->made ? OK : FAIL(MEMORY));
         return;
     }
-    w->verdict = event == LINK_TIMED_OUT ? FAIL(UPSTREAM_CONNECT_TIMEOUT) : reason_of(link_failure(l));
+    /* A refused certificate says more than the next address's refused connection. */
+    if (w->verdict.err != ERR_UPSTREAM_TLS)
+        w->verdict = event == LINK_TIMED_OUT ? FAIL(UPSTREAM_CONNECT_TIMEOUT) : reason_of(link_failure(l));
     link_end(l, LINK_END_ABORT);
     w->link = NULL;
     try_next_address(w);

@@ -93,7 +93,7 @@ UNKNOWN = [
     ("coding before chunked", answers.reply_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 502, "UPSTREAM_ANSWER"),
     ("switching protocols", answers.reply_raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), 502,
      "UPSTREAM_ANSWER"),
-    ("cut off in the head", answers.reply_raw(b"HTTP/1.1 200 OK\r\nContent-Le"), 504, "UPSTREAM_CLOSED"),
+    ("cut off in the head", answers.reply_raw(b"HTTP/1.1 200 OK\r\nContent-Le"), 502, "UPSTREAM_CUT_OFF"),
 ]
 
 
