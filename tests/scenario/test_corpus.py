@@ -55,15 +55,6 @@ def send_what_goes(client, raw, eof):
         pass
 
 
-def is_given_up(client):
-    """To a client that ended inside its request an answer may be left out (RFC 9112 8)."""
-    try:
-        client.buffer = client.sock.recv(65536)
-        return not client.buffer
-    except ConnectionError:
-        return True
-
-
 ALSO = {"ANSWER_CUT_OFF": ("UPSTREAM_CUT_OFF", "UPSTREAM_CLOSED")}
 
 
@@ -79,9 +70,6 @@ def test_request(pass_world, processor, path):
     with pass_world.client() as client:
         send_what_goes(client, case.raw, case.yes("eof"))
         got = []
-        if case.yes("eof") and is_given_up(client):
-            assert not processor.requests
-            return
         for status in case.get("expect").split():
             answer = client.read_answer(to_head=case.raw.startswith(b"HEAD"))
             got.append(str(answer.status))
@@ -116,8 +104,8 @@ def test_answer(pass_world, processor, path):
     processor.script("/echo", behave)
     method = case.get("request") or "GET"
     expect = case.get("expect").split(" or ")
-    if case.get("reason") == "ANSWER_CUT_OFF":
-        expect.append("504")  # to the proxy no answer and half a head are the same: the outcome is unknown
+    if case.get("reason") == "ANSWER_CUT_OFF" and not case.raw:
+        expect = ["504"]  # no answer at all: the outcome is unknown
     with pass_world.client() as client:
         try:
             answer = client.ask(method, "/pass/echo")
