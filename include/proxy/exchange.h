@@ -22,6 +22,7 @@ void exchange_begin(struct exchange *x);                 /* may end it (client_e
 void exchange_body(struct exchange *x, slice bytes);     /* likewise */
 void exchange_body_end(struct exchange *x);              /* likewise */
 bool exchange_takes_body(const struct exchange *x);      /* false: back-pressure; client_pump_later() will tell */
+size_t exchange_piece_bytes(const struct exchange *x);    /* at most so much of the body at once */
 void exchange_client_writable(struct exchange *x);
 void exchange_client_timeout(struct exchange *x);        /* the body did not come in time: 408 */
 void exchange_body_refused(struct exchange *x, enum http_refusal why); /* the body's framing is broken: 400 */

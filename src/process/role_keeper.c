@@ -64,6 +64,13 @@ static result open_vault(const struct config *config, struct vault **out)
     return r;
 }
 
+/* Without capabilities and within Landlock root's files are still root's: a user of its own is better. */
+static void warn_of_root(void)
+{
+    if (geteuid() != 0) return;
+    log_plain(LOG_LEVEL_WARN, "keeper_is_root", "set 'user' in the configuration and give that user the vault folder and its key file");
+}
+
 static result start_server(struct role_process *p, struct config *config, struct vault *vault)
 {
     /* The folder's name is read before the server takes the configuration. */
@@ -87,6 +94,7 @@ int keeper_main(struct role_process *p)
     result r = role_config(p, ROLE_FD_BUNDLE, &config);
     if (failed(r)) return role_give_up(p, r);
     log_start(role_name(p->start->role), p->start->number, config->log_level);
+    warn_of_root();
     r = open_vault(config, &vault);
     if (failed(r)) {
         config_free(config);

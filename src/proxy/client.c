@@ -224,13 +224,20 @@ static bool must_wait(const struct client *c)
     return owes_reading(c) || (c->exchange && !exchange_takes_body(c->exchange));
 }
 
+static slice next_piece(const struct client *c)
+{
+    slice in = link_input(c->link);
+    size_t most = c->exchange ? exchange_piece_bytes(c->exchange) : SIZE_MAX;
+    return in.len > most ? slice_range(in, 0, most) : in;
+}
+
 /* The exchange may end, and the client with it, in every call below. The reader is asked until it says MORE: a message's end
  * needs no further bytes. */
 static void client_pump(struct client *c)
 {
     enum http_step step;
     do {
-        slice in = link_input(c->link);
+        slice in = next_piece(c);
         size_t used = 0;
         if (must_wait(c)) {
             link_pause(c->link);
@@ -245,7 +252,7 @@ static void client_pump(struct client *c)
         if (c->ending) return;
         link_consume(c->link, used);
         on_step(c, step);
-    } while (step != HTTP_MORE && !c->ending && c->phase != PHASE_WAIT);
+    } while ((step != HTTP_MORE || link_input(c->link).len) && !c->ending && c->phase != PHASE_WAIT);
 }
 
 static void on_readable(struct client *c)

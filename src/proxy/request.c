@@ -372,3 +372,11 @@ void request_progress(struct exchange *x)
     if (x->request == REQUEST_SENT && x->answer == ANSWER_NONE)
         link_set_deadline(upstream_link(x->upstream), x->route->config->first_byte_ms);
 }
+
+/* A compressed byte may become a thousand: a streamed body of that kind is taken in small pieces, so that what is held is looked at
+ * in between. */
+size_t exchange_piece_bytes(const struct exchange *x)
+{
+    enum { COMPRESSED_PIECE_BYTES = 256 };
+    return x->streamed && x->coding != CODING_IDENTITY ? COMPRESSED_PIECE_BYTES : SIZE_MAX;
+}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies beyond the buffer on a route with 'stream: on': card data in the right places, memory flat."""
 
+import gzip
+
 import pytest
 
 from client import request
@@ -22,6 +24,18 @@ def test_large_json_streams(world, processor, chunked):
     assert len(sent) > 2 << 20
     pieces = [sent[at:at + 60000] for at in range(0, len(sent), 60000)] if chunked else sent
     answer = world.ask("POST", "/stream/x", [JSON], pieces, chunked=chunked)
+    assert answer.status == 200, answer
+    assert processor.only().body == wanted
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_compressed_json_streams(world, processor, chunked):
+    """A few kilobytes that become megabytes: taken in pieces, never more held than the buffer."""
+    sent, wanted = rows(world, 20000)
+    packed = gzip.compress(sent)
+    assert len(packed) < len(sent) // 10
+    pieces = [packed[at:at + 3000] for at in range(0, len(packed), 3000)] if chunked else packed
+    answer = world.ask("POST", "/stream/x", [JSON, ("Content-Encoding", "gzip")], pieces, chunked=chunked)
     assert answer.status == 200, answer
     assert processor.only().body == wanted
 
