@@ -164,6 +164,8 @@ void server_admit(struct dialogue *d, const struct wire_frame *f)
     s->purpose = o.purpose ? KEEPER_FOR_API : KEEPER_FOR_PROXY;
     name_caller(&o, &s->caller);
     if (s->version) server_hold(s->version);
-    d->refusal = s->version ? admit(server, d, &o, wire_tail(f, 0)) : ERR_KEEPER_REFUSED;
+    /* A keeper that was restarted does not know what was before it: its relay hears of the new one in a moment. */
+    enum error no_version = server_version(server, o.generation) ? ERR_KEEPER_REFUSED : ERR_KEEPER_AWAY;
+    d->refusal = s->version ? admit(server, d, &o, wire_tail(f, 0)) : no_version;
     if (audited(d->refusal)) audit_refusal(server, d);
 }

@@ -72,12 +72,13 @@ static void finish(struct supervisor *s)
     if (again) reload_begin(s);
 }
 
+/* Also those that are still starting: they were started with the old one. */
 static void tell_relays(struct supervisor *s)
 {
     s->reload.unanswered = 0;
     for (size_t i = 0; i < s->child_count; i++) {
         struct child *c = &s->children[i];
-        if (child_is_relay(c) && c->is_ready && child_tell(c, CONTROL_CONFIG, s->generation, s->bundle))
+        if (child_is_relay(c) && child_tell(c, CONTROL_CONFIG, s->generation, s->bundle))
             s->reload.unanswered++;
     }
 }
@@ -138,9 +139,9 @@ void reload_begin(struct supervisor *s)
     }
     *r = (struct reload){.is_running = true, .old_bundle = s->bundle, .old_generation = s->generation, .config = config};
     adopt(s, bundle, ++s->last_generation);
-    /* A keeper that is not there reads the new bundle when it starts. */
-    if (!supervisor_keeper(s)->is_ready || !child_tell(supervisor_keeper(s), CONTROL_CONFIG, s->generation, s->bundle))
-        commit(s);
+    /* A keeper that is not there reads the new bundle when it starts. One that is starting has the old one already, and finds
+     * this message when it is ready to read. */
+    if (!child_tell(supervisor_keeper(s), CONTROL_CONFIG, s->generation, s->bundle)) commit(s);
 }
 
 static void on_keeper_answer(struct supervisor *s, enum error e)

@@ -3,6 +3,7 @@
 
 import gzip
 import os
+import signal
 import socket
 import time
 
@@ -136,3 +137,26 @@ def test_drain_waits_for_answers_that_are_on_their_way(make_cardveil, processor)
         assert len(client.read_answer().body) == size
         client.close()
     assert veil.wait_end() == 0
+
+
+@pytest.mark.parametrize("role", ["keeper", "relay"])
+def test_reload_while_a_role_is_starting_reaches_it(make_cardveil, processor, role):
+    """A role that was started with the configuration before, and is not ready yet, must not stay with it."""
+    veil = make_cardveil()
+    name = next(name for name in veil.roles() if name.startswith(role))
+    old = veil.roles()[name]
+    os.kill(old, signal.SIGKILL)
+    started = veil.wait_roles(lambda roles: any(each.startswith(role) and pid != old for each, pid in roles.items()))
+    late = next(pid for each, pid in started.items() if each.startswith(role))
+    os.kill(late, signal.SIGSTOP)
+    start = veil.mark()
+    veil.config["routes"].append({"name": "fresh", "rules": "passthrough", "prefix": "/fresh", "upstream": processor.url})
+    veil.write_config()
+    os.kill(veil.process.pid, signal.SIGHUP)
+    time.sleep(1)
+    os.kill(late, signal.SIGCONT)
+    veil.wait_event("reloaded", start=start)
+    deadline = time.monotonic() + 30
+    while (answer := veil.ask("POST", "/fresh/x", [TEXT], b"x")).status == 503 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert answer.status == 200, answer
