@@ -159,17 +159,21 @@ static result print_values(struct buf *out)
     return OK;
 }
 
+static result print_reason(struct buf *out, const char *kind, const char *reason, size_t offset)
+{
+    uint64_t n = sum_at(offset);
+    if (n == 0) return OK;
+    return print(out, "cardveil_refusals_total{kind=\"%s\",reason=\"%s\"} %llu\n", kind, reason, (unsigned long long)n);
+}
+
+/* The two tables share names (METHOD, MEMORY): the kind keeps their series apart. A scrape with one series twice is refused. */
 static result print_reasons(struct buf *out, const char *(*refusal_name)(unsigned))
 {
-    TRY(print_heading(out, "cardveil_refusals_total", "Requests refused, by reason.", "counter"));
-    for (unsigned i = 0; i < REFUSALS_MAX && refusal_name && refusal_name(i); i++) {
-        uint64_t n = sum_at(offsetof(struct slot, refusal) + i * sizeof(number));
-        if (n) TRY(print(out, "cardveil_refusals_total{reason=\"%s\"} %llu\n", refusal_name(i), (unsigned long long)n));
-    }
-    for (unsigned i = 1; i < ERR_COUNT; i++) {
-        uint64_t n = sum_at(offsetof(struct slot, error) + i * sizeof(number));
-        if (n) TRY(print(out, "cardveil_refusals_total{reason=\"%s\"} %llu\n", error_name(i), (unsigned long long)n));
-    }
+    TRY(print_heading(out, "cardveil_refusals_total", "Requests refused, by reason; kind http: malformed messages.", "counter"));
+    for (unsigned i = 0; i < REFUSALS_MAX && refusal_name && refusal_name(i); i++)
+        TRY(print_reason(out, "http", refusal_name(i), offsetof(struct slot, refusal) + i * sizeof(number)));
+    for (unsigned i = 1; i < ERR_COUNT; i++)
+        TRY(print_reason(out, "error", error_name(i), offsetof(struct slot, error) + i * sizeof(number)));
     return OK;
 }
 

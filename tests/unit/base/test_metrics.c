@@ -57,8 +57,8 @@ START_TEST(all_processes_are_summed)
         "# TYPE cardveil_requests_total counter\ncardveil_requests_total 21\n",
         "# TYPE cardveil_client_connections gauge\ncardveil_client_connections 1\n",
         "cardveil_outcomes_total{outcome=\"unknown\"} 0\n",
-        "cardveil_refusals_total{reason=\"HOST_MISSING\"} 2\n",
-        "cardveil_refusals_total{reason=\"TOKEN_UNKNOWN\"} 1\n",
+        "cardveil_refusals_total{kind=\"http\",reason=\"HOST_MISSING\"} 2\n",
+        "cardveil_refusals_total{kind=\"error\",reason=\"TOKEN_UNKNOWN\"} 1\n",
         "cardveil_keeper_seconds_bucket{le=\"5e-05\"} 0\n",
         "cardveil_keeper_seconds_bucket{le=\"0.0001\"} 2\n",
         "cardveil_keeper_seconds_bucket{le=\"+Inf\"} 2\n",
@@ -94,6 +94,50 @@ START_TEST(every_family_has_one_heading)
 }
 END_TEST
 
+static const char *names_of_both_tables(unsigned i)
+{
+    static const char *const names[] = {"METHOD", "MEMORY", "TE_TWICE", NULL};
+    return names[i];
+}
+
+/* The text up to the value: name and label set. */
+static slice series_of(slice line)
+{
+    size_t end = line.len;
+    while (end > 0 && line.at[end - 1] != ' ') end--;
+    return slice_range(line, 0, end);
+}
+
+static void bump_everything(void)
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++) metrics_add(i, 1);
+    for (unsigned i = 0; names_of_both_tables(i); i++) metrics_refusal(i);
+    for (unsigned i = 1; i < ERR_COUNT; i++) metrics_error(i);
+    for (unsigned i = 0; i < HISTOGRAM_COUNT; i++) metrics_time(i, 1);
+}
+
+START_TEST(no_series_stands_twice)
+{
+    static slice seen[1024];
+    size_t count = 0;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    ck_assert(!failed(metrics_attach(-1, 0)));
+    bump_everything();
+    ck_assert(!failed(metrics_print(&out, names_of_both_tables)));
+    slice rest = buf_slice(&out), line;
+    while (slice_next(&rest, '\n', &line)) {
+        if (line.len == 0 || line.at[0] == '#') continue;
+        slice series = series_of(line);
+        for (size_t i = 0; i < count; i++) ck_assert_msg(!slice_eq(seen[i], series), "%.*s", SLICE_ARG(line));
+        ck_assert_uint_lt(count, sizeof seen / sizeof *seen);
+        seen[count++] = series;
+    }
+    ck_assert_uint_gt(count, METRIC_COUNT + ERR_COUNT);
+    buf_done(&out);
+}
+END_TEST
+
 START_TEST(a_wrong_slot_is_refused)
 {
     int fd = metrics_create(2);
@@ -105,4 +149,5 @@ START_TEST(a_wrong_slot_is_refused)
 }
 END_TEST
 
-RUN_TESTS("metrics", all_processes_are_summed, every_family_has_one_heading, a_wrong_slot_is_refused)
+RUN_TESTS("metrics", all_processes_are_summed, every_family_has_one_heading, no_series_stands_twice,
+          a_wrong_slot_is_refused)
