@@ -41,7 +41,7 @@ START_TEST(a_turn_is_events_hooks_the_dead)
 {
     int ends[2];
     loop = loop_new();
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     ck_assert(!failed(loop_at_turn_end(loop, say, "hook1 ")));
     ck_assert(!failed(loop_at_turn_end(loop, say, "hook2 ")));
     struct watch *w = watch_new(loop, ends[0], on_byte, &ends[0]);

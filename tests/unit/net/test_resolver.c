@@ -73,7 +73,7 @@ static void start(void)
     socklen_t len = sizeof in;
     char server[64];
     loop = loop_new();
-    dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(dns.fd, (struct sockaddr *)&in, sizeof in), 0);
     ck_assert_int_eq(getsockname(dns.fd, (struct sockaddr *)&in, &len), 0);
     dns.ip = "192.0.2.1";

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -11,6 +12,12 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <unistd.h>
+
+/* libevent then dies of an event that is used before it is made, made twice while it waits, or freed while it waits. */
+__attribute__((constructor)) static void be_strict(void)
+{
+    event_enable_debug_mode();
+}
 
 static void nothing(void *arg)
 {
