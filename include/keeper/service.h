@@ -14,6 +14,7 @@ struct service_answer {
     slice json;       /* valid for the call */
     enum error error; /* for log and metrics */
     slice key_id;     /* for the log; may be empty */
+    slice allow;      /* the methods of this path, for a 405 (RFC 9110 10.2.1); empty otherwise */
 };
 typedef void (*service_done)(void *owner, const struct service_answer *answer);
 struct service_request {

@@ -140,6 +140,12 @@ static int status_of(const struct service_call *c, result r)
     return c->operation == OPERATION_CREATE && !c->cards.is_array && c->outcomes[0].created ? 201 : 200;
 }
 
+/* RFC 9110 10.2.1: the Allow field "lists the set of methods advertised as supported by the target resource". */
+static slice allowed_methods(const struct service_call *c)
+{
+    return slice_eq(c->request.head->path, collection) ? SLICE("POST") : SLICE("GET, HEAD, PATCH, DELETE");
+}
+
 static void answer(struct service_call *c, result r)
 {
     struct buf json;
@@ -152,6 +158,7 @@ static void answer(struct service_call *c, result r)
                                .json = buf_slice(&json),
                                .error = failed(written) ? written.err : r.err,
                                .key_id = {c->key_id, c->key_id_len}};
+    if (a.error == ERR_METHOD) a.allow = allowed_methods(c);
     call_end(c);
     c->done(c->owner, &a);
     buf_done(&json);

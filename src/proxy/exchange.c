@@ -324,6 +324,15 @@ static result ask_keeper(struct exchange *x)
 
 /* --- a service's request --- */
 
+static result write_service_answer(const struct exchange *x, struct buf *out, const struct service_answer *a, bool keep_alive)
+{
+    TRY(reply_write_head(out, a->status, x->id, false));
+    TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
+    TRY(reply_write_status_fields(out, a->status, a->allow));
+    TRY(reply_write_length(out, a->json.len, keep_alive));
+    return x->is_head_method ? OK : buf_append(out, a->json);
+}
+
 static void on_service_done(void *owner, const struct service_answer *a)
 {
     struct exchange *x = exchange_from(owner);
@@ -335,14 +344,7 @@ static void on_service_done(void *owner, const struct service_answer *a)
     x->key_id_len = a->key_id.len < sizeof x->key_id ? a->key_id.len : sizeof x->key_id;
     if (x->key_id_len) memcpy(x->key_id, a->key_id.at, x->key_id_len);
     if (l) {
-        struct buf *out = link_output(l);
-        result r = reply_write_head(out, a->status, x->id, false);
-        if (!failed(r)) r = http_write_field(out, SLICE("content-type"), SLICE("application/json"));
-        if (!failed(r) && a->status == 401)
-            r = http_write_field(out, SLICE("www-authenticate"), SLICE("ApiKey header=\"x-api-key\""));
-        if (!failed(r)) r = reply_write_length(out, a->json.len, keep_alive);
-        if (!failed(r) && !x->is_head_method) r = buf_append(out, a->json);
-        if (failed(r)) keep_alive = false;
+        if (failed(write_service_answer(x, link_output(l), a, keep_alive))) keep_alive = false;
         link_flush(l);
     }
     exchange_finish(x, keep_alive);

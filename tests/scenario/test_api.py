@@ -130,5 +130,17 @@ def test_keys_and_permissions(world):
 
 
 def test_methods_that_do_not_exist(world):
-    assert call(world, "PUT", f"/v1/tokens/{world.visa}", {})[0].status in (404, 405)
-    assert call(world, "GET", "/v1/tokens")[0].status in (404, 405)
+    """RFC 9110 15.5.6: a 405 MUST have an Allow field with the methods that there are."""
+    for method, path, allow in (("PUT", f"/v1/tokens/{world.visa}", "GET, HEAD, PATCH, DELETE"), ("GET", "/v1/tokens", "POST"),
+                                ("POST", f"/v1/tokens/{world.visa}", "GET, HEAD, PATCH, DELETE"), ("DELETE", "/v1/tokens", "POST")):
+        answer, told = call(world, method, path)
+        assert (answer.status, answer.get("allow"), told["data"]["code"]) == (405, allow, "METHOD"), answer
+
+
+def test_statuses_bring_their_fields(make_cardveil):
+    veil = make_cardveil(more={"rate": 5})
+    answers = [call(veil, "GET", f"/v1/tokens/{veil.visa}")[0] for _ in range(40)]
+    assert answers[0].status == 200 and not answers[0].get("retry-after")
+    assert answers[-1].status == 429 and int(answers[-1].get("retry-after")) > 0, answers[-1]
+    answer = veil.ask("GET", f"/v1/tokens/{veil.visa}", [], b"", how="keyed")
+    assert answer.status == 401 and answer.get("www-authenticate"), answer
