@@ -149,10 +149,10 @@ static void put_digits(slice run)
 void log_word(const char *name, slice word)
 {
     if (!out.wanted) return;
-    if (word.len > WORD_BYTES) word.len = WORD_BYTES;
     put_name(name);
     put(SLICE("\""));
-    for (size_t i = 0; i < word.len;) {
+    /* Cut between runs of digits, never within one: its beginning alone would not be masked. */
+    for (size_t i = 0; i < word.len && i < WORD_BYTES;) {
         size_t end = i;
         while (end < word.len && word.at[end] >= '0' && word.at[end] <= '9') end++;
         if (end > i) {

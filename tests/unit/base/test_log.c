@@ -108,6 +108,19 @@ START_TEST(no_long_digit_run_ever)
 }
 END_TEST
 
+START_TEST(a_word_is_not_cut_within_digits)
+{
+    char word[160];
+    memset(word, 'a', sizeof word);
+    memcpy(word + 117, "4111111111111111", 16); /* its eleventh digit is the 128th byte */
+    listen_to_stderr();
+    say_word((slice){word, sizeof word});
+    const char *line = heard();
+    ck_assert_ptr_null(strstr(line, "4111111"));
+    ck_assert_ptr_nonnull(strstr(line, "a411111x1111\"}"));
+}
+END_TEST
+
 START_TEST(a_long_line_is_cut_and_still_ends)
 {
     listen_to_stderr();
@@ -140,5 +153,5 @@ START_TEST(levels_and_many_lines)
 }
 END_TEST
 
-RUN_TESTS("log", a_line, words_are_masked_and_checked, no_long_digit_run_ever, a_long_line_is_cut_and_still_ends,
+RUN_TESTS("log", a_line, words_are_masked_and_checked, no_long_digit_run_ever, a_word_is_not_cut_within_digits, a_long_line_is_cut_and_still_ends,
           levels_and_many_lines)
