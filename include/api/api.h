@@ -7,7 +7,9 @@
  *   POST   /v1/tokens        a card, or an array of up to 100 → token(s)     permission tokenize
  *   GET    /v1/tokens/{id}   status and masked card, never a PAN             permission read
  *   PATCH  /v1/tokens/{id}   new expiry, holder; removePlain                 permission change
- *   DELETE /v1/tokens/{id}                                                   permission delete                           */
+ *   DELETE /v1/tokens/{id}                                                   permission delete
+ *
+ * Cards are taken as content-type: application/json only; anything else is a 415.                                        */
 
 #include "keeper/service.h"
 

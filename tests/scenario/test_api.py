@@ -106,9 +106,48 @@ def test_bad_documents(world, body):
     assert not find_secrets(answer.raw)
 
 
-def test_more_than_a_hundred(world):
-    answer, _ = call(world, "POST", body=[{"number": VISA, "expiration_date": "12/31"}] * 101)
-    assert answer.status in (400, 413)
+@pytest.mark.parametrize("count", [0, 101])
+def test_none_or_more_than_a_hundred(world, count):
+    answer, told = call(world, "POST", body=[{"number": VISA, "expiration_date": "12/31"}] * count)
+    assert (answer.status, told["data"]["code"]) == (400, "CARD_COUNT"), told
+    assert "at most 100 cards" in told["message"]
+
+
+def test_a_hundred(world):
+    answer, told = call(world, "POST", body=[{"number": VISA, "expiration_date": "12/31"}] * 100)
+    assert answer.status == 200 and {one["token"] for one in told["data"]["tokens"]} == {world.visa}, told
+
+
+@pytest.mark.parametrize("body", [{}, {"removePlain": False}, {"number": VISA}, {"holder": "A", "unique": True}])
+def test_changes_that_are_none(world, body):
+    answer, told = call(world, "PATCH", f"/v1/tokens/{world.visa}", body)
+    assert (answer.status, told["data"]["code"]) == (400, "CARD_CHANGE"), told
+    assert "expiration_date, holder or removePlain" in told["message"]
+
+
+TYPES = [
+    ([], 415),
+    ([("Content-Type", "")], 415),
+    ([("Content-Type", "text/plain")], 415),
+    ([("Content-Type", "application/x-www-form-urlencoded")], 415),
+    ([("Content-Type", "text/plain; application/json")], 415),
+    ([("Content-Type", "application/jsonp")], 415),
+    ([JSON, ("Content-Type", "text/plain")], 415),
+    ([("Content-Type", "application/json; charset=utf-8")], 200),
+    ([("Content-Type", "Application/JSON ;charset=utf-8")], 200),
+]
+
+
+@pytest.mark.parametrize("headers, status", TYPES)
+def test_cards_come_as_json_only(world, headers, status):
+    """What a form on some web page can post must not store or change a card."""
+    for method, path, card in (("POST", "/v1/tokens", {"number": VISA, "expiration_date": "12/31"}),
+                               ("PATCH", f"/v1/tokens/{world.visa}", {"expiration_date": "12/31"})):
+        answer = world.ask(method, path, [("x-api-key", world.key), *headers], json.dumps(card).encode(), how="keyed")
+        assert answer.status == status, answer
+        if status == 415:
+            assert json.loads(answer.body)["data"]["code"] == "CARD_CONTENT_TYPE", answer
+        assert not find_secrets(answer.raw)
 
 
 def test_other_merchants_tokens_do_not_exist(world):
