@@ -30,14 +30,24 @@ static bool is_ours(slice name)
     return name.len > 11 && slice_ieq(slice_range(name, 0, 11), SLICE("x-cardveil-"));
 }
 
-/* One field's value through the echo guard. */
+static result guard_text(struct exchange *x, slice text, unsigned *hits)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    TRY(echo_guard_feed(x->guard, text, scratch, hits));
+    return echo_guard_end(x->guard, scratch, hits);
+}
+
+/* One field through the echo guard. A placeholder cannot stand in a name: such a field is left out. */
 static result guarded_field(struct exchange *x, const struct http_field *f, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
+    unsigned in_name = 0;
     if (!x->guard) return http_write_field(out, f->name, f->value);
-    result r = echo_guard_feed(x->guard, f->value, scratch, &x->echoes);
-    if (!failed(r)) r = echo_guard_end(x->guard, scratch, &x->echoes);
-    if (!failed(r)) r = http_write_field(out, f->name, buf_slice(scratch));
+    result r = guard_text(x, f->name, &in_name);
+    buf_clear(scratch);
+    x->echoes += in_name;
+    if (!failed(r) && !in_name) r = guard_text(x, f->value, &x->echoes);
+    if (!failed(r) && !in_name) r = http_write_field(out, f->name, buf_slice(scratch));
     buf_clear(scratch);
     return r;
 }
@@ -152,6 +162,7 @@ static result begin_answer(struct exchange *x, const struct http_head *h)
         return write_head(x, buf_slice(&x->answer_head), true, 0);
     }
     if (x->guard) {
+        x->framing = ANSWER_WITH_LENGTH; /* unless it turns out to be longer than what is held */
         x->answer = ANSWER_COLLECTED;
         return OK;
     }
@@ -215,10 +226,7 @@ static result end_body(struct exchange *x)
         if (x->inflater) TRY(inflater_end(x->inflater));
         TRY(echo_guard_end(x->guard, &x->collected, &x->echoes));
     }
-    if (x->answer == ANSWER_COLLECTED) {
-        x->framing = ANSWER_WITH_LENGTH;
-        TRY(write_head(x, buf_slice(&x->answer_head), true, x->collected.len));
-    }
+    if (x->answer == ANSWER_COLLECTED) TRY(write_head(x, buf_slice(&x->answer_head), true, x->collected.len));
     if (x->collected.len) TRY(pass(x, buf_slice(&x->collected)));
     buf_clear(&x->collected);
     struct buf *out = client_out(x);

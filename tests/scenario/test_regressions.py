@@ -6,10 +6,12 @@ import os
 import signal
 import socket
 import time
+import zlib
 
 import pytest
 
 from client import request
+from leaks import VISA
 from payments import JSON, TEXT
 from processor import reply
 
@@ -160,3 +162,29 @@ def test_reload_while_a_role_is_starting_reaches_it(make_cardveil, processor, ro
     while (answer := veil.ask("POST", "/fresh/x", [TEXT], b"x")).status == 503 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert answer.status == 200, answer
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("body", [b"order=1234", b"x4111", b"4", b"411111111111111", b"9" * 70000 + b"41"], ids=len)
+def test_answer_that_ends_like_a_card_number_is_whole(world, processor, body, chunked):
+    """What could have been the beginning of a PAN, at the very end of an answer, belongs to it."""
+    processor.default = reply(body=body, chunks=[3] if chunked else None)
+    answer = world.ask("POST", "/any/x", [TEXT], slot(world.visa).encode())
+    assert answer.body == body
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_compressed_answer_that_is_cut_is_not_passed_on_as_whole(world, processor, coding):
+    whole = gzip.compress(b'{"returnCode":"00"}') if coding == "gzip" else zlib.compress(b'{"returnCode":"00"}')
+    processor.default = reply(body=whole[:-4], headers=[("Content-Encoding", coding)])
+    answer = world.ask("POST", "/any/x", [TEXT], slot(world.visa).encode())
+    assert answer.status == 502, answer
+    assert answer.get("x-cardveil-outcome") == "unknown"
+
+
+def test_secret_in_the_name_of_a_field(world, processor):
+    processor.default = reply(headers=[(f"X-{VISA}-Seen", "yes"), ("X-Other", "1")])
+    answer = world.ask("POST", "/any/x", [TEXT], slot(world.visa).encode())
+    assert answer.status == 200
+    assert VISA.encode() not in answer.raw
+    assert answer.get("x-other") == "1"
