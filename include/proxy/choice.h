@@ -20,6 +20,8 @@ struct choice {
     enum credential_kind kind;
     enum fallback fallback;
 };
+/* May x-cardveil-card-token-type have this value? NETWORK_TOKEN or CARD_PAN, without case. */
+bool choice_is_kind(slice forced);
 /* <forced>: value of x-cardveil-card-token-type, empty if none. <revealed>: what the keeper gave for the token. */
 struct choice choice_make(const struct config_route *route, slice token, slice forced, const struct credential *revealed);
 /* Is this token within the route's volume? A stable hash of token and route: the same card always falls on the same side. */

@@ -27,6 +27,11 @@ bool choice_in_volume(slice route, slice token, unsigned percent)
     return hash % 100 < percent;
 }
 
+bool choice_is_kind(slice forced)
+{
+    return slice_ieq(forced, SLICE("NETWORK_TOKEN")) || slice_ieq(forced, SLICE("CARD_PAN"));
+}
+
 struct choice choice_make(const struct config_route *route, slice token, slice forced, const struct credential *revealed)
 {
     if (revealed->kind == CREDENTIAL_NETWORK_TOKEN) return (struct choice){CREDENTIAL_NETWORK_TOKEN, FALLBACK_NONE};

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FORCED_KIND_FIELD "x-cardveil-card-token-type"
 #define MAY(state) (1u << (state))
 static const unsigned may_follow[EXCHANGE_STATE_COUNT] = {
     [EXCHANGE_HEAD] = MAY(EXCHANGE_BODY) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
@@ -272,7 +273,7 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
         return;
     }
     if (index == 0) {
-        slice forced = x->head ? http_head_get(x->head, "x-cardveil-card-token-type") : SLICE_NONE;
+        slice forced = x->head ? http_head_get(x->head, FORCED_KIND_FIELD) : SLICE_NONE;
         x->choice = choice_make(x->route->config, token_table_id(x->tokens, 0), forced, credential);
     }
     if (--x->waiting == 0) {
@@ -370,6 +371,15 @@ static bool is_for_service(const struct exchange *x)
     return x->proxy->service && x->proxy->service->takes(x->head->path);
 }
 
+/* A word that is not known must not pass for "as you like": the caller meant one of the two. */
+static result check_forced_kind(const struct http_head *head)
+{
+    size_t count = http_head_count(head, FORCED_KIND_FIELD);
+    if (count == 0) return OK;
+    ENSURE(count == 1 && choice_is_kind(http_head_get(head, FORCED_KIND_FIELD)), FORCED_KIND);
+    return OK;
+}
+
 static result begin(struct exchange *x)
 {
     if (is_for_service(x)) {
@@ -383,6 +393,7 @@ static result begin(struct exchange *x)
     ENSURE(x->tokens != NULL, MEMORY);
     TRY(request_plan(x, x->route->config->prefix));
     TRY(ask_keeper(x));
+    TRY(check_forced_kind(x->head));
     TRY(request_scan(x));
     x->head_tokens = token_table_count(x->tokens);
     ENSURE(x->error == ERR_NONE, KEEPER_AWAY);

@@ -183,3 +183,15 @@ def test_statuses_bring_their_fields(make_cardveil):
     assert answers[-1].status == 429 and int(answers[-1].get("retry-after")) > 0, answers[-1]
     answer = veil.ask("GET", f"/v1/tokens/{veil.visa}", [], b"", how="keyed")
     assert answer.status == 401 and answer.get("www-authenticate"), answer
+
+
+@pytest.mark.parametrize("words, status", [(["CARD_PAN"], 200), (["NETWORK_TOKEN"], 200), (["card_pan"], 200), (["PAN"], 400), ([""], 400),
+                                           (["CARD_PAN", "NETWORK_TOKEN"], 400)])
+def test_forced_kind_of_credential(make_cardveil, processor, words, status):
+    veil = make_cardveil()
+    forced = [("x-cardveil-card-token-type", word) for word in words]
+    answer = veil.ask("POST", REDE, [JSON, BASIC, *forced], payments.rede_template(veil.visa))
+    assert answer.status == status, answer
+    if status == 400:
+        assert json.loads(answer.body)["data"]["code"] == "FORCED_KIND", answer
+        assert not processor.requests

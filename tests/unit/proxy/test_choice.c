@@ -40,6 +40,15 @@ START_TEST(test_why_the_pan_goes_out)
 }
 END_TEST
 
+START_TEST(test_kinds_that_may_be_forced)
+{
+    static const char *const good[] = {"CARD_PAN", "NETWORK_TOKEN", "card_pan", "Network_Token"};
+    static const char *const bad[] = {"", "PAN", "CARD_PAN,NETWORK_TOKEN", "CARD-PAN", "NETWORK_TOKENS", "NETWORK_TOKE"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) ck_assert_msg(choice_is_kind(slice_of(good[i])), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ck_assert_msg(!choice_is_kind(slice_of(bad[i])), "%s", bad[i]);
+}
+END_TEST
+
 START_TEST(test_volume_is_even_and_stable)
 {
     static const unsigned percents[] = {0, 10, 50, 90, 100};
@@ -79,6 +88,7 @@ int main(void)
     TCase *t = tcase_create("choice");
     tcase_add_loop_test(t, test_why_the_pan_goes_out, 0, 7);
     tcase_add_loop_test(t, test_volume_is_even_and_stable, 0, 5);
+    tcase_add_test(t, test_kinds_that_may_be_forced);
     tcase_add_test(t, test_routes_split_differently);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
