@@ -4,10 +4,13 @@
 #include "exchange_priv.h"
 #include "http/reader.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REQUEST_MAX_BYTES = 64 * 1024 * 1024 };
+enum { REQUEST_MAX_BYTES = 64 * 1024 * 1024, NAME_BYTES = 128 };
+
+static const char PAN_STAND_IN[] = "411111******1111", NETWORK_TOKEN_STAND_IN[] = "489537******0000";
 
 struct explanation {
     struct proxy proxy; /* only its scratch buffer and gate are used */
@@ -15,7 +18,8 @@ struct explanation {
     struct http_reader *reader;
     struct buf normal; /* the request with proper line ends and framing */
     struct buf body;   /* its body alone */
-    struct buf out;
+    struct buf out;    /* as it would go out */
+    struct buf masked; /* the same, as it may be shown */
 };
 
 /* --- a request typed by hand becomes a proper one --- */
@@ -69,7 +73,7 @@ static void set_text(char *at, uint8_t *len, const char *text)
 static void stand_in(struct credential *c, enum credential_kind kind)
 {
     *c = (struct credential){.kind = kind, .month = 12, .year = 2030};
-    set_text(c->number, &c->number_len, kind == CREDENTIAL_PAN ? "411111******1111" : "489537******0000");
+    set_text(c->number, &c->number_len, kind == CREDENTIAL_PAN ? PAN_STAND_IN : NETWORK_TOKEN_STAND_IN);
     set_text(c->holder, &c->holder_len, "CARD HOLDER");
     set_text(c->cvc, &c->cvc_len, "***");
     if (kind == CREDENTIAL_PAN) return;
@@ -92,6 +96,237 @@ static result fill_credentials(struct exchange *x, enum credential_kind kind)
         TRY(credential_set_reserve(&x->credentials, i));
         TRY(credential_set_put(&x->credentials, i, &c));
     }
+    return OK;
+}
+
+/* --- masking: what the caller wrote in clear may be a card number, a CVC or a credential too --- */
+
+struct mask {
+    const struct plan *plan; /* NULL: no rules name anything */
+    struct buf *out;
+};
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Letters and digits in lower case, so that security_code, securityCode and %24CVC are known. False: too long to tell. */
+static bool flatten(slice name, char flat[NAME_BYTES])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        if (c == '%' && i + 2 < name.len && hex_value(name.at[i + 1]) >= 0 && hex_value(name.at[i + 2]) >= 0) {
+            c = (char)(hex_value(name.at[i + 1]) * 16 + hex_value(name.at[i + 2]));
+            i += 2;
+        }
+        if (!isalnum((unsigned char)c)) continue;
+        if (n + 1 == NAME_BYTES) return false;
+        flat[n++] = (char)tolower((unsigned char)c);
+    }
+    flat[n] = '\0';
+    return true;
+}
+
+static bool rules_name_cvc(const struct plan *plan, const char *flat)
+{
+    char last[NAME_BYTES];
+    for (size_t i = 0; plan && i < plan->field_count; i++) {
+        if (plan->fields[i].element != ELEMENT_CVC) continue;
+        slice path = path_set_text(plan->paths, plan->fields[i].path);
+        while (slice_find(path, '.') < path.len) path = slice_after(path, slice_find(path, '.') + 1);
+        if (flatten(path, last) && strcmp(last, flat) == 0) return true;
+    }
+    return false;
+}
+
+static bool is_secret_name(const struct mask *m, slice name)
+{
+    static const char *const marks[] = {"authorization", "cookie", "secret",       "password", "token", "key",
+                                        "cvc",           "cvv",    "securitycode", "csc"};
+    char flat[NAME_BYTES];
+    if (!flatten(name, flat)) return true;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strstr(flat, marks[i])) return true;
+    return rules_name_cvc(m->plan, flat);
+}
+
+/* Stand-ins stay as they are: they show what was put where. */
+static bool is_stand_in(slice value)
+{
+    size_t stars = 0;
+    while (stars < value.len && value.at[stars] == '*') stars++;
+    return stars == value.len || slice_is(value, PAN_STAND_IN) || slice_is(value, NETWORK_TOKEN_STAND_IN);
+}
+
+static result mask_value(struct mask *m, slice value, bool is_secret)
+{
+    return buf_append(m->out, is_secret && !is_stand_in(value) ? SLICE("***") : value);
+}
+
+/* name=value pairs: a form body, or a query. */
+static result mask_pairs(struct mask *m, slice text)
+{
+    for (size_t at = 0; at < text.len;) {
+        size_t end = at;
+        while (end < text.len && !strchr("&;", text.at[end])) end++;
+        slice pair = slice_range(text, at, end), name = slice_range(pair, 0, slice_find(pair, '='));
+        TRY(buf_append(m->out, name));
+        if (name.len < pair.len) {
+            TRY(buf_append(m->out, SLICE("=")));
+            TRY(mask_value(m, slice_after(pair, name.len + 1), is_secret_name(m, name)));
+        }
+        if (end < text.len) TRY(buf_append(m->out, slice_range(text, end, end + 1)));
+        at = end + (end < text.len);
+    }
+    return OK;
+}
+
+struct json_mask {
+    struct mask *m;
+    slice text;
+    size_t at, depth, hidden; /* hidden: the depth of an object or array that a secret name holds; 0: none */
+    bool is_secret;           /* the value that comes next */
+};
+
+static size_t string_end(slice text, size_t at)
+{
+    while (at < text.len && text.at[at] != '"') at += text.at[at] == '\\' && at + 1 < text.len ? 2 : 1;
+    return at;
+}
+
+static result mask_json_string(struct json_mask *j)
+{
+    size_t start = j->at + 1, end = string_end(j->text, start), next = end + (end < j->text.len);
+    slice inner = slice_range(j->text, start, end);
+    j->at = next;
+    while (next < j->text.len && isspace((unsigned char)j->text.at[next])) next++;
+    bool is_name = next < j->text.len && j->text.at[next] == ':';
+    TRY(buf_append(j->m->out, SLICE("\"")));
+    TRY(mask_value(j->m, inner, !is_name && (j->is_secret || j->hidden)));
+    j->is_secret = is_name && is_secret_name(j->m, inner);
+    return end < j->text.len ? buf_append(j->m->out, SLICE("\"")) : OK;
+}
+
+static result mask_json_number(struct json_mask *j)
+{
+    size_t start = j->at;
+    while (j->at < j->text.len && (isalnum((unsigned char)j->text.at[j->at]) || strchr("+-.", j->text.at[j->at]))) j->at++;
+    return mask_value(j->m, slice_range(j->text, start, j->at), j->is_secret || j->hidden);
+}
+
+static void mask_json_mark(struct json_mask *j, char c)
+{
+    if (c == '{' || c == '[') {
+        j->depth++;
+        if (j->is_secret && !j->hidden) j->hidden = j->depth;
+    }
+    if (c == '}' || c == ']') {
+        if (j->hidden == j->depth) j->hidden = 0;
+        j->depth--;
+    }
+    if (strchr("{}[],", c)) j->is_secret = false;
+}
+
+/* The walker has passed this text: it is whole JSON. */
+static result mask_json(struct mask *m, slice text)
+{
+    struct json_mask j = {.m = m, .text = text};
+    while (j.at < text.len) {
+        char c = text.at[j.at];
+        if (c == '"') {
+            TRY(mask_json_string(&j));
+        } else if (c == '-' || isdigit((unsigned char)c)) {
+            TRY(mask_json_number(&j));
+        } else {
+            mask_json_mark(&j, c);
+            TRY(buf_append(m->out, slice_range(text, j.at, j.at + 1)));
+            j.at++;
+        }
+    }
+    return OK;
+}
+
+static result mask_head(struct mask *m, slice head)
+{
+    slice line;
+    if (!slice_next(&head, '\n', &line)) return OK;
+    size_t query = slice_find(line, '?');
+    TRY(buf_append(m->out, slice_range(line, 0, query)));
+    if (query < line.len) {
+        slice rest = slice_after(line, query + 1);
+        size_t end = slice_find(rest, ' ');
+        TRY(buf_append(m->out, SLICE("?")));
+        TRY(mask_pairs(m, slice_range(rest, 0, end)));
+        TRY(buf_append(m->out, slice_after(rest, end)));
+    }
+    TRY(buf_append(m->out, SLICE("\n")));
+    while (slice_next(&head, '\n', &line)) {
+        slice name = slice_range(line, 0, slice_find(line, ':'));
+        if (name.len < line.len && is_secret_name(m, name)) {
+            TRY(buf_append(m->out, name));
+            line = SLICE(": ***\r");
+        }
+        TRY(buf_append(m->out, line));
+        TRY(buf_append(m->out, SLICE("\n")));
+    }
+    return OK;
+}
+
+/* The end of the longest Luhn-valid number that begins at <at>, digits with single blanks or dashes between; 0: none. */
+static size_t pan_end(slice text, size_t at, size_t *digits)
+{
+    size_t end = 0;
+    unsigned sums[2] = {0, 0}; /* the last digit is counted once: of two sums the one that began with the right parity */
+    for (size_t n = 0, i = at; i < text.len && isdigit((unsigned char)text.at[i]) && n < PAN_MAX_DIGITS;) {
+        unsigned d = (unsigned)(text.at[i] - '0'), twice = d > 4 ? d * 2 - 9 : d * 2;
+        sums[n % 2] += d;
+        sums[(n + 1) % 2] += twice;
+        n++;
+        i++;
+        bool group_ends = i == text.len || !isdigit((unsigned char)text.at[i]);
+        if (group_ends && n >= PAN_MIN_DIGITS && sums[(n - 1) % 2] % 10 == 0) {
+            end = i;
+            *digits = n;
+        }
+        if (group_ends && i < text.len && strchr(" -+", text.at[i])) i++; /* '+': a blank in a form */
+        else if (group_ends && slice_starts(slice_after(text, i), SLICE("%20"))) i += 3;
+    }
+    return end;
+}
+
+static void mask_numbers(char *at, size_t len)
+{
+    slice text = {at, len};
+    for (size_t i = 0; i < len; i++) {
+        size_t digits = 0, seen = 0, end = 0;
+        if (isdigit((unsigned char)at[i]) && (i == 0 || !isdigit((unsigned char)at[i - 1]))) end = pan_end(text, i, &digits);
+        for (; i < end; i++) {
+            if (at[i] == '%') i += 3;
+            if (!isdigit((unsigned char)at[i])) continue;
+            if (seen >= 6 && seen + 4 < digits) at[i] = '*';
+            seen++;
+        }
+    }
+}
+
+static result mask_request(struct explanation *e)
+{
+    struct mask m = {.plan = e->exchange.plan, .out = &e->masked};
+    slice text = buf_slice(&e->out);
+    size_t head = slice_find_slice(text, SLICE("\r\n\r\n")) + 2;
+    ENSURE(head + 2 <= text.len, INTERNAL);
+    TRY(mask_head(&m, slice_range(text, 0, head)));
+    TRY(buf_append(m.out, SLICE("\r\n")));
+    slice body = slice_after(text, head + 2);
+    size_t first = 0;
+    while (first < body.len && isspace((unsigned char)body.at[first])) first++;
+    bool is_json = first < body.len && strchr("{[\"", body.at[first]);
+    TRY(is_json ? mask_json(&m, body) : mask_pairs(&m, body));
+    mask_numbers(e->masked.at, e->masked.len);
     return OK;
 }
 
@@ -153,7 +388,8 @@ static result explain(struct explanation *e, slice route_name, slice request, en
     TRY(normalise(request, &e->normal));
     TRY(run(e, route, buf_slice(&e->normal)));
     TRY(fill_credentials(x, kind));
-    return request_write_whole(x, &e->out);
+    TRY(request_write_whole(x, &e->out));
+    return mask_request(e);
 }
 
 result explain_request(struct config *config, slice route, slice request, enum credential_kind kind,
@@ -169,6 +405,7 @@ result explain_request(struct config *config, slice route, slice request, enum c
     buf_init(&e->normal, REQUEST_MAX_BYTES);
     buf_init(&e->body, REQUEST_MAX_BYTES);
     buf_init(&e->out, SCRATCH_MAX_BYTES);
+    buf_init(&e->masked, SCRATCH_MAX_BYTES);
     e->exchange.magic = EXCHANGE_MAGIC;
     e->exchange.proxy = &e->proxy;
     result r = gate_new(NULL, NULL, config, &e->exchange.gate);
@@ -184,12 +421,13 @@ void explain_free(struct explanation *e)
     buf_done(&e->normal);
     buf_done(&e->body);
     buf_done(&e->out);
+    buf_done(&e->masked);
     free(e);
 }
 
 slice explain_text(const struct explanation *e)
 {
-    return buf_slice(&e->out);
+    return buf_slice(&e->masked);
 }
 
 const struct config_route *explain_route(const struct explanation *e)
