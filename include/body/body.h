@@ -51,7 +51,7 @@ uint32_t body_slot_count(const struct body *b);
 struct body_slot_info {
     uint64_t start, end; /* in the stored body */
     uint32_t token;
-    enum element element;
+    enum element element; /* ELEMENT_COUNT: a literal of the rules */
     enum date_format format;
     bool as_number;
     const char *why; /* "extract stage", "card.number of the rules", "network_token.set", "default" */

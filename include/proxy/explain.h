@@ -15,6 +15,7 @@ struct explain_slot {
     slice token;
     const char *place; /* "body", "path", "query", or "field" */
     struct body_slot_info info;
+    bool applies; /* with the credential that is shown; edits only where there is a token */
 };
 
 /* Takes config. <request>: one HTTP/1.1 request, head and body, as the client would send it to Cardveil; bare LF line ends in

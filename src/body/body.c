@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/body.h"
 
+#include "body/path_match.h"
 #include "walker.h"
 
 #include <assert.h>
@@ -219,17 +220,31 @@ uint32_t body_slot_count(const struct body *b)
     return b->walk.splice.count - b->walk.splice.first;
 }
 
+/* What an edit writes: at its node, or in the object that is made there the first element below. */
+static enum element edit_element(const struct plan *plan, uint16_t node)
+{
+    for (size_t i = 0; i < plan->edit_count; i++) {
+        const struct plan_edit *e = &plan->edits[i];
+        if (e->drop) continue;
+        for (uint16_t at = path_set_end(plan->paths, e->path);; at = path_set_node(plan->paths, at)->parent) {
+            if (at == node) return e->literal.at ? ELEMENT_COUNT : e->element;
+            if (path_set_node(plan->paths, at)->edge != PATH_EDGE_NAME) break;
+        }
+    }
+    return ELEMENT_COUNT;
+}
+
 bool body_slot_info(const struct body *b, uint32_t slot, struct body_slot_info *out)
 {
     const struct splice *s = &b->walk.splice;
     if (slot >= body_slot_count(b)) return false;
     const struct splice_entry *e = &s->entries[s->first + slot];
-    bool is_edit = e->kind != SPLICE_SLOT;
+    bool is_edit = e->kind != SPLICE_SLOT, is_set = is_edit && e->kind != SPLICE_DROP;
     *out = (struct body_slot_info){
         .start = e->start,
         .end = e->end,
         .token = is_edit ? s->edit_token : e->token,
-        .element = (enum element)e->element,
+        .element = is_set ? edit_element(s->plan, e->node) : (enum element)e->element,
         .format = (enum date_format)e->format,
         .as_number = e->as_number,
         .why = splice_why_text(e),

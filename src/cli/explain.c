@@ -99,6 +99,8 @@ static void print_slot(size_t i, const struct explain_slot *s)
     printf("%3zu. byte %llu: ", i + 1, (unsigned long long)s->info.start);
     if (s->info.dropped) {
         printf("dropped");
+    } else if (s->info.element == ELEMENT_COUNT) {
+        printf("a literal");
     } else {
         printf("%s%s%s%s", element_name(s->info.element), *format ? " as " : "", format,
                s->info.as_number ? " as a number" : "");
@@ -109,6 +111,21 @@ static void print_slot(size_t i, const struct explain_slot *s)
     putchar('\n');
 }
 
+static void print_slots(const struct explanation *e)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < explain_slot_count(e); i++) shown += explain_slot_at(e, i).applies;
+    if (shown == 0) {
+        printf("\n\n# no slots in the body\n");
+        return;
+    }
+    printf("\n\n# %zu slot%s in the body\n", shown, shown == 1 ? "" : "s");
+    for (size_t i = 0, n = 0; i < explain_slot_count(e); i++) {
+        struct explain_slot s = explain_slot_at(e, i);
+        if (s.applies) print_slot(n++, &s);
+    }
+}
+
 static void print_explanation(const struct explanation *e, const struct wishes *w)
 {
     const struct config_route *route = explain_route(e);
@@ -117,11 +134,7 @@ static void print_explanation(const struct explanation *e, const struct wishes *
            SLICE_ARG(route->rules->name), route->upstream.tls ? "https" : "http", SLICE_ARG(route->upstream.host),
            (unsigned)route->upstream.port, credential_kind_name(w->kind));
     fwrite(text.at, 1, text.len, stdout);
-    printf("\n\n# %zu slot%s in the body\n", explain_slot_count(e), explain_slot_count(e) == 1 ? "" : "s");
-    for (size_t i = 0; i < explain_slot_count(e); i++) {
-        struct explain_slot s = explain_slot_at(e, i);
-        print_slot(i, &s);
-    }
+    print_slots(e);
 }
 
 static void print_refusal(const struct explanation *e, result r, const char *route)
@@ -153,6 +166,12 @@ int cli_explain(int argc, char **argv)
     if (!config) return EXIT_USAGE;
     buf_init(&in, INPUT_MAX_BYTES);
     result r = read_all(&in);
+    if (!failed(r) && in.len == 0) {
+        fputs("cardveil explain: no request on standard input\n", stderr);
+        config_free(config);
+        buf_done(&in);
+        return EXIT_USAGE;
+    }
     if (failed(r))
         config_free(config);
     else

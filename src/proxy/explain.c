@@ -16,6 +16,7 @@ struct explanation {
     struct proxy proxy; /* only its scratch buffer and gate are used */
     struct exchange exchange;
     struct http_reader *reader;
+    enum credential_kind kind;
     struct buf normal; /* the request with proper line ends and framing */
     struct buf body;   /* its body alone */
     struct buf out;    /* as it would go out */
@@ -406,6 +407,7 @@ result explain_request(struct config *config, slice route, slice request, enum c
     buf_init(&e->body, REQUEST_MAX_BYTES);
     buf_init(&e->out, SCRATCH_MAX_BYTES);
     buf_init(&e->masked, SCRATCH_MAX_BYTES);
+    e->kind = kind;
     e->exchange.magic = EXCHANGE_MAGIC;
     e->exchange.proxy = &e->proxy;
     result r = gate_new(NULL, NULL, config, &e->exchange.gate);
@@ -445,7 +447,9 @@ struct explain_slot explain_slot_at(const struct explanation *e, size_t i)
     struct explain_slot s = {.place = "body"};
     const struct exchange *x = &e->exchange;
     if (!body_slot_info(x->body, (uint32_t)i, &s.info)) return s;
-    if (s.info.token < token_table_count(x->tokens)) s.token = token_table_id(x->tokens, s.info.token);
+    bool has_token = s.info.token < token_table_count(x->tokens);
+    s.applies = has_token && (e->kind == CREDENTIAL_NETWORK_TOKEN || !s.info.only_network_token);
+    if (has_token) s.token = token_table_id(x->tokens, s.info.token);
     if (s.info.end <= e->body.len && x->coding == CODING_IDENTITY)
         s.placeholder = slice_range(buf_slice(&e->body), s.info.start, s.info.end);
     return s;

@@ -65,3 +65,23 @@ def test_stand_ins_are_shown(veil):
     body = json.dumps({"cardNumber": f"{{{{ {veil.visa} : detokenize }}}}", "tokenReference": f"{{{{ {veil.visa} : detokenize }}}}"})
     text = explain(veil, request("POST", REDE, [JSON], body.encode()))
     assert text.count("411111******1111") == 2
+
+
+def test_slots_are_those_of_the_shown_credential(veil):
+    data = request("POST", REDE, [JSON], payments.rede_template(veil.visa))
+    plain = explain(veil, data)
+    assert "# 4 slots in the body" in plain and "network_token" not in plain
+    text = explain(veil, data, "--credential", "NETWORK_TOKEN")
+    assert "# 6 slots in the body" in text
+    edits = sorted(line.split(": ", 1)[1].split(",")[0] for line in text.splitlines() if "network_token.set" in line)
+    assert edits == ["cryptogram", "eci"]
+
+
+@pytest.mark.parametrize("kind", ["CARD_PAN", "NETWORK_TOKEN"])
+def test_no_token_no_slots(veil, kind):
+    body = b'{"amount":1,"securityCode":"***"}'
+    assert "# no slots in the body" in explain(veil, request("POST", REDE, [JSON], body), "--credential", kind)
+
+
+def test_no_request_at_all(veil):
+    assert "no request on standard input" in explain(veil, b"", status=2)
