@@ -14,6 +14,7 @@
 static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", NULL};
 /* Shipped rules, for "did you mean". */
 static const char *const SHIPPED_RULES[] = {"rede", "credibanco", "passthrough", NULL};
+#define RULES_ADVICE "; copy Cardveil's 'rules' folder beside this file, or install it with 'meson install'"
 
 struct route_loading {
     struct config_loading *c;
@@ -46,8 +47,10 @@ static bool find_rules(struct route_loading *r, slice name, slice *path)
         loading_complain(l, place, "cannot read rules '%.*s': %s", SLICE_ARG(*path), strerror(errno));
     } else {
         const char *near = name_nearest(name, SHIPPED_RULES);
+        bool is_shipped = near && slice_is(name, near);
         loading_complain(l, place, "no rules '%.*s': neither %s beside this file nor %s%s%s%s", SLICE_ARG(name), beside,
-                         installed, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+                         installed, is_shipped ? RULES_ADVICE : near ? "; did you mean '" : "",
+                         near && !is_shipped ? near : "", near && !is_shipped ? "'?" : "");
     }
     return false;
 }
