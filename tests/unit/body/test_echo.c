@@ -4,6 +4,7 @@
 #include "../base/suite.h"
 #include "help.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,4 +167,100 @@ START_TEST(long_text)
 }
 END_TEST
 
-RUN_TESTS("echo", replacing, overlapping, empty, long_text)
+enum { CARDS = 5000 };
+
+/* Card <i> of a batch: numbers of 13 to 19 digits with zeros in front, all CVCs, cryptograms that begin alike. */
+static struct credential batch_card(unsigned i)
+{
+    struct credential c = {.number_len = (uint8_t)(13 + i % 7), .cvc_len = 3, .cryptogram_len = 28};
+    char text[32];
+    snprintf(text, sizeof text, "%019u", i * 7919);
+    memcpy(c.number, text + 19 - c.number_len, c.number_len);
+    snprintf(text, sizeof text, "%03u", i % 1000);
+    memcpy(c.cvc, text, 3);
+    snprintf(text, sizeof text, "AgAAAAAA/%017u==", i);
+    memcpy(c.cryptogram, text, 28);
+    return c;
+}
+
+static void append(struct buf *b, const char *text)
+{
+    ck_assert(!failed(buf_append(b, slice_of(text))));
+}
+
+/* What comes back of one card, and what is to be shown of it: of the tokens with one CVC the first. */
+static void append_card(struct buf *in, struct buf *expected, unsigned i, const char (*ids)[16])
+{
+    struct credential c = batch_card(i);
+    char line[256];
+    snprintf(line, sizeof line, "[%.*s,\"%.4s-%.*s\",\"%.3s\",\"%.28s\"]\n", c.number_len, c.number, c.number, c.number_len - 4,
+             c.number + 4, c.cvc, c.cryptogram);
+    append(in, line);
+    const char *stage = i % 2 ? "transaction" : "detokenize";
+    snprintf(line, sizeof line,
+             "[{{%s:%s}},\"{{%s:%s}}\",\"{{%s:transaction | extract:cvv}}\",\"{{%s:%s | extract:cryptogram}}\"]\n",
+             ids[i], stage, ids[i], stage, ids[i % 1000], ids[i], stage);
+    append(expected, line);
+}
+
+/* A batch: each of thousands of secrets is found, in every size of table, and a number that was not sent is left alone. */
+START_TEST(batch)
+{
+    static char ids[CARDS][16]; /* borrowed by the guard */
+    struct echo_guard *g = echo_guard_new();
+    struct buf in, expected, out;
+    buf_init(&in, 1u << 24);
+    buf_init(&expected, 1u << 24);
+    for (unsigned i = 0; i < CARDS; i++) {
+        struct credential c = batch_card(i);
+        snprintf(ids[i], sizeof ids[i], "token_%05u", i);
+        for (int again = 0; again < 2; again++)
+            ck_assert(!failed(echo_guard_add(g, &c, slice_of(ids[again ? 0 : i]), i % 2 ? TOKEN_TEMPORAL : TOKEN_PERMANENT)));
+        append_card(&in, &expected, i, (const char (*)[16])ids);
+        if (i > 10 && i != CARDS - 1) continue;
+        append(&in, "4111111111111111 9123 AgAAAAAA/9");
+        append(&expected, "4111111111111111 9123 AgAAAAAA/9");
+        for (long split = -2; split <= BYTEWISE; split++) {
+            ck_assert_uint_eq(run(g, buf_slice(&in), split, &out), 4 * (i + 1));
+            ck_assert(slice_eq(buf_slice(&out), buf_slice(&expected)));
+            buf_done(&out);
+        }
+    }
+    buf_done(&in);
+    buf_done(&expected);
+    echo_guard_free(g);
+}
+END_TEST
+
+/* Zeros in front make another number; the longer of two CVCs; the shortest and the longest number. */
+START_TEST(lengths)
+{
+    struct echo_guard *g = echo_guard_new();
+    struct credential a = {.number = "000000000012", .number_len = 12, .cvc = "012", .cvc_len = 3};
+    struct credential b = {.number = "9876543210987654321", .number_len = 19, .cvc = "0012", .cvc_len = 4};
+    ck_assert(!failed(echo_guard_add(g, &a, SLICE("TOKEN1"), TOKEN_PERMANENT)));
+    ck_assert(!failed(echo_guard_add(g, &b, SLICE("TOKEN2"), TOKEN_TEMPORAL)));
+    check_guard(g, "012 0012 12 00012", C " {{TOKEN2:transaction | extract:cvv}} 12 00012", 2);
+    check_guard(g, "0000000012 00000000012 000000000012 0000000000120", "0000000012 00000000012 " P " " P "0", 2);
+    check_guard(g, "9876543210987654321;987654321098765432;", N ";987654321098765432;", 1);
+    check_guard(g, "98765432109876543210", N "0", 1);
+    echo_guard_free(g);
+}
+END_TEST
+
+/* What could not be looked for must not go out. */
+START_TEST(refused)
+{
+    struct echo_guard *g = echo_guard_new();
+    struct credential stars = {.number = "411111******1111", .number_len = 16};
+    struct credential letters = {.cvc = "12a", .cvc_len = 3};
+    struct credential percent = {.cryptogram = "Ag%2F", .cryptogram_len = 5};
+    ck_assert_int_eq(echo_guard_add(g, &stars, SLICE("TOKEN1"), TOKEN_PERMANENT).err, ERR_INTERNAL);
+    ck_assert_int_eq(echo_guard_add(g, &letters, SLICE("TOKEN1"), TOKEN_PERMANENT).err, ERR_INTERNAL);
+    ck_assert_int_eq(echo_guard_add(g, &percent, SLICE("TOKEN1"), TOKEN_PERMANENT).err, ERR_INTERNAL);
+    ck_assert(echo_guard_is_empty(g));
+    echo_guard_free(g);
+}
+END_TEST
+
+RUN_TESTS("echo", replacing, overlapping, empty, long_text, batch, lengths, refused)
