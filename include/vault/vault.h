@@ -49,10 +49,18 @@ struct card_info { /* what a merchant may know */
     int64_t created_ms, updated_ms;
 };
 typedef void (*vault_card_callback)(void *owner, result r, const struct card *card, const struct card_info *info);
-typedef void (*vault_info_callback)(void *owner, result r, const struct card_info *info, bool created);
+/* What a put came to. The other calls say CARD_FOUND. */
+enum card_deed { CARD_FOUND = 0, CARD_CREATED, CARD_CHANGED };
+typedef void (*vault_info_callback)(void *owner, result r, const struct card_info *info, enum card_deed deed);
 
-/* The same PAN of the same merchant gives the same token (expiry and holder are brought up to date) unless unique. */
-void vault_card_put(struct vault *v, slice merchant, const struct card *card, bool unique, vault_info_callback done, void *owner);
+struct card_put_options {
+    bool unique;     /* always a new token */
+    bool may_change; /* the caller may change cards, not only make them */
+};
+/* The same PAN of the same merchant gives the same token unless unique. An existing card's expiry and holder are brought up to
+ * date only where may_change, and a later expiry never gives way to an earlier one. */
+void vault_card_put(struct vault *v, slice merchant, const struct card *card, struct card_put_options options,
+                    vault_info_callback done, void *owner);
 void vault_card_get(struct vault *v, slice merchant, slice token, vault_card_callback done, void *owner); /* ERR_TOKEN_NOT_FOUND; the card is valid for the call; CARD_PAN_REMOVED: number_len is 0 */
 struct card_change {
     bool set_expiry, set_holder, remove_pan;

@@ -46,7 +46,7 @@ struct slot { /* one line of a batch */
     struct import *import;
     enum { SLOT_EMPTY, SLOT_BAD, SLOT_WAITS, SLOT_DONE } state;
     result r;
-    bool created;
+    enum card_deed deed;
     struct token_id token;
 };
 struct import {
@@ -59,12 +59,12 @@ struct import {
     struct cli_progress progress;
 };
 
-static void on_put(void *owner, result r, const struct card_info *info, bool created)
+static void on_put(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct slot *s = owner;
     s->state = SLOT_DONE;
     s->r = r;
-    s->created = created;
+    s->deed = deed;
     if (info) s->token = info->token;
     s->import->waiting--;
 }
@@ -83,7 +83,8 @@ static void add_line(struct import *m, slice line)
     }
     s->state = SLOT_WAITS;
     m->waiting++;
-    vault_card_put(m->c->v, m->merchant, &one.cards[0].card, m->unique || one.cards[0].unique, on_put, s);
+    const struct card_put_options options = {.unique = m->unique || one.cards[0].unique, .may_change = true};
+    vault_card_put(m->c->v, m->merchant, &one.cards[0].card, options, on_put, s);
     card_json_done(&one);
 }
 
@@ -97,7 +98,7 @@ static void print_slot(const struct import *m, const struct slot *s)
     if (!m->json) {
         printf("%.*s\n", s->state == SLOT_DONE ? (int)s->token.len : 0, s->token.at);
     } else if (s->state == SLOT_DONE) {
-        printf("{\"line\":%" PRIu64 ",\"token\":\"%.*s\",\"created\":%s}\n", s->line, (int)s->token.len, s->token.at, s->created ? "true" : "false");
+        printf("{\"line\":%" PRIu64 ",\"token\":\"%.*s\",\"created\":%s}\n", s->line, (int)s->token.len, s->token.at, s->deed == CARD_CREATED ? "true" : "false");
     } else if (s->state == SLOT_BAD) {
         printf("{\"line\":%" PRIu64 ",\"error\":\"%s\"}\n", s->line, error_name(s->r.err));
     }
@@ -113,10 +114,16 @@ static int finish_slot(struct import *m, struct slot *s)
         report_bad(s);
         return CLI_FAILED;
     }
-    if (s->state == SLOT_DONE) m->created += s->created;
-    if (s->state == SLOT_DONE) m->known += !s->created;
+    if (s->state == SLOT_DONE) m->created += s->deed == CARD_CREATED;
+    if (s->state == SLOT_DONE) m->known += s->deed != CARD_CREATED;
     print_slot(m, s);
     return CLI_DONE;
+}
+
+static const char *action_of(const struct slot *s)
+{
+    static const char *const actions[] = {[CARD_FOUND] = "token.find", [CARD_CREATED] = "token.create", [CARD_CHANGED] = "token.change"};
+    return actions[s->deed];
 }
 
 static result audit_batch(struct import *m)
@@ -124,7 +131,7 @@ static result audit_batch(struct import *m)
     for (size_t i = 0; i < m->count; i++) {
         const struct slot *s = &m->slots[i];
         if (s->state != SLOT_DONE) continue;
-        struct audit_entry e = {.action = s->created ? "token.create" : "token.find", .merchant = m->merchant, .actor = SLICE("command"),
+        struct audit_entry e = {.action = action_of(s), .merchant = m->merchant, .actor = SLICE("command"),
                                 .token = token_id_slice(&s->token), .outcome = s->r};
         TRY(vault_audit(m->c->v, &e));
     }

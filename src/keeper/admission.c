@@ -119,6 +119,7 @@ static enum error admit(struct keeper_server *server, struct dialogue *d, const 
     if (o->listener >= c->listen_count) return ERR_KEEPER_REFUSED;
     const struct config_listen *l = &c->listens[o->listener];
     enum error e = o->has_key ? admit_key(server, l, d, o, key, &permits) : admit_listener(l, d, &permits);
+    d->standing.may_change = (permits & PERMIT_CHANGE) != 0;
     if (!e) e = check_purpose(d, permits);
     if (!e) e = check_rates(server, d);
     return e;

@@ -63,11 +63,19 @@ static void put_info(const struct question *q, const struct card_info *info, boo
 
 /* --- after the vault --- */
 
-static result audit(const struct question *q, slice token, result outcome)
+/* A put that found the card has made none, and one that changed it did what PATCH does. */
+static const char *action_of(const struct question *q, result outcome, enum card_deed deed)
+{
+    static const char *const put_actions[] = {[CARD_FOUND] = "token.find", [CARD_CREATED] = "token.create",
+                                              [CARD_CHANGED] = "token.change"};
+    return q->type == WIRE_TOKEN_CREATE && !failed(outcome) ? put_actions[deed] : questions[q->type].action;
+}
+
+static result audit(const struct question *q, const char *action, slice token, result outcome)
 {
     const struct standing *s = &q->standing;
     const struct config *c = s->version->config;
-    struct audit_entry entry = {.action = questions[q->type].action, .merchant = c->merchants[s->merchant].name,
+    struct audit_entry entry = {.action = action, .merchant = c->merchants[s->merchant].name,
                                 .actor = {s->actor, s->actor_len}, .token = token, .request = s->request,
                                 .outcome = outcome};
     if (s->actor_len == 0) entry.actor = SLICE("listener");
@@ -117,7 +125,7 @@ static void on_card(void *owner, result found, const struct card *card, const st
     bool is_wanted = server_find(q->relay, q->dialogue) != NULL;
     /* The audit line first: without it nothing is revealed. A dialogue that ended meanwhile gets nothing, so tells nothing. */
     if (is_wanted) {
-        result written = audit(q, token_id_slice(&q->token), r);
+        result written = audit(q, questions[q->type].action, token_id_slice(&q->token), r);
         if (!failed(r)) r = written;
         if (failed(r)) {
             refuse_reveal(q, r);
@@ -129,24 +137,24 @@ static void on_card(void *owner, result found, const struct card *card, const st
     finish(q);
 }
 
-static void on_info(void *owner, result r, const struct card_info *info, bool created)
+static void on_info(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct question *q = owner;
     slice token = !failed(r) && info ? token_id_slice(&info->token) : token_id_slice(&q->token);
-    result written = audit(q, token, r);
+    result written = audit(q, action_of(q, r, deed), token, r);
     if (!failed(r) && !info) r = FAIL(INTERNAL);
     if (!failed(r)) r = written;
     if (failed(r))
         put_error(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, r.err);
     else
-        put_info(q, info, created);
+        put_info(q, info, deed == CARD_CREATED);
     finish(q);
 }
 
 static void on_card_read(void *owner, result r, const struct card *card, const struct card_info *info)
 {
     (void)card;
-    on_info(owner, r, info, false);
+    on_info(owner, r, info, CARD_FOUND);
 }
 
 /* --- towards the vault --- */
@@ -212,11 +220,12 @@ static void create(struct question *q, const struct wire_frame *f)
     struct keeper_server *server = q->relay->server;
     struct wire_create w;
     wire_fixed(f, &w, sizeof w);
+    const struct card_put_options options = {.unique = w.unique, .may_change = q->standing.may_change};
     result r = read_card(f, &w, server->card);
     if (failed(r))
-        on_info(q, r, NULL, false);
+        on_info(q, r, NULL, CARD_FOUND);
     else
-        vault_card_put(server->vault, merchant_of(q), server->card, w.unique, on_info, q);
+        vault_card_put(server->vault, merchant_of(q), server->card, options, on_info, q);
     secret_wipe(server->card, sizeof *server->card);
 }
 
@@ -244,7 +253,7 @@ static void change(struct question *q, const struct wire_frame *f)
     struct card_change c = {0};
     result r = token_id_from(wire_tail(f, 0), &q->token) ? read_change(f, server, &c) : FAIL(TOKEN_NOT_FOUND);
     if (failed(r))
-        on_info(q, r, NULL, false);
+        on_info(q, r, NULL, CARD_FOUND);
     else
         vault_card_change(server->vault, merchant_of(q), token_id_slice(&q->token), &c, on_info, q);
     secret_wipe(server->card, sizeof *server->card);
@@ -255,7 +264,7 @@ static void read_or_delete(struct question *q, const struct wire_frame *f)
 {
     struct vault *vault = q->relay->server->vault;
     if (!token_id_from(wire_tail(f, 0), &q->token))
-        on_info(q, FAIL(TOKEN_NOT_FOUND), NULL, false);
+        on_info(q, FAIL(TOKEN_NOT_FOUND), NULL, CARD_FOUND);
     else if (f->type == WIRE_TOKEN_GET)
         vault_card_get(vault, merchant_of(q), token_id_slice(&q->token), on_card_read, q);
     else

@@ -34,6 +34,7 @@ struct standing {
     uint32_t merchant, route;
     enum keeper_purpose purpose;
     unsigned permission; /* what it was opened for, and granted; nothing more */
+    bool may_change;     /* PERMIT_CHANGE too: a token create may bring a known card up to date */
     uint64_t request;
     uint8_t actor_len;
     char actor[API_KEY_ID_BYTES]; /* key id; empty: the listener */

@@ -23,7 +23,8 @@ struct op { /* secret memory */
     struct vault *v;
     enum op_kind kind;
     int tries;
-    bool unique, created;
+    struct card_put_options options; /* OP_PUT */
+    enum card_deed deed;
     union {
         vault_card_callback card;
         vault_info_callback info;
@@ -116,7 +117,7 @@ static void op_answer(struct op *op, result r)
     if (op->kind == OP_GET) {
         op->done.card(op->owner, r, good ? &op->record.card : NULL, good ? &op->info : NULL);
     } else {
-        op->done.info(op->owner, r, good ? &op->info : NULL, good && op->created);
+        op->done.info(op->owner, r, good ? &op->info : NULL, good ? op->deed : CARD_FOUND);
     }
     op_free(op);
 }
@@ -267,12 +268,12 @@ static result fill_new(struct op *op)
     TRY(make_token(&op->token));
     memset(&op->record, 0, sizeof op->record);
     op->record.card = op->asked;
-    op->record.indexed = !op->unique;
+    op->record.indexed = !op->options.unique;
     op->record.state = CARD_ACTIVE;
     op->record.created_ms = op->record.updated_ms = clock_wall_ms();
     card_mask(&op->asked, &op->record.mask);
     op->old_len = 0;
-    op->created = true;
+    op->deed = CARD_CREATED;
     return OK;
 }
 
@@ -283,7 +284,7 @@ static void put_new(struct op *op)
         op_answer(op, r);
         return;
     }
-    write_or_fail(op, op->unique ? INDEX_KEEP : INDEX_PUT);
+    write_or_fail(op, op->options.unique ? INDEX_KEEP : INDEX_PUT);
 }
 
 static slice number_of(const struct card *c)
@@ -291,11 +292,16 @@ static slice number_of(const struct card *c)
     return (slice){c->number, c->number_len};
 }
 
-/* Brings expiry and holder up to date, as far as they were given; false: nothing new. */
+static bool expires_later(const struct card *a, const struct card *b)
+{
+    return a->year != b->year ? a->year > b->year : a->month > b->month;
+}
+
+/* Brings expiry and holder up to date, as far as they were given; false: nothing new. An earlier expiry is old news. */
 static bool merge_card(struct card *to, const struct card *from)
 {
     bool changed = false;
-    if (from->month && (from->month != to->month || from->year != to->year)) {
+    if (from->month && expires_later(from, to)) {
         to->month = from->month;
         to->year = from->year;
         changed = true;
@@ -319,10 +325,11 @@ static void on_put_record(void *owner, result r, slice sealed)
     /* The index is not sealed: whatever it says, only the record itself proves that this token is this card's. */
     if (!failed(r) && (op->record.state != CARD_ACTIVE || !slice_eq_secret(number_of(&op->record.card), number_of(&op->asked))))
         r = FAIL(VAULT_SEAL);
-    if (failed(r) || !merge_card(&op->record.card, &op->asked)) {
+    if (failed(r) || !op->options.may_change || !merge_card(&op->record.card, &op->asked)) {
         op_answer(op, r);
         return;
     }
+    op->deed = CARD_CHANGED;
     op->record.updated_ms = clock_wall_ms();
     write_or_fail(op, INDEX_KEEP);
 }
@@ -342,13 +349,13 @@ static void on_put_index(void *owner, result r, slice token)
         return;
     }
     op->token = op->indexed;
-    op->created = false;
+    op->deed = CARD_FOUND;
     store_get(op->v->store, STORE_CARD, card_key(merchant_of(op), token_id_slice(&op->token), room), on_put_record, op);
 }
 
 static void put_start(struct op *op)
 {
-    if (op->unique) {
+    if (op->options.unique) {
         put_new(op);
         return;
     }
@@ -434,17 +441,18 @@ static bool is_merchant(slice merchant)
     return merchant.len >= 1 && merchant.len <= MERCHANT_MAX_BYTES;
 }
 
-void vault_card_put(struct vault *v, slice merchant, const struct card *card, bool unique, vault_info_callback done, void *owner)
+void vault_card_put(struct vault *v, slice merchant, const struct card *card, struct card_put_options options,
+                    vault_info_callback done, void *owner)
 {
     assert(is_merchant(merchant) && card->number_len >= PAN_MIN_DIGITS);
     struct op *op = op_new(v, OP_PUT, merchant, owner);
     if (!op) {
-        done(owner, FAIL(MEMORY), NULL, false);
+        done(owner, FAIL(MEMORY), NULL, CARD_FOUND);
         return;
     }
     op->done.info = done;
     op->asked = *card;
-    op->unique = unique;
+    op->options = options;
     op_start(op);
 }
 
@@ -468,12 +476,12 @@ static void start_alter(struct vault *v, enum op_kind kind, slice merchant, slic
     struct token_id id;
     assert(is_merchant(merchant));
     if (!token_id_from(token, &id)) {
-        done(owner, FAIL(TOKEN_NOT_FOUND), NULL, false);
+        done(owner, FAIL(TOKEN_NOT_FOUND), NULL, CARD_FOUND);
         return;
     }
     struct op *op = op_new(v, kind, merchant, owner);
     if (!op) {
-        done(owner, FAIL(MEMORY), NULL, false);
+        done(owner, FAIL(MEMORY), NULL, CARD_FOUND);
         return;
     }
     op->done.info = done;

@@ -17,6 +17,7 @@ struct later {
     vault_info_callback info_done;
     void *owner;
     result r;
+    enum card_deed deed;
     struct card_info info;
     struct card card;
 };
@@ -27,7 +28,7 @@ static void answer(const struct later *l)
     if (l->card_done)
         l->card_done(l->owner, l->r, failed(l->r) ? NULL : &l->card, failed(l->r) ? NULL : &l->info);
     else
-        l->info_done(l->owner, l->r, failed(l->r) ? NULL : &l->info, true);
+        l->info_done(l->owner, l->r, failed(l->r) ? NULL : &l->info, l->deed);
 }
 
 static void finish(const struct later *l, bool is_write)
@@ -107,11 +108,12 @@ void vault_card_get(struct vault *v, slice merchant, slice token, vault_card_cal
     finish(&l, false);
 }
 
-void vault_card_put(struct vault *v, slice merchant, const struct card *card, bool unique, vault_info_callback done, void *owner)
+void vault_card_put(struct vault *v, slice merchant, const struct card *card, struct card_put_options options,
+                    vault_info_callback done, void *owner)
 {
-    struct later l = {.info_done = done, .owner = owner};
+    struct later l = {.info_done = done, .owner = owner, .deed = fake.put_deed};
     (void)v;
-    (void)unique;
+    fake.put_options = options;
     bool is_shop = slice_is(merchant, "shop") && card->number_len == 16;
     l.r = is_shop ? OK : FAIL(INTERNAL);
     describe(SLICE("tok_new_one"), &l);
@@ -145,6 +147,7 @@ result vault_key_check(struct vault *v, slice key_text, const struct api_key_inf
     } keys[] = {
         {"cvk_shop", {.id = "shop1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT}},
         {"cvk_read", {.id = "read1", .merchant = {"shop", 4}, .permissions = PERMIT_READ}},
+        {"cvk_make", {.id = "make1", .merchant = {"shop", 4}, .permissions = PERMIT_TOKENIZE}},
         {"cvk_home", {.id = "home1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT, .allow = {"10.0.0.0/8", 10}}},
         {"cvk_broken", {.id = "brok1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT, .allow = {"nonsense", 8}}},
         {"cvk_other", {.id = "other1", .merchant = {"other", 5}, .permissions = PERMIT_DEFAULT}},

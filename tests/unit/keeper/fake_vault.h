@@ -12,6 +12,8 @@ struct fake_vault {
     bool answers_later;    /* as an engine on a network would: at vault_flush */
     bool audit_breaks;     /* the next flush cannot write its lines */
     bool audit_is_failing;
+    enum card_deed put_deed; /* what a put comes to */
+    struct card_put_options put_options; /* of the last one */
     unsigned flushes, ticks, lines;
     char audited[4096];    /* "action merchant actor token route outcome\n"… */
     void (*on_flush)(void);
@@ -19,7 +21,7 @@ struct fake_vault {
 extern struct fake_vault fake;
 
 /* Tokens of merchant shop: "tok_good1" (a card), "tok_removed" (no PAN any more); of merchant other: "tok_other1".
- * Keys: "cvk_shop" (shop, default permissions), "cvk_read" (shop, read only), "cvk_home" (shop, from 10.0.0.0/8 only),
+ * Keys: "cvk_shop" (shop, default permissions), "cvk_read" (shop, read only), "cvk_make" (shop, tokenize only), "cvk_home" (shop, from 10.0.0.0/8 only),
  * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). */
 
 /* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's. */

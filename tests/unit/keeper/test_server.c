@@ -175,6 +175,7 @@ START_TEST(the_token_api)
     set_up();
     card = secret_alloc(sizeof *card);
     ck_assert(!failed(card_set_number(card, SLICE("4111111111111111"))));
+    fake.put_deed = CARD_CREATED;
     struct keeper_dialogue *d = open_api(PERMIT_TOKENIZE);
     ck_assert(!failed(keeper_token_create(d, 1, card, false)));
     expect("opened NONE 1 shop1;token 1 NONE tok_new_one 411111******1111 visa 12/2030 new;");
@@ -188,7 +189,7 @@ START_TEST(the_token_api)
     keeper_end(d);
     d = open_api(PERMIT_CHANGE);
     ck_assert(!failed(keeper_token_change(d, 5, SLICE("tok_good1"), &change)));
-    expect("opened NONE 1 shop1;token 5 NONE tok_good1 411111******1111 visa 3/2030 new;");
+    expect("opened NONE 1 shop1;token 5 NONE tok_good1 411111******1111 visa 3/2030;");
     keeper_end(d);
     d = open_api(PERMIT_DELETE);
     ck_assert(!failed(keeper_token_delete(d, 6, SLICE("tok_good1"))));
@@ -201,6 +202,42 @@ START_TEST(the_token_api)
                                         "token.read shop shop1 tok_other1  TOKEN_NOT_FOUND\n"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) ck_assert_msg(strstr(fake.audited, lines[i]), "%s", lines[i]);
     keeper_end(d);
+    secret_free(card, sizeof *card);
+    tear_down();
+}
+END_TEST
+
+/* A create may bring a known card up to date only where the key may change cards; the trail says what it came to. */
+START_TEST(a_create_changes_a_card_only_with_the_permission_to)
+{
+    static const struct {
+        const char *key;
+        uint32_t listener;
+        enum card_deed deed;
+        bool may_change;
+        const char *audited;
+    } cases[] = {
+        {"cvk_make", 0, CARD_FOUND, false, "token.find shop make1 tok_new_one  NONE\n"},
+        {"cvk_make", 0, CARD_CREATED, false, "token.create shop make1 tok_new_one  NONE\n"},
+        {"cvk_shop", 0, CARD_CHANGED, true, "token.change shop shop1 tok_new_one  NONE\n"},
+        {NULL, 1, CARD_CHANGED, true, "token.change shop listener tok_new_one  NONE\n"},
+    };
+    set_up();
+    struct card *card = secret_alloc(sizeof *card);
+    ck_assert(!failed(card_set_number(card, SLICE("4111111111111111"))));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct keeper_caller c = caller(cases[i].key, cases[i].listener);
+        c.purpose = KEEPER_FOR_API;
+        c.permission = PERMIT_TOKENIZE;
+        fake.put_deed = cases[i].deed;
+        fake.audited[0] = '\0';
+        struct keeper_dialogue *d = open_dialogue(c);
+        ck_assert(!failed(keeper_token_create(d, 1, card, false)));
+        turns(4);
+        ck_assert_str_eq(fake.audited, cases[i].audited);
+        ck_assert_int_eq(fake.put_options.may_change, cases[i].may_change);
+        keeper_end(d);
+    }
     secret_free(card, sizeof *card);
     tear_down();
 }
@@ -416,7 +453,8 @@ int main(void)
 {
     const TTest *const tests[] = {what_a_reveal_says, an_api_dialogue_reveals_nothing,
                                   answers_leave_after_the_flush, no_card_leaves_without_its_audit_line,
-                                  an_engine_that_answers_later, the_token_api, a_bad_card_is_not_stored,
+                                  an_engine_that_answers_later, the_token_api,
+                                  a_create_changes_a_card_only_with_the_permission_to, a_bad_card_is_not_stored,
                                   unknown_dialogues_get_nothing, a_slot_opened_again_ends_the_old_dialogue,
                                   a_restarted_relay_replaces_itself, a_relay_that_does_not_read_is_held,
                                   old_and_new_configurations_side_by_side, configurations_go_when_nobody_holds_them};

@@ -46,7 +46,7 @@ START_TEST(a_put_is_answered_only_after_the_commit)
 {
     struct answer a = {0};
     struct card c = test_card("4111111111111111", "12/30", "");
-    vault_card_put(f.v, shop, &c, false, on_info, &a);
+    vault_card_put(f.v, shop, &c, (struct card_put_options){0}, on_info, &a);
     ck_assert_uint_eq(a.calls, 0);
     vault_flush(f.v);
     ck_assert_uint_eq(a.calls, 1);
@@ -73,11 +73,46 @@ START_TEST(one_pan_of_one_merchant_has_one_token)
 }
 END_TEST
 
+START_TEST(a_put_without_the_permission_to_change_leaves_a_card_as_it_is)
+{
+    struct card c = test_card("4111111111111111", "12/30", "A"), other = test_card("4111111111111111", "01/33", "B");
+    struct answer made = put_card(f.v, shop, &c, false), again = {0};
+    vault_card_put(f.v, shop, &other, (struct card_put_options){0}, on_info, &again);
+    vault_flush(f.v);
+    ck_assert_uint_eq(again.calls, 1);
+    expect_err(again.r, ERR_NONE);
+    ck_assert_int_eq(again.deed, CARD_FOUND);
+    ck_assert_int_eq(again.info.year, 2030);
+    struct answer got = get_card(f.v, shop, token_id_slice(&made.info.token));
+    ck_assert_mem_eq(&got.card, &c, sizeof c);
+    ck_assert_int_eq(put_card(f.v, shop, &other, false).deed, CARD_CHANGED);
+    ck_assert_int_eq(put_card(f.v, shop, &other, false).deed, CARD_FOUND);
+}
+END_TEST
+
+START_TEST(a_later_expiry_never_gives_way_to_an_earlier_one)
+{
+    static const struct {
+        const char *given, *kept;
+        enum card_deed deed;
+    } steps[] = {{"11/30", "12/30", CARD_FOUND}, {"12/29", "12/30", CARD_FOUND}, {"01/31", "01/31", CARD_CHANGED}, {"02/31", "02/31", CARD_CHANGED},
+                 {"12/30", "02/31", CARD_FOUND}};
+    struct card c = test_card("4111111111111111", "12/30", "A");
+    struct answer made = put_card(f.v, shop, &c, false);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct card given = test_card("4111111111111111", steps[i].given, "A"), kept = test_card("4111111111111111", steps[i].kept, "A");
+        ck_assert_int_eq(put_card(f.v, shop, &given, false).deed, steps[i].deed);
+        struct answer got = get_card(f.v, shop, token_id_slice(&made.info.token));
+        ck_assert_mem_eq(&got.card, &kept, sizeof kept);
+    }
+}
+END_TEST
+
 START_TEST(the_same_pan_many_times_in_one_turn_has_one_token)
 {
     struct answer a[50] = {0};
     struct card c = test_card("4111111111111111", "12/30", "");
-    for (size_t i = 0; i < 50; i++) vault_card_put(f.v, shop, &c, false, on_info, &a[i]);
+    for (size_t i = 0; i < 50; i++) vault_card_put(f.v, shop, &c, (struct card_put_options){0}, on_info, &a[i]);
     vault_flush(f.v);
     unsigned created = 0;
     for (size_t i = 0; i < 50; i++) {
@@ -210,7 +245,7 @@ START_TEST(closing_answers_what_is_queued)
 {
     struct answer a = {0};
     struct card c = test_card("4111111111111111", "12/30", "");
-    vault_card_put(f.v, shop, &c, false, on_info, &a);
+    vault_card_put(f.v, shop, &c, (struct card_put_options){0}, on_info, &a);
     fixture_close(&f);
     ck_assert_uint_eq(a.calls, 1);
     expect_err(a.r, ERR_NONE);
@@ -228,6 +263,8 @@ int main(void)
     tcase_add_test(t, a_card_comes_back_as_it_went_in);
     tcase_add_test(t, a_put_is_answered_only_after_the_commit);
     tcase_add_test(t, one_pan_of_one_merchant_has_one_token);
+    tcase_add_test(t, a_put_without_the_permission_to_change_leaves_a_card_as_it_is);
+    tcase_add_test(t, a_later_expiry_never_gives_way_to_an_earlier_one);
     tcase_add_test(t, the_same_pan_many_times_in_one_turn_has_one_token);
     tcase_add_test(t, a_token_of_another_merchant_is_not_found);
     tcase_add_test(t, a_deleted_card_is_gone_from_store_and_index);

@@ -150,10 +150,10 @@ static void share(void)
     ck_assert_ptr_ne(shared, MAP_FAILED);
 }
 
-static void acknowledge(void *owner, result r, const struct card_info *info, bool created)
+static void acknowledge(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     (void)owner;
-    (void)created;
+    (void)deed;
     if (failed(r)) {
         fprintf(stderr, "writer: %s\n", error_name(r.err));
         _exit(10);
@@ -170,7 +170,7 @@ static void write_until_stopped(void)
     for (unsigned i = 0; !shared->stop && shared->count < 90000; i += 4) {
         for (unsigned j = 0; j < 4; j++) {
             struct card c = numbered_card(i + j);
-            vault_card_put(f.v, shop, &c, false, acknowledge, NULL);
+            vault_card_put(f.v, shop, &c, (struct card_put_options){0}, acknowledge, NULL);
         }
         vault_flush(f.v);
         shared->started = 1;
@@ -352,7 +352,7 @@ START_TEST(a_rotation_killed_anywhere_loses_nothing_and_can_be_run_again)
     struct answer a[MORE] = {0};
     for (unsigned i = 0; i < MORE; i++) {
         struct card c = numbered_card(1000 + i);
-        vault_card_put(f.v, shop, &c, false, on_info, &a[i]);
+        vault_card_put(f.v, shop, &c, (struct card_put_options){0}, on_info, &a[i]);
     }
     vault_flush(f.v);
     for (unsigned i = 0; i < MORE; i++) more[i] = a[i].info.token;
@@ -484,7 +484,7 @@ START_TEST(writes_wait_for_a_move_without_blocking)
     int lock = open(path, O_RDWR);
     ck_assert_int_ne(lock, -1);
     ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
-    vault_card_put(f.v, shop, &c, false, on_info, &a);
+    vault_card_put(f.v, shop, &c, (struct card_put_options){0}, on_info, &a);
     vault_flush(f.v);
     ck_assert_uint_eq(a.calls, 0);
     ck_assert(!failed(get_card(f.v, shop, token_id_slice(&before.info.token)).r));
@@ -505,7 +505,7 @@ START_TEST(settling_leaves_no_call_open_even_during_a_move)
     int lock = open(path, O_RDWR);
     ck_assert_int_ne(lock, -1);
     ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
-    vault_card_put(f.v, shop, &c, false, on_info, &a);
+    vault_card_put(f.v, shop, &c, (struct card_put_options){0}, on_info, &a);
     vault_settle(f.v);
     ck_assert_uint_eq(a.calls, 1);
     ck_assert_int_eq(a.r.err, ERR_VAULT_BUSY);

@@ -120,12 +120,13 @@ struct card numbered_card(unsigned n)
     return c;
 }
 
-void on_info(void *owner, result r, const struct card_info *info, bool created)
+void on_info(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct answer *a = owner;
     a->calls++;
     a->r = r;
-    a->created = created;
+    a->deed = deed;
+    a->created = deed == CARD_CREATED;
     if (info) a->info = *info;
 }
 
@@ -141,7 +142,7 @@ void on_card(void *owner, result r, const struct card *card, const struct card_i
 struct answer put_card(struct vault *v, slice merchant, const struct card *c, bool unique)
 {
     struct answer a = {0};
-    vault_card_put(v, merchant, c, unique, on_info, &a);
+    vault_card_put(v, merchant, c, (struct card_put_options){.unique = unique, .may_change = true}, on_info, &a);
     vault_flush(v);
     ck_assert_uint_eq(a.calls, 1);
     return a;

@@ -31,10 +31,11 @@ struct answer {
     unsigned calls;
     result r;
     bool created;
+    enum card_deed deed;
     struct card_info info;
     struct card card;
 };
-void on_info(void *owner, result r, const struct card_info *info, bool created);
+void on_info(void *owner, result r, const struct card_info *info, enum card_deed deed);
 void on_card(void *owner, result r, const struct card *card, const struct card_info *info);
 struct answer put_card(struct vault *v, slice merchant, const struct card *c, bool unique); /* flushed */
 struct answer get_card(struct vault *v, slice merchant, slice token);
