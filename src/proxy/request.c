@@ -27,12 +27,26 @@ static bool is_dots(slice segment)
     return dots == 1 || dots == 2;
 }
 
+/* Where a segment ends for any server that may stand behind: "/", "/" and "\" in their escapes, ";" before parameters. */
+static size_t segment_end(slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.at[i] == '/' || path.at[i] == ';') return i;
+        if (path.at[i] != '%' || path.len - i < 3) continue;
+        slice escape = slice_range(path, i, i + 3);
+        if (slice_ieq(escape, SLICE("%2f")) || slice_ieq(escape, SLICE("%5c"))) return i;
+    }
+    return path.len;
+}
+
 static bool has_dot_segments(slice path)
 {
-    slice segment;
-    while (slice_next(&path, '/', &segment))
-        if (is_dots(segment)) return true;
-    return false;
+    size_t end;
+    while ((end = segment_end(path)) < path.len) {
+        if (is_dots(slice_range(path, 0, end))) return true;
+        path = slice_after(path, end + (path.at[end] == '%' ? 3 : 1));
+    }
+    return is_dots(path);
 }
 
 static slice path_after_prefix(slice path, slice prefix)

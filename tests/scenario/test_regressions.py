@@ -188,3 +188,15 @@ def test_secret_in_the_name_of_a_field(world, processor):
     assert answer.status == 200
     assert VISA.encode() not in answer.raw
     assert answer.get("x-other") == "1"
+
+
+@pytest.mark.parametrize("path", ["/any/%2e%2e%2fx", "/any/..%2F..%2frede", "/any/..;/x", "/any/a/..%5Cx", "/any/x/..", "/any/.;a=b/x"])
+def test_path_cannot_climb_by_any_spelling(world, processor, path):
+    assert world.ask("POST", path, [TEXT], b"x").status == 404
+    assert processor.requests == []
+
+
+@pytest.mark.parametrize("path", ["/any/a%2Fb", "/any/a;b=..c", "/any/...;/x", "/any/a%5cb/%2f"])
+def test_path_with_escapes_goes_on_as_it_is(world, processor, path):
+    assert world.ask("POST", path, [TEXT], b"x").status == 200
+    assert processor.only().target == path[4:]
