@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "cli/vault.h"
 #include "net/listener.h"
+#include "vault/seal.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -132,12 +133,28 @@ static int list(struct cli_vault *c, const struct arguments *a)
 
 /* --- revoke --- */
 
+struct owner { /* of the key with this id */
+    slice id;
+    size_t len;
+    char merchant[SEAL_MERCHANT_MAX_BYTES];
+};
+
+static void find_owner(void *arg, const struct api_key_info *k)
+{
+    struct owner *o = arg;
+    if (!slice_eq(slice_of(k->id), o->id)) return;
+    o->len = k->merchant.len;
+    memcpy(o->merchant, k->merchant.at, k->merchant.len);
+}
+
 static int revoke(struct cli_vault *c, const struct arguments *a)
 {
     int status = cli_vault_open(c, false);
     if (status) return status;
-    result r = vault_key_revoke(c->v, slice_of(a->id));
-    status = cli_vault_audit(c, "key.revoke", SLICE_NONE, slice_of(a->id), r);
+    struct owner owner = {.id = slice_of(a->id)};
+    result r = vault_key_list(c->v, find_owner, &owner);
+    if (!failed(r)) r = vault_key_revoke(c->v, owner.id);
+    status = cli_vault_audit(c, "key.revoke", (slice){owner.merchant, owner.len}, owner.id, r);
     if (r.err == ERR_NOT_FOUND) {
         fprintf(stderr, "cardveil key revoke: no key has this id; 'cardveil key list' prints the ids\n");
         return CLI_FAILED;

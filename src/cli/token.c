@@ -131,7 +131,7 @@ static result audit_batch(struct import *m)
     for (size_t i = 0; i < m->count; i++) {
         const struct slot *s = &m->slots[i];
         if (s->state != SLOT_DONE) continue;
-        struct audit_entry e = {.action = action_of(s), .merchant = m->merchant, .actor = SLICE("command"),
+        struct audit_entry e = {.action = action_of(s), .merchant = m->merchant, .actor = SLICE("command"), .peer = cli_vault_peer(),
                                 .token = token_id_slice(&s->token), .outcome = s->r};
         TRY(vault_audit(m->c->v, &e));
     }

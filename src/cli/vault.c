@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,9 +80,21 @@ int cli_vault_has_merchant(struct cli_vault *c, slice merchant)
     return CLI_WRONG;
 }
 
+slice cli_vault_peer(void)
+{
+    static char text[48]; /* two numbers of 32 bits */
+    uint64_t before;
+    const char *sudo = getenv("SUDO_UID");
+    int len = snprintf(text, sizeof text, "uid:%" PRIu32, (uint32_t)getuid());
+    if (sudo && slice_to_u64(slice_of(sudo), UINT32_MAX, &before))
+        len += snprintf(text + len, sizeof text - (size_t)len, ",sudo:%" PRIu64, before);
+    return (slice){text, (size_t)len};
+}
+
 int cli_vault_audit(struct cli_vault *c, const char *action, slice merchant, slice token, result outcome)
 {
-    struct audit_entry e = {.action = action, .merchant = merchant, .actor = SLICE("command"), .token = token, .outcome = outcome};
+    struct audit_entry e = {.action = action, .merchant = merchant, .actor = SLICE("command"), .peer = cli_vault_peer(),
+                            .token = token, .outcome = outcome};
     result r = vault_audit(c->v, &e);
     if (failed(r)) return cli_vault_failed(c, r);
     vault_flush(c->v);

@@ -3,6 +3,7 @@
 
 #include "net/listener.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -37,6 +38,24 @@ static void name_caller(const struct wire_open *o, struct caller *out)
     }
 }
 
+/* Once a dialogue: each of its audit lines names it. */
+static void write_peer(const struct wire_open *o, struct standing *s)
+{
+    static const char local[] = "unix";
+    int family = o->family == WIRE_FAMILY_4 ? AF_INET : AF_INET6;
+    if (o->family == WIRE_FAMILY_LOCAL)
+        memcpy(s->peer, local, sizeof local);
+    else if (!inet_ntop(family, o->peer, s->peer, sizeof s->peer))
+        s->peer[0] = '\0';
+    s->peer_len = (uint8_t)strlen(s->peer);
+}
+
+/* What a key, or a listener, stands for. */
+struct grant {
+    unsigned permits;
+    slice merchant; /* valid for the turn; empty: nobody is known */
+};
+
 /* A list that does not parse admits nobody. */
 static bool address_is_allowed(slice allow, const struct wire_open *o)
 {
@@ -61,29 +80,29 @@ static enum error merchant_index(const struct config *c, slice name, uint32_t *o
 }
 
 /* Merchant and permissions by the listener: who can reach it is the merchant (a sidecar on loopback, a unix socket). */
-static enum error admit_listener(const struct config_listen *l, struct dialogue *d, unsigned *permits)
+static enum error admit_listener(const struct config_listen *l, struct dialogue *d, struct grant *g)
 {
     struct standing *s = &d->standing;
     if (!l->merchant.at) return ERR_KEY_MISSING;
     s->caller.key_id[0] = '@';
     size_t n = l->merchant.len < sizeof s->caller.key_id - 1 ? l->merchant.len : sizeof s->caller.key_id - 1;
     memcpy(s->caller.key_id + 1, l->merchant.at, n);
-    *permits = PERMIT_DEFAULT;
+    *g = (struct grant){PERMIT_DEFAULT, l->merchant};
     return merchant_index(s->version->config, l->merchant, &s->merchant);
 }
 
 static enum error admit_key(struct keeper_server *server, const struct config_listen *l, struct dialogue *d,
-                            const struct wire_open *o, slice key, unsigned *permits)
+                            const struct wire_open *o, slice key, struct grant *g)
 {
     struct standing *s = &d->standing;
     const struct api_key_info *info = NULL;
     if (failed(vault_key_check(server->vault, key, &info)) || info->revoked) return ERR_KEY_WRONG;
+    *g = (struct grant){info->permissions, info->merchant};
     s->actor_len = (uint8_t)strnlen(info->id, sizeof s->actor);
     memcpy(s->actor, info->id, s->actor_len);
     memcpy(s->caller.key_id, info->id, s->actor_len);
     if (!address_is_allowed(info->allow, o)) return ERR_KEY_ADDRESS;
     if (l->merchant.at && !slice_eq(l->merchant, info->merchant)) return ERR_KEY_MERCHANT;
-    *permits = info->permissions;
     return merchant_index(s->version->config, info->merchant, &s->merchant);
 }
 
@@ -112,27 +131,29 @@ static enum error check_rates(struct keeper_server *server, const struct dialogu
     return ERR_NONE;
 }
 
-static enum error admit(struct keeper_server *server, struct dialogue *d, const struct wire_open *o, slice key)
+static enum error admit(struct keeper_server *server, struct dialogue *d, const struct wire_open *o, slice key,
+                        struct grant *g)
 {
-    unsigned permits = 0;
     const struct config *c = d->standing.version->config;
     if (o->listener >= c->listen_count) return ERR_KEEPER_REFUSED;
     const struct config_listen *l = &c->listens[o->listener];
-    enum error e = o->has_key ? admit_key(server, l, d, o, key, &permits) : admit_listener(l, d, &permits);
-    d->standing.may_change = (permits & PERMIT_CHANGE) != 0;
-    if (!e) e = check_purpose(d, permits);
+    enum error e = o->has_key ? admit_key(server, l, d, o, key, g) : admit_listener(l, d, g);
+    d->standing.may_change = (g->permits & PERMIT_CHANGE) != 0;
+    if (!e) e = check_purpose(d, g->permits);
     if (!e) e = check_rates(server, d);
     return e;
 }
 
 /* PCI DSS 4.0.1 10.2.1.4: invalid access attempts are logged. A stranger can make as many as he likes, so only the first few
  * of a second go into the trail; the relay's log and the metrics have them all. */
-static void audit_refusal(struct keeper_server *server, const struct dialogue *d)
+static void audit_refusal(struct keeper_server *server, const struct dialogue *d, slice merchant)
 {
     const struct standing *s = &d->standing;
     if (!bucket_take(&server->refusals_audited, REFUSALS_AUDITED_PER_SECOND, loop_now_ms(server->loop))) return;
-    struct audit_entry entry = {.action = "access.refused", .actor = {s->actor, s->actor_len}, .request = s->request,
-                                .outcome = {d->refusal}};
+    struct audit_entry entry = {.action = "access.refused", .merchant = merchant, .actor = {s->actor, s->actor_len},
+                                .peer = {s->peer, s->peer_len}, .request = s->request, .outcome = {d->refusal}};
+    const struct config *c = s->version ? s->version->config : NULL;
+    if (c && s->purpose == KEEPER_FOR_PROXY && s->route < c->route_count) entry.route = c->routes[s->route].name;
     if (s->actor_len == 0) entry.actor = SLICE("listener");
     result ignored = vault_audit(server->vault, &entry); /* nothing was given: nothing to take back */
     (void)ignored;
@@ -157,6 +178,7 @@ void server_admit(struct dialogue *d, const struct wire_frame *f)
     struct keeper_server *server = d->relay->server;
     struct standing *s = &d->standing;
     struct wire_open o;
+    struct grant g = {0};
     wire_fixed(f, &o, sizeof o);
     s->version = find_version(server, o.generation);
     s->request = o.request;
@@ -164,9 +186,10 @@ void server_admit(struct dialogue *d, const struct wire_frame *f)
     s->permission = o.permission;
     s->purpose = o.purpose ? KEEPER_FOR_API : KEEPER_FOR_PROXY;
     name_caller(&o, &s->caller);
+    write_peer(&o, s);
     if (s->version) server_hold(s->version);
     /* A keeper that was restarted does not know what was before it: its relay hears of the new one in a moment. */
     enum error no_version = server_version(server, o.generation) ? ERR_KEEPER_REFUSED : ERR_KEEPER_AWAY;
-    d->refusal = s->version ? admit(server, d, &o, wire_tail(f, 0)) : no_version;
-    if (audited(d->refusal)) audit_refusal(server, d);
+    d->refusal = s->version ? admit(server, d, &o, wire_tail(f, 0), &g) : no_version;
+    if (audited(d->refusal)) audit_refusal(server, d, g.merchant);
 }

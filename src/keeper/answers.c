@@ -76,7 +76,7 @@ static result audit(const struct question *q, const char *action, slice token, r
     const struct standing *s = &q->standing;
     const struct config *c = s->version->config;
     struct audit_entry entry = {.action = action, .merchant = c->merchants[s->merchant].name,
-                                .actor = {s->actor, s->actor_len}, .token = token, .request = s->request,
+                                .actor = {s->actor, s->actor_len}, .peer = {s->peer, s->peer_len}, .token = token, .request = s->request,
                                 .outcome = outcome};
     if (s->actor_len == 0) entry.actor = SLICE("listener");
     if (s->purpose == KEEPER_FOR_PROXY) entry.route = c->routes[s->route].name;

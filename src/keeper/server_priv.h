@@ -10,6 +10,7 @@
 #include "keeper/client.h"
 #include "keeper/server.h"
 
+#include <netinet/in.h>
 #include <sys/queue.h>
 
 enum {
@@ -36,8 +37,9 @@ struct standing {
     unsigned permission; /* what it was opened for, and granted; nothing more */
     bool may_change;     /* PERMIT_CHANGE too: a token create may bring a known card up to date */
     uint64_t request;
-    uint8_t actor_len;
+    uint8_t actor_len, peer_len;
     char actor[API_KEY_ID_BYTES]; /* key id; empty: the listener */
+    char peer[INET6_ADDRSTRLEN];  /* the client's address as the audit trail has it */
 };
 
 struct relay;

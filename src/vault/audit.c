@@ -176,6 +176,8 @@ static size_t format_body(struct audit *a, const struct audit_entry *e, char bod
     at = put_word(at, e->merchant);
     at = put(at, SLICE("\",\"actor\":\""));
     at = put_word(at, e->actor);
+    at = put(at, SLICE("\",\"peer\":\""));
+    at = put_word(at, e->peer);
     at = put(at, SLICE("\",\"token\":\""));
     at = put_word(at, e->token);
     at = put(at, SLICE("\",\"route\":\""));
@@ -188,8 +190,8 @@ static size_t format_body(struct audit *a, const struct audit_entry *e, char bod
     return (size_t)(at - body);
 }
 
-/* Bounded by construction: six words of at most WORD_MAX_BYTES, the rest is ours. */
-_Static_assert(6 * WORD_MAX_BYTES + 512 <= BODY_MAX_BYTES, "a body holds its words");
+/* Bounded by construction: seven words of at most WORD_MAX_BYTES, the rest is ours. */
+_Static_assert(7 * WORD_MAX_BYTES + 512 <= BODY_MAX_BYTES, "a body holds its words");
 
 result audit_add(struct audit *a, const struct audit_entry *e)
 {

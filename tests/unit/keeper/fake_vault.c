@@ -170,6 +170,7 @@ result vault_audit(struct vault *v, const struct audit_entry *e)
     (void)snprintf(fake.audited + used, sizeof fake.audited - used, "%s %.*s %.*s %.*s %.*s %s\n", e->action,
                    SLICE_ARG(e->merchant), SLICE_ARG(e->actor), SLICE_ARG(e->token), SLICE_ARG(e->route),
                    error_name(e->outcome.err));
+    (void)snprintf(fake.peer, sizeof fake.peer, "%.*s", SLICE_ARG(e->peer));
     fake.lines++;
     return OK;
 }

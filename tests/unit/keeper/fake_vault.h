@@ -16,6 +16,7 @@ struct fake_vault {
     struct card_put_options put_options; /* of the last one */
     unsigned flushes, ticks, lines;
     char audited[4096];    /* "action merchant actor token route outcome\n"… */
+    char peer[64];         /* of the last line */
     void (*on_flush)(void);
 };
 extern struct fake_vault fake;

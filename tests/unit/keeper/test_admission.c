@@ -64,6 +64,41 @@ START_TEST(who_may_open)
 }
 END_TEST
 
+/* --- what the trail says of a refusal: merchant, actor, route and where it came from --- */
+
+static const struct {
+    const char *key;
+    uint32_t listener, route;
+    sa_family_t family;
+    const char *audited, *peer;
+} refusals[] = {
+    {"cvk_nobody", 0, 0, AF_INET, "access.refused  listener  rede KEY_WRONG\n", "192.0.2.1"},
+    {"cvk_lost", 0, 2, AF_INET, "access.refused gone lost1  any KEY_WRONG\n", "192.0.2.1"},
+    {"cvk_broken", 0, 0, AF_INET6, "access.refused shop brok1  rede KEY_ADDRESS\n", "2001:db8::1"},
+    {"cvk_read", 0, 0, AF_UNIX, "access.refused shop read1  rede KEY_PERMISSION\n", "unix"},
+    {NULL, 1, 1, AF_INET, "access.refused shop listener  theirs KEY_MERCHANT\n", "192.0.2.1"},
+    {"cvk_shop", 0, 3, AF_INET, "access.refused shop shop1   KEEPER_REFUSED\n", "192.0.2.1"},
+};
+
+START_TEST(a_refusal_says_who_and_from_where)
+{
+    set_up();
+    struct keeper_caller c = caller(refusals[_i].key, refusals[_i].listener);
+    c.route = refusals[_i].route;
+    c.peer.ss_family = refusals[_i].family;
+    if (c.peer.ss_family == AF_INET6) {
+        struct sockaddr_in6 *in = (void *)&c.peer;
+        in->sin6_addr = (struct in6_addr){.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+    }
+    struct keeper_dialogue *d = open_dialogue(c);
+    turns(4);
+    ck_assert_str_eq(fake.audited, refusals[_i].audited);
+    ck_assert_str_eq(fake.peer, refusals[_i].peer);
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
 /* --- how often --- */
 
 START_TEST(twenty_one_bad_tokens)
@@ -140,6 +175,7 @@ int main(void)
     tcase_set_timeout(all, 60);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(all, tests[i]);
     tcase_add_loop_test(all, who_may_open, 0, sizeof admissions / sizeof *admissions);
+    tcase_add_loop_test(all, a_refusal_says_who_and_from_where, 0, sizeof refusals / sizeof *refusals);
     Suite *s = suite_create("admission");
     suite_add_tcase(s, all);
     SRunner *r = srunner_create(s);

@@ -28,6 +28,7 @@ START_TEST(what_a_reveal_says)
     ck_assert_ptr_nonnull(strstr(fake.audited, "reveal shop shop1 tok_good1 rede NONE\n"));
     ck_assert_ptr_nonnull(strstr(fake.audited, "reveal shop shop1 tok_other1 rede TOKEN_UNKNOWN\n"));
     ck_assert_uint_eq(fake.lines, 8);
+    ck_assert_str_eq(fake.peer, "192.0.2.1");
     keeper_end(d);
     tear_down();
 }

@@ -18,7 +18,7 @@ static const slice uuid = {"01234567-89ab-4cde-8f01-23456789abcd", 36};
 
 static result add(slice token)
 {
-    struct audit_entry e = {.action = "reveal", .merchant = shop, .actor = SLICE("listener"), .token = token, .route = SLICE("rede"), .request = 0xABC, .outcome = OK};
+    struct audit_entry e = {.action = "reveal", .merchant = shop, .actor = SLICE("listener"), .peer = SLICE("2001:db8::1"), .token = token, .route = SLICE("rede"), .request = 0xABC, .outcome = OK};
     return vault_audit(f.v, &e);
 }
 
@@ -55,7 +55,7 @@ START_TEST(a_line_says_what_happened)
     size_t len = fixture_read(&f, "audit.log", trail, sizeof trail - 1);
     trail[len] = '\0';
     ck_assert_ptr_nonnull(strstr(trail, "{\"seq\":1,\"time\":\"2"));
-    ck_assert_ptr_nonnull(strstr(trail, "Z\",\"action\":\"reveal\",\"merchant\":\"shop\",\"actor\":\"listener\","
+    ck_assert_ptr_nonnull(strstr(trail, "Z\",\"action\":\"reveal\",\"merchant\":\"shop\",\"actor\":\"listener\",\"peer\":\"2001:db8::1\","
                                         "\"token\":\"01234567-89ab-4cde-8f01-23456789abcd\",\"route\":\"rede\","
                                         "\"request\":\"00000000-00000abc\",\"outcome\":\"OK\",\"prev\":\""
                                         "0000000000000000000000000000000000000000000000000000000000000000\",\"hash\":\""));
@@ -98,7 +98,7 @@ START_TEST(long_words_are_cut_and_never_break_a_line)
 {
     char word[4000];
     memset(word, 'w', sizeof word);
-    struct audit_entry e = {.action = "reveal", .merchant = {word, sizeof word}, .actor = {word, sizeof word}, .token = {word, sizeof word}, .route = {word, sizeof word}, .outcome = FAIL(TOKEN_UNKNOWN)};
+    struct audit_entry e = {.action = "reveal", .merchant = {word, sizeof word}, .actor = {word, sizeof word}, .peer = {word, sizeof word}, .token = {word, sizeof word}, .route = {word, sizeof word}, .outcome = FAIL(TOKEN_UNKNOWN)};
     for (size_t i = 0; i < 10; i++) ck_assert(!failed(vault_audit(f.v, &e)));
     vault_flush(f.v);
     struct vault_verdict v = verify();
