@@ -22,7 +22,7 @@ static result from_errno(void)
 
 result file_read(int folder, const char *name, void *out, size_t cap, size_t *len)
 {
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY); /* a pipe is empty, not waited for */
     if (fd == -1) return errno == ENOENT ? FAIL(NOT_FOUND) : FAIL(IO);
     size_t have = 0;
     result r = OK;

@@ -200,3 +200,12 @@ def test_path_cannot_climb_by_any_spelling(world, processor, path):
 def test_path_with_escapes_goes_on_as_it_is(world, processor, path):
     assert world.ask("POST", path, [TEXT], b"x").status == 200
     assert processor.only().target == path[4:]
+
+
+def test_key_that_is_a_pipe_is_not_waited_for(make_cardveil):
+    veil = make_cardveil(start=False)
+    (veil.folder / "vault.key").rename(veil.folder / "kept.key")
+    os.mkfifo(veil.folder / "vault.key", 0o600)
+    done = veil.cli("vault", "verify", check=False)
+    assert done.returncode == 1
+    assert b"vault.key" in done.stderr
