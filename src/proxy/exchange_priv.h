@@ -8,7 +8,7 @@
 #include "proxy/credential_set.h"
 #include "proxy/exchange.h"
 #include "proxy/reply.h"
-#include "proxy/upstream.h"
+#include "http/upstream.h"
 #include "proxy_priv.h"
 
 enum { EXCHANGE_MAGIC = 0x78636867, KEY_ID_BYTES = 16, CONNECT_TRIES = 3, REVEALS_AT_ONCE = 64 };

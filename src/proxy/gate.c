@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/gate.h"
 
-#include "proxy/upstream.h"
+#include "http/upstream.h"
 
 #include <assert.h>
 #include <stdlib.h>

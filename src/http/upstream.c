@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proxy/upstream.h"
+#include "http/upstream.h"
 
 #include "base/metrics.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PROXY_UPSTREAM_H
-#define PROXY_UPSTREAM_H
+#ifndef HTTP_UPSTREAM_H
+#define HTTP_UPSTREAM_H
 
 /* Connections to one processor: idle ones are kept and reused, new ones are made by trying the host's addresses in turn.
  * One request at a time on each. A connection is given back only after a clean answer; anything odd and it is dropped. An idle
