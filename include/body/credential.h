@@ -10,6 +10,25 @@
 enum credential_kind { CREDENTIAL_PAN = 0, CREDENTIAL_NETWORK_TOKEN = 1 };
 const char *credential_kind_name(enum credential_kind k); /* "CARD_PAN", "NETWORK_TOKEN" */
 
+/* Where a network token stands. Only ACTIVE is paid with (facts: TMS states, seed 002). */
+enum network_state {
+    NETWORK_NONE = 0,      /* never asked for */
+    NETWORK_PENDING,       /* asked for, or being provisioned */
+    NETWORK_ACTIVE,
+    NETWORK_SUSPENDED,     /* may come back */
+    NETWORK_DELETED,       /* final */
+    NETWORK_UNPROVISIONED, /* refused by the network or the issuer; see its reason */
+    NETWORK_STATE_COUNT
+};
+const char *network_state_name(enum network_state s); /* "ACTIVE", …; NONE: "NONE" */
+
+enum card_brand {
+    BRAND_UNKNOWN = 0, BRAND_VISA, BRAND_MASTERCARD, BRAND_AMEX, BRAND_DISCOVER, BRAND_DINERS, BRAND_JCB, BRAND_UNIONPAY, BRAND_ELO,
+    BRAND_HIPERCARD, BRAND_MAESTRO, BRAND_COUNT
+};
+const char *card_brand_name(enum card_brand b); /* "visa", …, "unknown" */
+bool card_brand_parse(slice name, enum card_brand *out);
+
 enum {
     PAN_MIN_DIGITS = 12,
     PAN_MAX_DIGITS = 19,        /* ISO/IEC 7812-1 */
@@ -18,11 +37,14 @@ enum {
     CRYPTOGRAM_MAX_BYTES = 64,  /* 28 Base64 or 40 hex in the field */
     TOKEN_ID_MIN_BYTES = 6,
     TOKEN_ID_MAX_BYTES = 64,
+    REQUESTOR_DIGITS = 11,
+    NETWORK_TRANSACTION_ID_MAX_BYTES = 64,
 };
 
 struct credential {
     enum credential_kind kind;
-    uint8_t number_len, holder_len, cvc_len, cryptogram_len, eci_len, requestor_len;
+    enum card_brand brand; /* of the card, also where the number is a network token's */
+    uint8_t number_len, holder_len, cvc_len, cryptogram_len, eci_len, requestor_len, network_transaction_id_len;
     uint8_t month;  /* 1..12; 0: not stored */
     uint16_t year;  /* 2000..2099 */
     char number[PAN_MAX_DIGITS];
@@ -30,7 +52,9 @@ struct credential {
     char cvc[CVC_MAX_DIGITS];
     char cryptogram[CRYPTOGRAM_MAX_BYTES];
     char eci[2];
-    char requestor[11]; /* token requestor id, EMVCo: 11 digits */
+    char requestor[REQUESTOR_DIGITS]; /* token requestor id, EMVCo: 11 digits */
+    char network_transaction_id[NETWORK_TRANSACTION_ID_MAX_BYTES]; /* of an earlier payment on this route; merchant-initiated payments only */
+    char card_last4[4]; /* the card's own, where a processor asks for it beside a network token; zeros: unknown */
 };
 
 #endif

@@ -16,11 +16,18 @@ struct plan_field { /* card: number: $.cardNumber */
     enum date_format format;
     bool as_number;
 };
-struct plan_edit { /* network_token: set / drop; only with CREDENTIAL_NETWORK_TOKEN */
+enum edit_when {
+    EDIT_WITH_NETWORK_TOKEN = 0, /* network_token: set / drop */
+    EDIT_WITH_TRANSACTION_ID,    /* network_transaction_id: set; whatever goes out, where the credential has one */
+};
+struct plan_edit { /* a set whose element the credential lacks (a cryptogram of a merchant-initiated payment, an ECI) is left out */
     uint32_t path;
+    enum edit_when when;
     bool drop;
     enum element element;  /* value of set */
+    enum date_format format;
     slice literal;         /* or a literal JSON value or form text; start NULL: element */
+    const slice *by_brand; /* or one literal for each enum card_brand, BRAND_COUNT of them; an empty one: the edit is left out */
     bool as_number;
 };
 struct plan {
@@ -30,6 +37,8 @@ struct plan {
     size_t field_count;
     struct plan_edit *edits;
     size_t edit_count;
+    bool has_capture;      /* the text of the value there is kept: body_captured(); tells who initiated the payment */
+    uint32_t capture;      /* path */
 };
 void plan_done(struct plan *p); /* frees what it owns */
 

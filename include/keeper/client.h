@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "body/credential.h"
+#include "keeper/choice.h"
 #include "body/token_table.h"
 #include "net/loop.h"
 #include "vault/vault.h"
@@ -34,7 +35,7 @@ void keeper_client_set_generation(struct keeper_client *c, uint32_t generation);
 /* Dialogues that wait for an answer: 0 when nothing is under way. For tests and /readyz. */
 size_t keeper_client_waiting(const struct keeper_client *c);
 
-enum keeper_purpose { KEEPER_FOR_PROXY, KEEPER_FOR_API };
+enum keeper_purpose { KEEPER_FOR_PROXY, KEEPER_FOR_API, KEEPER_FOR_NOTICE };
 struct keeper_caller {
     uint32_t listener;        /* index in the configuration; the keeper looks up whether it stands for a merchant */
     slice api_key;            /* as presented; start NULL: none */
@@ -44,15 +45,53 @@ struct keeper_caller {
     unsigned permission;      /* the one needed: PERMIT_… */
     uint64_t request;         /* request id, for the audit trail */
 };
+struct billing_text { /* bill_to of an enrolment: each at most 100 bytes */
+    slice address_1, address_2, city, state, postal_code, country;
+};
+struct network_info { /* what a merchant may know of a card's network token */
+    enum network_state state;
+    char reason[32];          /* NUL-terminated; "": none */
+    char reference_code[37];  /* of the enrolment; NUL-terminated */
+    bool already;             /* enrol: it was enrolled before */
+    uint8_t month;            /* the token's expiry; 0: unknown */
+    uint16_t year;
+    int64_t updated_ms;
+};
+/* One payment's end, for the report, the strategies and the network transaction id. */
+enum payment_verdict { PAYMENT_UNKNOWN = 0, PAYMENT_APPROVED, PAYMENT_DECLINED };
+struct payment_outcome { /* borrows */
+    uint32_t merchant, route;       /* indices, of the client's current generation */
+    slice token;
+    enum credential_kind first;
+    enum fallback fallback;
+    bool card_has_token;
+    enum payment_verdict first_verdict;
+    bool retried;                   /* with the PAN */
+    enum payment_verdict retry_verdict;
+    slice network_transaction_id;   /* of the last answer; empty: none */
+};
+struct report_row { /* valid for the call */
+    slice route;
+    const uint64_t *sums;           /* COUNTER_COUNT, vault/network.h */
+};
 struct keeper_handlers {
     /* r: ERR_NONE, KEY_MISSING, KEY_WRONG, KEY_ADDRESS, KEY_PERMISSION, KEY_MERCHANT, KEY_RATE, TOO_MANY_BAD_TOKENS,
      * KEEPER_AWAY, KEEPER_SLOW. merchant: index in the configuration. key_id: for the log; empty for a listener's merchant. */
     void (*on_opened)(void *owner, result r, uint32_t merchant, slice key_id);
     /* r: ERR_NONE, TOKEN_UNKNOWN, TOKEN_WRONG_KIND, TOKEN_EXPIRED, TOKEN_NO_PAN, TOO_MANY_BAD_TOKENS, KEEPER_…, VAULT_….
      * The credential is valid for the call and wiped after it: copy it to secret memory. */
-    void (*on_revealed)(void *owner, uint32_t index, result r, const struct credential *credential);
+    void (*on_revealed)(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice);
     /* Answer to keeper_token_…(); info is valid for the call, NULL on failure. */
     void (*on_token)(void *owner, uint32_t index, result r, const struct card_info *info, bool created);
+    /* Answer to keeper_enrol and keeper_credentials (credential: only there, valid for the call and wiped after it) and to
+     * keeper_network_token. r: NETWORK_…, ENROLLED_ALREADY, TOKEN_NOT_FOUND, KEEPER_…, VAULT_…. info: NULL where nothing is known. */
+    void (*on_network)(void *owner, uint32_t index, result r, const struct network_info *info, const struct credential *credential);
+    /* Answer to keeper_sign: <signature> is bytes, valid for the call. ERR_SIGN_KEY. */
+    void (*on_signed)(void *owner, uint32_t index, result r, slice signature);
+    /* Answer to keeper_notice. OK: it is genuine and what follows from it is queued durably. */
+    void (*on_noticed)(void *owner, uint32_t index, result r);
+    /* Answers to keeper_report: one call per route, then one with last (row NULL). */
+    void (*on_report)(void *owner, uint32_t index, result r, const struct report_row *row, bool last);
 };
 /* NULL: memory, or too much is waiting for the keeper. Never calls back before it returns. Without a keeper the dialogue is made
  * all the same and on_opened(ERR_KEEPER_AWAY) comes soon. */
@@ -60,11 +99,26 @@ struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper
                                     const struct keeper_handlers *handlers /* borrows, static */, void *owner);
 /* The questions below may follow keeper_open() at once, they need not wait for on_opened(). A failure here (ERR_KEEPER_AWAY,
  * ERR_KEEPER_SLOW, ERR_TOKEN_UNKNOWN: no token is that long, ERR_MEMORY) means that the question was not asked: no answer comes. */
-MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind);
+MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind, struct wish wish);
 MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
 MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);
 MUST_USE result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change);
 MUST_USE result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token);
+/* POST /v1/tokens/enroll (PERMIT_ENROL). cvc: digits, or empty. The network's decision comes within the network's timeout; when it is
+ * down the enrolment is queued and the state is PENDING. */
+MUST_USE result keeper_enrol(struct keeper_dialogue *d, uint32_t index, slice token, const struct billing_text *billing, slice cvc);
+MUST_USE result keeper_credentials(struct keeper_dialogue *d, uint32_t index, slice token);   /* PERMIT_CREDENTIALS; a fresh cryptogram */
+MUST_USE result keeper_network_token(struct keeper_dialogue *d, uint32_t index, slice token); /* PERMIT_READ; what is known, no call */
+/* Signs with the secret of the dialogue's route (KEEPER_FOR_PROXY), in pieces of any size; one answer after the last. rs256: with its
+ * private key, over the SHA-256 of the text. */
+MUST_USE result keeper_sign(struct keeper_dialogue *d, uint32_t index, slice piece, bool last, bool rs256);
+/* An inbound notification of that network (index in the configuration); body at most 32 KiB. For a dialogue opened with
+ * KEEPER_FOR_NOTICE: nobody is authenticated but by the signature. */
+MUST_USE result keeper_notice(struct keeper_dialogue *d, uint32_t index, uint32_t network, slice signature_field, slice body);
+MUST_USE result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_t from_hour, uint32_t to_hour, slice route); /* PERMIT_REPORT */
 void keeper_end(struct keeper_dialogue *d); /* NULL is fine; no callback comes after it */
+/* Tells a payment's end, outside any dialogue: kept here until the keeper has it on disk, told again to a restarted keeper, and
+ * counted once whatever happens in between (each has a number). Dropped with a log line past 100,000 that wait. */
+void keeper_payment(struct keeper_client *c, const struct payment_outcome *outcome);
 
 #endif

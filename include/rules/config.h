@@ -14,15 +14,44 @@ struct config_listen {
     bool tls, insecure;
     slice certificate, key, client_ca; /* PEM bytes */
 };
-struct config_merchant {
-    slice name;
-};
 struct upstream_url {
     bool tls;
     slice host;   /* without brackets */
     uint16_t port;
     slice path;   /* "" or "/base": put before the forwarded path */
 };
+/* Secrets marked "registrar" or "keeper" are there only in the bundle of that role (rules/source.h): elsewhere they are empty. */
+enum network_type { NETWORK_TYPE_CYBERSOURCE };
+enum network_auth { NETWORK_AUTH_HTTP_SIGNATURE, NETWORK_AUTH_JWT_SECRET /* HS256 */, NETWORK_AUTH_JWT_KEY /* RS256 */ };
+enum notice_signs { NOTICE_SIGNS_EITHER /* both are tried, the log says which matched */, NOTICE_SIGNS_BODY, NOTICE_SIGNS_PAYLOAD };
+struct config_network {
+    slice name;
+    enum network_type type;
+    struct upstream_url upstream;
+    slice ca;                     /* PEM; empty: the system's */
+    slice merchant_id, key_id, profile_id;
+    enum network_auth auth;
+    slice secret;                 /* registrar: Base64, as the platform gives it */
+    slice jwt_key;                /* registrar: PEM, with NETWORK_AUTH_JWT_KEY */
+    slice answer_key;             /* registrar: PEM, opens encrypted answers */
+    slice notice_key_id, notice_key; /* notice_key: registrar, Base64. Empty: notifications are refused */
+    enum notice_signs notice_signs;
+    unsigned brands;              /* bit set of enum card_brand */
+    uint64_t timeout_ms;          /* one call */
+};
+struct config_webhook {
+    struct upstream_url url;      /* path: with the query */
+    slice ca;                     /* PEM; empty: the system's */
+    slice secret;                 /* registrar */
+};
+struct config_merchant {
+    slice name;
+    int64_t network;              /* index; -1: network tokens are not activated for this merchant */
+    struct config_webhook *webhooks;
+    size_t webhook_count;
+};
+/* After which payments a card is enrolled by itself; never before or during its first one (seed 003). */
+enum provision { PROVISION_OFF, PROVISION_NEW /* after a card's first payment */, PROVISION_USED /* after later ones */, PROVISION_ALL };
 struct config_route {
     slice name, prefix;
     slice merchant;               /* start NULL: any merchant's */
@@ -36,6 +65,10 @@ struct config_route {
     unsigned volume_percent;      /* network_tokens */
     bool pan_retry;
     uint64_t budget_ms;
+    enum provision provision;
+    slice sign_key_id, sign_merchant_id; /* sign: what the rules' signature names */
+    slice sign_secret;            /* keeper: bytes (hmac) or Base64 (cybersource), as the rules' kind wants it */
+    slice sign_private_key;       /* keeper: PEM, for RS256 */
 };
 struct config {
     slice file;                   /* absolute: what the roles load from the bundle */
@@ -46,6 +79,8 @@ struct config {
     struct config_listen *listens;
     size_t listen_count;
     slice admin;                  /* address; start NULL: off */
+    struct config_network *networks;
+    size_t network_count;
     struct config_merchant *merchants;
     size_t merchant_count;
     struct config_route *routes;

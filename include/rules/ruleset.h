@@ -11,10 +11,44 @@ struct accept_rule {
     slice method; /* "POST"; "*" any */
     slice path;   /* exact, or ending in "*": any continuation; "*" alone: any */
 };
-struct reply_match { /* approved: { $.returnCode: [ "00" ] } */
+struct reply_match { /* approved: { $.returnCode: [ "00" ] }; all entries must match */
+    bool is_status;  /* approved: { http_status: [ "200", "201" ] } */
     uint32_t path;   /* number in reply_paths */
     slice *values;
     size_t value_count;
+};
+/* Why a processor says no, by the table of seed 003: the first group is what a PAN retry may follow, the second never. */
+enum decline_reason {
+    DECLINE_NONE = 0,
+#define DECLINE(name, text, retry) DECLINE_##name,
+#include "rules/declines.def"
+#undef DECLINE
+    DECLINE_COUNT
+};
+const char *decline_name(enum decline_reason d);   /* "do_not_honor" */
+bool decline_may_retry(enum decline_reason d);
+struct decline_rule { /* declines: { do_not_honor: [ "05" ] } */
+    slice code;
+    enum decline_reason reason;
+};
+/* sign: how requests of this processor are signed over their final bytes. */
+enum sign_kind { SIGN_NONE = 0, SIGN_DIGEST /* digest: SHA-256=… alone */, SIGN_CYBERSOURCE, SIGN_CYBERSOURCE_JWT, SIGN_HMAC_SHA256 };
+enum sign_part { SIGN_PART_TEXT, SIGN_PART_METHOD, SIGN_PART_PATH, SIGN_PART_QUERY, SIGN_PART_HOST, SIGN_PART_DATE, SIGN_PART_TIMESTAMP,
+                 SIGN_PART_KEY_ID, SIGN_PART_BODY, SIGN_PART_BODY_SHA256, SIGN_PART_FIELD, SIGN_PART_SIGNATURE };
+struct sign_piece {
+    enum sign_part part;
+    slice text;       /* of SIGN_PART_TEXT; a field's name with SIGN_PART_FIELD */
+};
+enum sign_encoding { SIGN_HEX, SIGN_BASE64 };
+struct sign_rule {
+    enum sign_kind kind;
+    bool rs256;                      /* cybersource-jwt: algorithm: RS256 */
+    struct sign_piece *over;         /* hmac-sha256: what is signed, joined as it stands */
+    size_t over_count;
+    slice field;                     /* hmac-sha256: the header that carries it */
+    struct sign_piece *value;        /* and how that header's value is written; SIGN_PART_SIGNATURE: the signature */
+    size_t value_count;
+    enum sign_encoding encoding;
 };
 struct ruleset {
     slice name;                 /* file name without .yaml */
@@ -34,7 +68,13 @@ struct ruleset {
     size_t decline_code_count;
     slice *pan_retry;
     size_t pan_retry_count;
-    int64_t network_transaction_id_path; /* -1: none */
+    struct decline_rule *declines;
+    size_t decline_count;
+    int64_t network_transaction_id_path; /* in reply_paths: where an answer carries it; -1: none */
+    slice *merchant_initiated;  /* initiator: { at: …, merchant: [ … ] }: values at plan.capture that mean MIT */
+    size_t merchant_initiated_count;
+    slice idempotency_field;    /* header that a PAN retry must not repeat; start NULL: none */
+    struct sign_rule sign;
 };
 MUST_USE result ruleset_load(struct source *source, slice file, struct problems *problems, struct ruleset **out);
 void ruleset_free(struct ruleset *r);

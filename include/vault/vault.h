@@ -81,6 +81,7 @@ enum permission { /* bit set; names as in 'key create --permit' */
     PERMIT_DELETE = 1u << 4,      /* "delete": DELETE */
     PERMIT_CREDENTIALS = 1u << 5, /* "credentials": payment-credentials */
     PERMIT_REPORT = 1u << 6,      /* "report" */
+    PERMIT_ENROL = 1u << 7,       /* "enroll": POST /v1/tokens/enroll; the merchant needs a network, too */
     PERMIT_DEFAULT = PERMIT_PROXY | PERMIT_TOKENIZE | PERMIT_READ | PERMIT_CHANGE | PERMIT_DELETE,
 };
 bool permission_parse(slice list /* "proxy,read" or "all" */, unsigned *bits);

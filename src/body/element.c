@@ -64,7 +64,7 @@ static enum date_format date_format_of(enum element e, enum date_format f)
 
 bool element_is_digits(enum element e, enum date_format f)
 {
-    if (!element_is_date(e)) return e != ELEMENT_HOLDER && e != ELEMENT_CRYPTOGRAM && e != ELEMENT_TOKEN;
+    if (!element_is_date(e)) return e != ELEMENT_HOLDER && e != ELEMENT_CRYPTOGRAM && e != ELEMENT_TOKEN && e != ELEMENT_NETWORK_TRANSACTION_ID;
     f = date_format_of(e, f);
     return f == DATE_MM || f == DATE_YY || f == DATE_YYYY || f == DATE_MMYY;
 }
@@ -78,6 +78,8 @@ size_t element_max_bytes(enum element e)
         return 3 * CRYPTOGRAM_MAX_BYTES; /* every byte as %xx */
     case ELEMENT_TOKEN:
         return TOKEN_ID_MAX_BYTES;
+    case ELEMENT_NETWORK_TRANSACTION_ID:
+        return 6 * NETWORK_TRANSACTION_ID_MAX_BYTES;
     default:
         return 24; /* 19 digits, or a date with one %2F */
     }
@@ -146,6 +148,12 @@ static result element_text(const struct credential *c, slice token, enum element
         break;
     case ELEMENT_TOKEN:
         *out = token;
+        break;
+    case ELEMENT_NETWORK_TRANSACTION_ID:
+        *out = (slice){c->network_transaction_id, c->network_transaction_id_len};
+        break;
+    case ELEMENT_CARD_LAST4:
+        *out = c->card_last4[0] ? (slice){c->card_last4, sizeof c->card_last4} : SLICE_NONE;
         break;
     case ELEMENT_COUNT:
         return FAIL(INTERNAL);

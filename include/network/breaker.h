@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NETWORK_BREAKER_H
+#define NETWORK_BREAKER_H
+
+/* A circuit breaker, one per network: after some failures in a row calls are answered "down" at once instead of being waited for;
+ * after a pause one call is let through to see. So a network that is down costs payments nothing but the token.
+ *
+ *     CLOSED ──failures in a row──► OPEN ──pause──► HALF_OPEN ──success──► CLOSED        pause doubles up to its most,
+ *                                    ▲                  └──failure──► OPEN               with jitter, and starts small again
+ *
+ * Time is an argument, so that tests need not wait. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum breaker_state { BREAKER_CLOSED = 0, BREAKER_OPEN, BREAKER_HALF_OPEN };
+struct breaker { /* zeroed: closed */
+    enum breaker_state state;
+    unsigned failures;
+    uint64_t until_ms, pause_ms;
+};
+enum { BREAKER_FAILURES = 5, BREAKER_FIRST_PAUSE_MS = 1000, BREAKER_MOST_PAUSE_MS = 60 * 1000 };
+bool breaker_lets_through(struct breaker *b, uint64_t now_ms); /* may move OPEN to HALF_OPEN: then this call is the trial */
+void breaker_succeeded(struct breaker *b);
+void breaker_failed(struct breaker *b, uint64_t now_ms, uint32_t random);
+
+#endif
