@@ -52,7 +52,7 @@ static void read_approved(struct rules_loading *x, const struct tree_node *appro
         uint32_t path;
         if (!rules_add_path(x, x->r->reply_paths, path_of_key(n), &path) || !make_texts(x, n, &codes)) continue;
         rules_for_each(x, n, read_code, &codes);
-        x->r->approved[x->r->approved_count++] = (struct reply_match){path, codes.at, codes.count};
+        x->r->approved[x->r->approved_count++] = (struct reply_match){.path = path, .values = codes.at, .value_count = codes.count};
     }
     if (approved->count == 0) loading_complain(&x->l, approved, "'approved' is empty");
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BODY_JSON_PICK_H
+#define BODY_JSON_PICK_H
+
+/* Picks the scalars at the places of a path_set out of one whole JSON document: what a processor's answer says. Strict like every
+ * parser here: one document, depth 64, valid UTF-8. Keeps nothing; its memory is wiped. */
+
+#include "body/path.h"
+
+/* <path>: its number in the set. <value>: a string decoded, a number as spelt, "true", "false"; not called for null, objects and
+ * arrays. Valid for the call. In the order of the document. */
+typedef void (*json_pick_value)(void *owner, uint32_t path, slice value);
+/* ERR_JSON_SYNTAX, ERR_JSON_DEPTH, ERR_UTF8, ERR_MEMORY. Values that came before the fault were told. */
+MUST_USE result json_pick(const struct path_set *paths, slice text, json_pick_value each, void *owner);
+
+#endif
