@@ -12,5 +12,7 @@ uint64_t clock_now_ms(void);  /* monotonic milliseconds */
 int64_t clock_wall_ms(void);  /* milliseconds since 1970-01-01T00:00:00Z */
 enum { CLOCK_RFC3339_BYTES = sizeof "2026-11-20T19:06:26.123Z" };
 void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_BYTES]); /* UTC, NUL-terminated (RFC 3339 5.6) */
+enum { CLOCK_HTTP_DATE_BYTES = sizeof "Thu, 26 Nov 2026 11:21:50 GMT" };
+void clock_http_date(int64_t wall_ms, char out[CLOCK_HTTP_DATE_BYTES]); /* IMF-fixdate, NUL-terminated (RFC 9110 5.6.7) */
 
 #endif

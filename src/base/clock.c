@@ -36,3 +36,15 @@ void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_BYTES])
     size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
     (void)snprintf(out, CLOCK_RFC3339_BYTES, "%.19s.%03uZ", len ? text : "0000-00-00T00:00:00", ms % 1000u);
 }
+
+/* Not strftime's %a and %b: those follow the locale. */
+void clock_http_date(int64_t wall_ms, char out[CLOCK_HTTP_DATE_BYTES])
+{
+    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    (void)snprintf(out, CLOCK_HTTP_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * (tm.tm_wday % 7),
+                   (unsigned)tm.tm_mday % 100u, months + 3 * (tm.tm_mon % 12), (unsigned)(tm.tm_year + 1900) % 10000u,
+                   (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u);
+}
