@@ -4,6 +4,7 @@
 
 /* Upstream addresses: http[s]://HOST[:PORT][/PATH] (RFC 3986), without userinfo, query and fragment. */
 
+#include "base/buf.h"
 #include "rules/config.h"
 
 /* NULL and *out (borrows text) if it is right; else what is wrong. One slash at the end is dropped. */
@@ -13,5 +14,7 @@ bool url_is_loopback(const struct upstream_url *url);
 /* A path made of RFC 3986 segments, beginning with '/': no blank, no "//", no "." or ".." segment, no query, no fragment, no
  * percent-encoding. NULL if it is right. */
 const char *url_check_path(slice path);
+/* The Host field's value (RFC 9110 7.2): "api.example", "[::1]:8080"; the port only where it is not the scheme's own. */
+MUST_USE result url_write_host(const struct upstream_url *url, struct buf *out);
 
 #endif

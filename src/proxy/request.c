@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "http/writer.h"
+#include "rules/url.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -189,15 +190,8 @@ static result append_target(struct exchange *x, struct buf *out)
 
 static result write_host(const struct upstream_url *u, struct buf *out)
 {
-    bool is_ipv6 = slice_find(u->host, ':') < u->host.len;
     TRY(buf_append(out, SLICE("host: ")));
-    if (is_ipv6) TRY(buf_append(out, SLICE("[")));
-    TRY(buf_append(out, u->host));
-    if (is_ipv6) TRY(buf_append(out, SLICE("]")));
-    if (u->port != (u->tls ? 443 : 80)) {
-        TRY(buf_append(out, SLICE(":")));
-        TRY(buf_append_u64(out, u->port));
-    }
+    TRY(url_write_host(u, out));
     return buf_append(out, SLICE("\r\n"));
 }
 

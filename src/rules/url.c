@@ -132,3 +132,14 @@ bool url_is_loopback(const struct upstream_url *url)
     if (parse_ip(AF_INET, url->host, &four)) return (ntohl(four.s_addr) >> 24) == 127;
     return parse_ip(AF_INET6, url->host, &six) && IN6_IS_ADDR_LOOPBACK(&six);
 }
+
+result url_write_host(const struct upstream_url *url, struct buf *out)
+{
+    bool is_ipv6 = slice_find(url->host, ':') < url->host.len;
+    if (is_ipv6) TRY(buf_append(out, SLICE("[")));
+    TRY(buf_append(out, url->host));
+    if (is_ipv6) TRY(buf_append(out, SLICE("]")));
+    if (url->port == (url->tls ? 443 : 80)) return OK;
+    TRY(buf_append(out, SLICE(":")));
+    return buf_append_u64(out, url->port);
+}

@@ -141,6 +141,31 @@ START_TEST(bad_urls)
 }
 END_TEST
 
+START_TEST(host_fields)
+{
+    static const struct {
+        const char *url, *host;
+    } cases[] = {
+        {"https://api.example.com/v1", "api.example.com"},
+        {"https://api.example.com:443", "api.example.com"},
+        {"https://api.example.com:80", "api.example.com:80"},
+        {"http://127.0.0.1:80", "127.0.0.1"},
+        {"http://127.0.0.1:443", "127.0.0.1:443"},
+        {"http://[::1]:81", "[::1]:81"},
+        {"https://[2001:db8::1]", "[2001:db8::1]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct upstream_url u;
+        struct buf host;
+        buf_init(&host, 300);
+        ck_assert_ptr_null(url_parse(slice_of(cases[i].url), &u));
+        ck_assert(!failed(url_write_host(&u, &host)));
+        ck_assert_msg(slice_is(buf_slice(&host), cases[i].host), "%s", cases[i].url);
+        buf_done(&host);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("names");
@@ -149,6 +174,7 @@ int main(void)
     tcase_add_test(t, nearest);
     tcase_add_test(t, good_urls);
     tcase_add_test(t, bad_urls);
+    tcase_add_test(t, host_fields);
     suite_add_tcase(s, t);
     return help_run(s);
 }
