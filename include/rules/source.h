@@ -6,7 +6,10 @@
  * file they opened; what they remembered becomes a bundle (one sealed memfd), and the roles parse the same bytes out of the
  * bundle: a relay never opens a file, and all processes see the same version.
  *
- *     disk ─► source_disk ─► config_load ─► source_bundle() ─► memfd ─► source_from_bundle ─► config_load (same result)   */
+ *     disk ─► source_disk ─► config_load ─► source_bundle() ─► memfd ─► source_from_bundle ─► config_load (same result)
+ *
+ * Secrets by reference are read by the supervisor too, but reach only the roles they are for: the other roles' bundles say only
+ * that there is one. */
 
 #include "base/pool.h"
 #include "base/result.h"
@@ -25,8 +28,13 @@ void source_free(struct source *s); /* wipes (TLS keys may be inside); NULL is f
 MUST_USE result source_read(struct source *s, slice path, slice *out);
 /* The absolute form of a path, as source_read() takes it; nothing is opened. ERR_NOT_FOUND (empty, or a NUL inside), ERR_MEMORY. */
 MUST_USE result source_absolute(const struct source *s, slice path, struct pool *pool, slice *out);
-/* All files read so far as a sealed memfd (F_SEAL_WRITE|SHRINK|GROW|SEAL), mode for inheritance; -1 and errno. */
-int source_bundle(const struct source *s);
+enum source_audience { SOURCE_FOR_NOBODY = 0, SOURCE_FOR_RELAY = 1, SOURCE_FOR_KEEPER = 2, SOURCE_FOR_REGISTRAR = 4 };
+/* What "file:PATH" or "env:NAME" holds, byte by byte, in secret memory; valid until source_free. <audience>: bits of who may have
+ * it; asked for twice, both may. In a bundle that is not for its audience: OK, and start NULL. Errors as of source_read(); an
+ * unset variable is ERR_NOT_FOUND. */
+MUST_USE result source_read_secret(struct source *s, slice reference, unsigned audience, slice *out);
+/* All files read so far, and the secrets of <audience>, as a sealed memfd (F_SEAL_WRITE|SHRINK|GROW|SEAL), mode for inheritance; -1 and errno. */
+int source_bundle(const struct source *s, unsigned audience);
 
 /* What is wrong with what the user wrote, all of it at once. */
 struct problem {

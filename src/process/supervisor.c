@@ -36,7 +36,7 @@ result supervisor_read_config(const char *file, struct config **config, int *bun
     if (source && problems) r = config_load(source, slice_of(file), problems, config);
     if (problems && problems_count(problems)) problems_print(problems, STDERR_FILENO);
     if (!failed(r)) {
-        *bundle = source_bundle(source);
+        *bundle = source_bundle(source, SOURCE_FOR_NOBODY);
         if (*bundle < 0) r = FAIL(IO);
     }
     if (failed(r)) {

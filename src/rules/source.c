@@ -16,14 +16,17 @@
 
 /* A bundle, in this machine's byte order (it never leaves the machine):
  *
- *     magic[8] · folder · count · { path · content } × count          text = length[8] · bytes; count[8]
+ *     magic[8] · folder · count · { path · withheld · content } × count      text = length[8] · bytes; count[8], withheld[8]
  *
- * It ends exactly after the last content. Folder is what relative paths are relative to. */
-static const char MAGIC[8] = {'C', 'V', 'B', 'N', 'D', 'L', '0', '1'};
+ * It ends exactly after the last content. Folder is what relative paths are relative to. A secret's path is its reference,
+ * "file:/PATH" or "env:NAME", so a file that is read as a certificate too is another entry. withheld is 0 or 1: a secret that
+ * the bundle's reader may not see stands there without content, so that its configuration is not found lacking. */
+static const char MAGIC[8] = {'C', 'V', 'B', 'N', 'D', 'L', '0', '2'};
 
 enum {
     FILE_MAX_BYTES = 16 * 1024 * 1024,
     FILES_MAX = 4096,
+    REFERENCE_MAX_BYTES = PATH_MAX + 8,
     BUNDLE_MAX_BYTES = 512 * 1024 * 1024,
     /* Locked memory is scarce, and a private key has a few KiB at most. What is larger is certificates: wiped, but not
        locked. */
@@ -34,11 +37,13 @@ enum {
 
 struct entry {
     SIMPLEQ_ENTRY(entry) next;
-    char *path_copy; /* NULL when the bundle's */
-    slice path;      /* absolute */
-    char *bytes;     /* NULL when the bundle's */
+    char *path_copy;   /* NULL when the bundle's */
+    slice path;        /* absolute; of a secret its reference */
+    char *bytes;       /* NULL when the bundle's */
     size_t bytes_cap;
     slice content;
+    bool is_secret, is_withheld;
+    unsigned audience; /* of a secret: everyone it was read for */
 };
 
 struct source {
@@ -106,11 +111,16 @@ struct source *source_disk(void)
     return s;
 }
 
+static bool is_path(slice path)
+{
+    return path.len > 0 && slice_find(path, '\0') == path.len;
+}
+
 /* Returns owned, NUL-terminated: the path as the entries have it. Only "./" in front is taken away: two names of one
  * file are two entries, which is harmless. NULL: no path (empty, or a NUL inside), or no memory. */
 static char *absolute_path(const struct source *s, slice path)
 {
-    if (path.len == 0 || slice_find(path, '\0') != path.len) {
+    if (!is_path(path)) {
         errno = ENOENT;
         return NULL;
     }
@@ -139,9 +149,9 @@ result source_absolute(const struct source *s, slice path, struct pool *pool, sl
     return failed(r) ? FAIL(MEMORY) : OK;
 }
 
-static const struct entry *find_entry(const struct source *s, slice path)
+static struct entry *find_entry(const struct source *s, slice path)
 {
-    const struct entry *e;
+    struct entry *e;
     SIMPLEQ_FOREACH(e, &s->entries, next)
     if (slice_eq(e->path, path)) return e;
     return NULL;
@@ -185,10 +195,10 @@ static result read_whole(int fd, struct entry *e)
     return FAIL(IO);
 }
 
-static result read_disk(struct entry *e)
+static result read_disk(const char *path, struct entry *e)
 {
     /* O_NONBLOCK: a FIFO by this name must not hang the start; it has no effect on regular files. */
-    int fd = open(e->path_copy, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd == -1) return errno == ENOENT || errno == ENOTDIR ? FAIL(NOT_FOUND) : FAIL(IO);
     result r = read_whole(fd, e);
     int why = errno;
@@ -197,8 +207,31 @@ static result read_disk(struct entry *e)
     return r;
 }
 
+static const char FILE_SCHEME[] = "file:", ENV_SCHEME[] = "env:";
+
+static result read_environment(const char *name, struct entry *e)
+{
+    const char *value = getenv(name);
+    errno = ENOENT;
+    ENSURE(value != NULL, NOT_FOUND);
+    e->bytes_cap = strlen(value) + 1;
+    ENSURE(e->bytes_cap <= LOCKED_MAX_BYTES, TOO_LARGE);
+    e->bytes = secret_alloc(e->bytes_cap);
+    ENSURE(e->bytes != NULL, MEMORY);
+    memcpy(e->bytes, value, e->bytes_cap);
+    e->content = (slice){e->bytes, e->bytes_cap - 1};
+    return OK;
+}
+
+static result read_entry(struct entry *e)
+{
+    if (!e->is_secret) return read_disk(e->path_copy, e);
+    if (slice_starts(e->path, slice_of(ENV_SCHEME))) return read_environment(e->path_copy + strlen(ENV_SCHEME), e);
+    return read_disk(e->path_copy + strlen(FILE_SCHEME), e);
+}
+
 /* Takes path. */
-static result add_from_disk(struct source *s, char *path, slice *out)
+static result add_from_disk(struct source *s, char *path, unsigned audience, slice *out)
 {
     struct entry *e = calloc(1, sizeof *e);
     if (!e) {
@@ -207,7 +240,9 @@ static result add_from_disk(struct source *s, char *path, slice *out)
     }
     e->path_copy = path;
     e->path = slice_of(path);
-    result r = s->count < FILES_MAX ? read_disk(e) : FAIL(TOO_LARGE);
+    e->is_secret = audience != 0;
+    e->audience = audience;
+    result r = s->count < FILES_MAX ? read_entry(e) : FAIL(TOO_LARGE);
     if (failed(r)) {
         int why = errno;
         entry_free(e);
@@ -226,13 +261,53 @@ result source_read(struct source *s, slice path, slice *out)
     char *whole = absolute_path(s, path);
     if (!whole) return errno == ENOENT ? FAIL(NOT_FOUND) : FAIL(MEMORY);
     const struct entry *known = find_entry(s, slice_of(whole));
-    if (!known && s->is_disk) return add_from_disk(s, whole, out);
+    if (!known && s->is_disk) return add_from_disk(s, whole, 0, out);
     free(whole);
     if (!known) {
         errno = ENOENT;
         return FAIL(NOT_FOUND);
     }
     *out = known->content;
+    return OK;
+}
+
+/* Returns owned: "file:/PATH" or "env:NAME". NULL: neither, or no memory. */
+static char *absolute_reference(const struct source *s, slice reference)
+{
+    size_t scheme = strlen(FILE_SCHEME);
+    bool is_environment = slice_starts(reference, slice_of(ENV_SCHEME)) && is_path(slice_after(reference, strlen(ENV_SCHEME)));
+    if (is_environment) return strndup(reference.at, reference.len);
+    if (!slice_starts(reference, slice_of(FILE_SCHEME))) {
+        errno = ENOENT;
+        return NULL;
+    }
+    char *path = absolute_path(s, slice_after(reference, scheme));
+    if (!path) return NULL;
+    size_t len = strlen(path);
+    char *out = malloc(scheme + len + 1);
+    if (out) {
+        memcpy(out, FILE_SCHEME, scheme);
+        memcpy(out + scheme, path, len + 1);
+    }
+    free(path);
+    return out;
+}
+
+result source_read_secret(struct source *s, slice reference, unsigned audience, slice *out)
+{
+    assert(audience != 0);
+    errno = 0;
+    char *whole = absolute_reference(s, reference);
+    if (!whole) return errno == ENOENT ? FAIL(NOT_FOUND) : FAIL(MEMORY);
+    struct entry *known = find_entry(s, slice_of(whole));
+    if (!known && s->is_disk) return add_from_disk(s, whole, audience, out);
+    free(whole);
+    if (!known) {
+        errno = ENOENT;
+        return FAIL(NOT_FOUND);
+    }
+    known->audience |= audience;
+    *out = known->is_withheld ? SLICE_NONE : known->content;
     return OK;
 }
 
@@ -259,22 +334,28 @@ static bool write_text(int fd, slice text)
     return write_u64(fd, text.len) && write_whole(fd, text);
 }
 
-static bool write_entries(const struct source *s, int fd)
+static bool write_entry(int fd, const struct entry *e, unsigned audience)
+{
+    bool withheld = e->is_withheld || (e->is_secret && !(e->audience & audience));
+    return write_text(fd, e->path) && write_u64(fd, withheld) && write_text(fd, withheld ? SLICE("") : e->content);
+}
+
+static bool write_entries(const struct source *s, int fd, unsigned audience)
 {
     if (!write_whole(fd, (slice){MAGIC, sizeof MAGIC}) || !write_text(fd, s->folder) || !write_u64(fd, s->count))
         return false;
     const struct entry *e;
     SIMPLEQ_FOREACH(e, &s->entries, next)
-    if (!write_text(fd, e->path) || !write_text(fd, e->content)) return false;
+    if (!write_entry(fd, e, audience)) return false;
     return true;
 }
 
-int source_bundle(const struct source *s)
+int source_bundle(const struct source *s, unsigned audience)
 {
     /* No MFD_CLOEXEC: the roles inherit it. */
     int fd = memfd_create("cardveil-bundle", MFD_ALLOW_SEALING);
     if (fd == -1) return -1;
-    if (fchmod(fd, S_IRUSR) == 0 && write_entries(s, fd) && fcntl(fd, F_ADD_SEALS, SEALS) == 0) return fd;
+    if (fchmod(fd, S_IRUSR) == 0 && write_entries(s, fd, audience) && fcntl(fd, F_ADD_SEALS, SEALS) == 0) return fd;
     int why = errno ? errno : EIO;
     (void)close(fd);
     errno = why;
@@ -307,18 +388,29 @@ static bool take_text(slice *rest, uint64_t max, slice *out)
 
 static bool is_absolute_path(slice path)
 {
-    return path.len > 0 && path.at[0] == '/' && slice_find(path, '\0') == path.len;
+    return is_path(path) && path.at[0] == '/';
+}
+
+static bool is_absolute_reference(slice path)
+{
+    if (slice_starts(path, slice_of(ENV_SCHEME))) return is_path(slice_after(path, strlen(ENV_SCHEME)));
+    return slice_starts(path, slice_of(FILE_SCHEME)) && is_absolute_path(slice_after(path, strlen(FILE_SCHEME)));
 }
 
 static bool take_entry(struct source *s, slice *rest)
 {
     slice path, content;
-    if (!take_text(rest, PATH_MAX, &path) || !is_absolute_path(path)) return false;
-    if (!take_text(rest, FILE_MAX_BYTES, &content) || find_entry(s, path)) return false;
+    uint64_t withheld;
+    if (!take_text(rest, REFERENCE_MAX_BYTES, &path)) return false;
+    bool is_secret = is_absolute_reference(path);
+    if ((!is_secret && !is_absolute_path(path)) || !take_u64(rest, is_secret, &withheld)) return false;
+    if (!take_text(rest, withheld ? 0 : FILE_MAX_BYTES, &content) || find_entry(s, path)) return false;
     struct entry *e = calloc(1, sizeof *e);
     if (!e) return false;
     e->path = path;
     e->content = content;
+    e->is_secret = is_secret;
+    e->is_withheld = withheld;
     SIMPLEQ_INSERT_TAIL(&s->entries, e, next);
     s->count++;
     return true;

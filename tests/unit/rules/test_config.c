@@ -149,7 +149,7 @@ START_TEST(a_bundle_gives_the_same_configuration)
     free(said);
     (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(c->file));
     slice vault = c->vault_path;
-    int fd = source_bundle(disk);
+    int fd = source_bundle(disk, SOURCE_FOR_NOBODY);
     ck_assert_int_ge(fd, 0);
     source_free(disk);
 
@@ -181,7 +181,7 @@ START_TEST(the_vault_s_key_never_travels)
     ck_assert_msg(c != NULL, "%s", said);
     free(said);
     config_free(c);
-    int fd = source_bundle(disk);
+    int fd = source_bundle(disk, SOURCE_FOR_NOBODY);
     char *bytes = help_read_fd(fd);
     off_t len = lseek(fd, 0, SEEK_END);
     ck_assert(slice_find_slice((slice){bytes, (size_t)len}, SLICE("key-encryption-key")) == (size_t)len);

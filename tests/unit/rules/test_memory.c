@@ -62,7 +62,7 @@ static bool load_with_failure(const char *file, long n, enum error want_without)
     until_failure = n;
     struct source *disk = source_disk();
     result r = disk ? config_load(disk, slice_of(file), p, &c) : FAIL(MEMORY);
-    int fd = !failed(r) ? source_bundle(disk) : -1;
+    int fd = !failed(r) ? source_bundle(disk, SOURCE_FOR_NOBODY) : -1;
     if (fd >= 0) bundle = source_from_bundle(fd);
     result second = bundle ? config_load(bundle, slice_of(file), p, &again) : FAIL(MEMORY);
     until_failure = -1;

@@ -66,7 +66,7 @@ static char *make_bundle(size_t *len)
     struct source *s = source_disk();
     (void)must_read(s, "a.txt");
     (void)must_read(s, "b.txt");
-    int fd = source_bundle(s);
+    int fd = source_bundle(s, SOURCE_FOR_NOBODY);
     ck_assert_int_ge(fd, 0);
     source_free(s);
     struct stat about;
@@ -95,7 +95,7 @@ START_TEST(bundle_gives_the_same_files_by_the_same_names)
     help_write("other.txt", "never read");
     struct source *disk = source_disk();
     (void)must_read(disk, "a.txt");
-    int fd = source_bundle(disk);
+    int fd = source_bundle(disk, SOURCE_FOR_NOBODY);
     ck_assert_int_ge(fd, 0);
     source_free(disk);
 
@@ -107,7 +107,7 @@ START_TEST(bundle_gives_the_same_files_by_the_same_names)
     ck_assert(slice_is(must_read(s, "a.txt"), "first file"));
     ck_assert(slice_is(must_read(s, absolute), "first file"));
     ck_assert_int_eq(read_error(s, SLICE("other.txt")), ERR_NOT_FOUND);
-    int again = source_bundle(s); /* a bundle of a bundle is the same */
+    int again = source_bundle(s, SOURCE_FOR_NOBODY); /* a bundle of a bundle is the same */
     struct source *second = source_from_bundle(again);
     ck_assert(slice_is(must_read(second, "a.txt"), "first file"));
     source_free(second);
@@ -120,7 +120,7 @@ END_TEST
 START_TEST(bundle_is_sealed_and_inherited)
 {
     struct source *disk = source_disk();
-    int fd = source_bundle(disk);
+    int fd = source_bundle(disk, SOURCE_FOR_NOBODY);
     source_free(disk);
     ck_assert_int_eq(fcntl(fd, F_GET_SEALS) & ALL_SEALS, ALL_SEALS);
     ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
@@ -177,8 +177,8 @@ START_TEST(a_bundle_with_any_bit_flipped_is_harmless)
         source_free(s);
         bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
     }
-    /* magic, and every length: folder, count, two paths, two contents */
-    ck_assert_uint_ge(refused, 64 * 7);
+    /* magic, and every length: folder, count, two paths, two contents; and what tells whether a secret is withheld, twice */
+    ck_assert_uint_ge(refused, 64 * 9);
     free(bytes);
 }
 END_TEST
@@ -204,6 +204,81 @@ START_TEST(a_bundle_with_a_wrong_path_is_refused)
     ck_assert_ptr_nonnull(s);
     source_free(s);
     free(bytes);
+}
+END_TEST
+
+static slice must_read_secret(struct source *s, const char *reference, unsigned audience)
+{
+    slice out;
+    result r = source_read_secret(s, slice_of(reference), audience, &out);
+    ck_assert_msg(!failed(r), "%s: %s", reference, error_name(r.err));
+    return out;
+}
+
+/* The bundle for <audience> as a role has it; *holds: is <needle> anywhere in its bytes? */
+static struct source *bundle_for(struct source *disk, unsigned audience, const char *needle, bool *holds)
+{
+    int fd = source_bundle(disk, audience);
+    char *bytes = help_read_fd(fd);
+    slice all = {bytes, (size_t)lseek(fd, 0, SEEK_END)};
+    *holds = slice_find_slice(all, slice_of(needle)) != all.len;
+    free(bytes);
+    struct source *s = source_from_bundle(fd);
+    ck_assert_ptr_nonnull(s);
+    close(fd);
+    return s;
+}
+
+START_TEST(a_secret_reaches_only_those_it_is_for)
+{
+    help_write("k", "the-secret");
+    ck_assert_int_eq(setenv("CARDVEIL_TEST_SECRET", "from-the-environment", 1), 0);
+    struct source *disk = source_disk();
+    ck_assert(slice_is(must_read_secret(disk, "file:k", SOURCE_FOR_KEEPER), "the-secret"));
+    ck_assert(slice_is(must_read_secret(disk, "env:CARDVEIL_TEST_SECRET", SOURCE_FOR_REGISTRAR), "from-the-environment"));
+    ck_assert_int_eq(unsetenv("CARDVEIL_TEST_SECRET"), 0);
+    static const unsigned roles[] = {SOURCE_FOR_NOBODY, SOURCE_FOR_RELAY, SOURCE_FOR_KEEPER, SOURCE_FOR_REGISTRAR};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        bool holds;
+        struct source *s = bundle_for(disk, roles[i], "the-secret", &holds);
+        ck_assert(holds == (roles[i] == SOURCE_FOR_KEEPER));
+        slice file = must_read_secret(s, "file:k", SOURCE_FOR_KEEPER);
+        ck_assert(holds ? slice_is(file, "the-secret") : !file.at);
+        slice variable = must_read_secret(s, "env:CARDVEIL_TEST_SECRET", SOURCE_FOR_REGISTRAR);
+        ck_assert((variable.at != NULL) == (roles[i] == SOURCE_FOR_REGISTRAR));
+        ck_assert_int_eq(read_error(s, SLICE("k")), ERR_NOT_FOUND); /* by its plain name it is no file of the bundle */
+        source_free(s);
+    }
+    source_free(disk);
+}
+END_TEST
+
+START_TEST(a_secret_of_two_settings_reaches_both_and_a_file_stays_a_file)
+{
+    bool holds;
+    slice out;
+    help_write("both", "shared-secret");
+    help_write("open", "a certificate with its key");
+    struct source *disk = source_disk();
+    (void)must_read_secret(disk, "file:both", SOURCE_FOR_KEEPER);
+    (void)must_read_secret(disk, "file:both", SOURCE_FOR_REGISTRAR);
+    (void)must_read_secret(disk, "file:open", SOURCE_FOR_KEEPER);
+    (void)must_read(disk, "open");
+    for (unsigned audience = SOURCE_FOR_KEEPER; audience <= SOURCE_FOR_REGISTRAR; audience *= 2) {
+        struct source *s = bundle_for(disk, audience, "shared-secret", &holds);
+        ck_assert(holds);
+        source_free(s);
+    }
+    struct source *relay = bundle_for(disk, SOURCE_FOR_RELAY, "shared-secret", &holds);
+    ck_assert(!holds);
+    ck_assert(slice_is(must_read(relay, "open"), "a certificate with its key")); /* asked for as an open file: it is one */
+    ck_assert_ptr_null(must_read_secret(relay, "file:open", SOURCE_FOR_KEEPER).at);
+    source_free(relay);
+    ck_assert_int_eq(source_read_secret(disk, SLICE("env:CARDVEIL_UNSET"), SOURCE_FOR_KEEPER, &out).err, ERR_NOT_FOUND);
+    ck_assert_int_eq(source_read_secret(disk, SLICE("file:missing"), SOURCE_FOR_KEEPER, &out).err, ERR_NOT_FOUND);
+    ck_assert_int_eq(source_read_secret(disk, SLICE("both"), SOURCE_FOR_KEEPER, &out).err, ERR_NOT_FOUND);
+    ck_assert_int_eq(source_read_secret(disk, SLICE("env:"), SOURCE_FOR_KEEPER, &out).err, ERR_NOT_FOUND);
+    source_free(disk);
 }
 END_TEST
 
@@ -256,6 +331,8 @@ int main(void)
     tcase_add_test(t, a_bundle_of_any_other_length_is_refused);
     tcase_add_test(t, a_bundle_with_any_bit_flipped_is_harmless);
     tcase_add_test(t, a_bundle_with_a_wrong_path_is_refused);
+    tcase_add_test(t, a_secret_reaches_only_those_it_is_for);
+    tcase_add_test(t, a_secret_of_two_settings_reaches_both_and_a_file_stays_a_file);
     tcase_add_test(t, problems_are_sorted_and_printable);
     tcase_add_test(t, problems_are_cut_between_characters_and_counted_past_the_limit);
     suite_add_tcase(s, t);
