@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/result.h"
 #include "body/credential.h"
+#include "keeper/choice.h"
 #include "vault/vault.h"
 
 #include <assert.h>
@@ -21,7 +22,7 @@
 enum {
     WIRE_BATCH_BYTES = 64 * 1024,
     WIRE_DIALOGUES_MAX = 64 * 1024, /* open at once, per relay: the low half of a dialogue's id is below it */
-    WIRE_TAILS_MAX = 6,
+    WIRE_TAILS_MAX = 8,
 };
 
 enum wire_type {
@@ -58,8 +59,11 @@ struct wire_open {
     uint8_t family, purpose, has_key, key_len;
     uint8_t reserved[4];
 }; /* tail: API key */
-struct wire_ask { /* REVEAL, TOKEN_GET, TOKEN_DELETE */
-    uint8_t kind, token_len;
+struct wire_reveal {
+    uint8_t kind, wanted, merchant_initiated, token_len;
+}; /* tail: token */
+struct wire_ask { /* TOKEN_GET, TOKEN_DELETE */
+    uint8_t token_len, reserved;
 }; /* tail: token */
 struct wire_create {
     uint16_t year;
@@ -75,8 +79,11 @@ struct wire_opened {
     uint8_t key_id_len, reserved;
 }; /* tail: key id */
 struct wire_revealed {
+    uint32_t network_us;
     uint16_t error, year;
-    uint8_t month, kind, number_len, holder_len, cvc_len, cryptogram_len, eci_len, requestor_len;
+    uint8_t month, kind, fallback, card_has_token, brand;
+    uint8_t number_len, holder_len, cvc_len, cryptogram_len, eci_len, requestor_len, network_transaction_id_len, card_last4_len;
+    uint8_t reserved[3];
 }; /* tails: the credential, in this order; all empty on an error */
 struct wire_token {
     int64_t created_ms, updated_ms;
@@ -86,11 +93,12 @@ struct wire_token {
 
 static_assert(sizeof(struct wire_head) == 16, "no padding may cross the socket");
 static_assert(sizeof(struct wire_open) == 48, "no padding may cross the socket");
+static_assert(sizeof(struct wire_reveal) == 4, "no padding may cross the socket");
 static_assert(sizeof(struct wire_ask) == 2, "no padding may cross the socket");
 static_assert(sizeof(struct wire_create) == 6, "no padding may cross the socket");
 static_assert(sizeof(struct wire_change) == 8, "no padding may cross the socket");
 static_assert(sizeof(struct wire_opened) == 8, "no padding may cross the socket");
-static_assert(sizeof(struct wire_revealed) == 12, "no padding may cross the socket");
+static_assert(sizeof(struct wire_revealed) == 24, "no padding may cross the socket");
 static_assert(sizeof(struct wire_token) == 32, "no padding may cross the socket");
 
 /* Appends one frame. <fixed> is the type's struct, its length bytes set; tails[i] has as many bytes as they say (asserted:

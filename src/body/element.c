@@ -12,6 +12,7 @@ static const char *const element_names[ELEMENT_COUNT] = {
     [ELEMENT_EXP_YEAR] = "exp_year",   [ELEMENT_CVC] = "cvc",       [ELEMENT_HOLDER] = "holder",
     [ELEMENT_LAST4] = "last4",         [ELEMENT_BIN] = "bin",       [ELEMENT_CRYPTOGRAM] = "cryptogram",
     [ELEMENT_ECI] = "eci",             [ELEMENT_REQUESTOR] = "requestor", [ELEMENT_TOKEN] = "token",
+    [ELEMENT_NETWORK_TRANSACTION_ID] = "network_transaction_id", [ELEMENT_CARD_LAST4] = "card_last4",
 };
 static const char *const date_names[DATE_COUNT] = {
     [DATE_DEFAULT] = "default", [DATE_MM] = "MM",           [DATE_YY] = "YY",
@@ -21,8 +22,8 @@ static const char *const date_names[DATE_COUNT] = {
 
 bool element_parse(slice name, enum element *out)
 {
-    for (unsigned e = 0; e < ELEMENT_TOKEN; e++) { /* rules cannot ask for the token itself */
-        if (!slice_is(name, element_names[e])) continue;
+    for (unsigned e = 0; e < ELEMENT_COUNT; e++) {
+        if (e == ELEMENT_TOKEN || !slice_is(name, element_names[e])) continue; /* rules cannot ask for the token itself */
         *out = (enum element)e;
         return true;
     }

@@ -41,11 +41,23 @@ static void put_error(struct relay *r, enum wire_type answer, uint64_t dialogue,
         put(r, answer, dialogue, sequence, &token, none);
 }
 
-static void put_card(const struct question *q, const struct card *card)
+static enum card_brand brand_of(const struct card_info *info)
 {
-    struct wire_revealed w = {.kind = CREDENTIAL_PAN, .month = card->month, .year = card->year,
-                              .number_len = card->number_len, .holder_len = card->holder_len};
-    const slice tails[WIRE_TAILS_MAX] = {{card->number, card->number_len}, {card->holder, card->holder_len}};
+    enum card_brand brand = BRAND_UNKNOWN;
+    slice name = {info->mask.brand, strnlen(info->mask.brand, sizeof info->mask.brand)};
+    return card_brand_parse(name, &brand) ? brand : BRAND_UNKNOWN;
+}
+
+/* There are no network tokens yet, so the choice is the PAN, with the reason. */
+static void put_card(const struct question *q, const struct card *card, const struct card_info *info)
+{
+    const struct config_route *route = &q->standing.version->config->routes[q->standing.route];
+    slice number = {card->number, card->number_len};
+    slice last4 = number.len >= 4 ? slice_after(number, number.len - 4) : SLICE_NONE;
+    struct wire_revealed w = {.kind = CREDENTIAL_PAN, .month = card->month, .year = card->year, .brand = (uint8_t)brand_of(info),
+                              .fallback = (uint8_t)choice_before_network(route, token_id_slice(&q->token), q->wish, NETWORK_NONE),
+                              .number_len = card->number_len, .holder_len = card->holder_len, .card_last4_len = (uint8_t)last4.len};
+    const slice tails[WIRE_TAILS_MAX] = {[0] = number, [1] = {card->holder, card->holder_len}, [7] = last4};
     put(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, &w, tails);
 }
 
@@ -130,7 +142,7 @@ static void on_card(void *owner, result found, const struct card *card, const st
         if (failed(r)) {
             refuse_reveal(q, r);
         } else {
-            put_card(q, card);
+            put_card(q, card, info);
             count_reveal(q, r);
         }
     }
@@ -189,9 +201,10 @@ static enum error check_reveal(struct dialogue *d)
 
 static void reveal(struct question *q, const struct wire_frame *f)
 {
-    struct wire_ask a;
-    wire_fixed(f, &a, sizeof a);
-    q->kind = a.kind ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
+    struct wire_reveal w;
+    wire_fixed(f, &w, sizeof w);
+    q->kind = w.kind ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
+    q->wish = (struct wish){.wanted = w.wanted, .merchant_initiated = w.merchant_initiated};
     if (token_id_from(wire_tail(f, 0), &q->token))
         vault_card_get(q->relay->server->vault, merchant_of(q), token_id_slice(&q->token), on_card, q);
     else

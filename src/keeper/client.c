@@ -165,7 +165,7 @@ static void fail_questions(struct keeper_dialogue *d)
         if (q->of_token_api)
             d->handlers->on_token(d->owner, q->index, r, NULL, false);
         else
-            d->handlers->on_revealed(d->owner, q->index, r, NULL);
+            d->handlers->on_revealed(d->owner, q->index, r, NULL, NULL);
     }
 }
 
@@ -263,16 +263,18 @@ static void take(char *to, uint8_t len, const struct wire_frame *f, unsigned tai
 
 static void read_credential(const struct wire_frame *f, const struct wire_revealed *r, struct credential *out)
 {
-    *out = (struct credential){.kind = r->kind ? CREDENTIAL_NETWORK_TOKEN : CREDENTIAL_PAN, .month = r->month, .year = r->year,
-                               .number_len = r->number_len, .holder_len = r->holder_len, .cvc_len = r->cvc_len,
-                               .cryptogram_len = r->cryptogram_len, .eci_len = r->eci_len,
-                               .requestor_len = r->requestor_len};
+    *out = (struct credential){.kind = r->kind ? CREDENTIAL_NETWORK_TOKEN : CREDENTIAL_PAN, .brand = r->brand, .month = r->month,
+                               .year = r->year, .number_len = r->number_len, .holder_len = r->holder_len, .cvc_len = r->cvc_len,
+                               .cryptogram_len = r->cryptogram_len, .eci_len = r->eci_len, .requestor_len = r->requestor_len,
+                               .network_transaction_id_len = r->network_transaction_id_len};
     take(out->number, r->number_len, f, 0);
     take(out->holder, r->holder_len, f, 1);
     take(out->cvc, r->cvc_len, f, 2);
     take(out->cryptogram, r->cryptogram_len, f, 3);
     take(out->eci, r->eci_len, f, 4);
     take(out->requestor, r->requestor_len, f, 5);
+    take(out->network_transaction_id, r->network_transaction_id_len, f, 6);
+    take(out->card_last4, r->card_last4_len, f, 7);
 }
 
 static bool handle_revealed(struct keeper_client *c, struct keeper_dialogue *d, const struct wire_frame *f)
@@ -280,16 +282,18 @@ static bool handle_revealed(struct keeper_client *c, struct keeper_dialogue *d, 
     struct wire_revealed r;
     struct question *q = open_question(d, f->sequence, false);
     wire_fixed(f, &r, sizeof r);
-    if (!q || r.error >= ERR_COUNT) return false;
+    if (!q || r.error >= ERR_COUNT || (r.card_last4_len && r.card_last4_len != sizeof c->credential->card_last4)) return false;
     uint32_t index = q->index;
     q->answered = true;
     settle(d);
     if (r.error) {
-        d->handlers->on_revealed(d->owner, index, (result){r.error}, NULL);
+        d->handlers->on_revealed(d->owner, index, (result){r.error}, NULL, NULL);
         return true;
     }
     read_credential(f, &r, c->credential);
-    d->handlers->on_revealed(d->owner, index, OK, c->credential);
+    const struct choice choice = {.kind = c->credential->kind, .fallback = r.fallback, .card_has_token = r.card_has_token,
+                                  .network_us = r.network_us};
+    d->handlers->on_revealed(d->owner, index, OK, c->credential, &choice);
     secret_wipe(c->credential, sizeof *c->credential);
     return true;
 }
@@ -445,26 +449,29 @@ static result ask(struct keeper_dialogue *d, enum wire_type type, uint32_t index
     return OK;
 }
 
-static result ask_by_token(struct keeper_dialogue *d, enum wire_type type, uint32_t index, slice token, enum token_kind kind)
+static result ask_by_token(struct keeper_dialogue *d, enum wire_type type, uint32_t index, slice token)
 {
     ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
-    struct wire_ask a = {.kind = kind == TOKEN_TEMPORAL, .token_len = (uint8_t)token.len};
+    struct wire_ask a = {.token_len = (uint8_t)token.len};
     return ask(d, type, index, &a, &token);
 }
 
-result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind)
+result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind, struct wish wish)
 {
-    return ask_by_token(d, WIRE_REVEAL, index, token, kind);
+    ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
+    struct wire_reveal w = {.kind = kind == TOKEN_TEMPORAL, .wanted = (uint8_t)wish.wanted,
+                            .merchant_initiated = wish.merchant_initiated, .token_len = (uint8_t)token.len};
+    return ask(d, WIRE_REVEAL, index, &w, &token);
 }
 
 result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token)
 {
-    return ask_by_token(d, WIRE_TOKEN_GET, index, token, TOKEN_PERMANENT);
+    return ask_by_token(d, WIRE_TOKEN_GET, index, token);
 }
 
 result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token)
 {
-    return ask_by_token(d, WIRE_TOKEN_DELETE, index, token, TOKEN_PERMANENT);
+    return ask_by_token(d, WIRE_TOKEN_DELETE, index, token);
 }
 
 result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique)

@@ -89,6 +89,7 @@ struct question {
     enum wire_type type;
     enum token_kind kind;
     struct token_id token; /* len 0: none yet, a card being created */
+    struct wish wish;      /* of a reveal */
     struct standing standing;
 };
 

@@ -262,7 +262,7 @@ static bool is_worth_a_step(struct exchange *x)
     return false;
 }
 
-static void on_revealed(void *owner, uint32_t index, result r, const struct credential *credential)
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice)
 {
     struct exchange *x = exchange_from(owner);
     assert(x->waiting > 0);
@@ -272,10 +272,7 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
         exchange_refuse(x, r.err);
         return;
     }
-    if (index == 0) {
-        slice forced = x->head ? http_head_get(x->head, FORCED_KIND_FIELD) : SLICE_NONE;
-        x->choice = choice_make(x->route->config, token_table_id(x->tokens, 0), forced, credential);
-    }
+    if (index == 0) x->choice = *choice;
     if (--x->waiting == 0) {
         x->resolved_us = loop_now_us(x->proxy->loop);
         metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);
@@ -289,7 +286,9 @@ static void on_new_token(void *owner, uint32_t index)
 {
     struct exchange *x = exchange_from(owner);
     result r = credential_set_reserve(&x->credentials, index);
-    if (!failed(r)) r = keeper_reveal(x->dialogue, index, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
+    const struct wish wish = {.wanted = x->streamed ? WANTED_PAN_STREAMED : x->wanted};
+    if (!failed(r))
+        r = keeper_reveal(x->dialogue, index, token_table_id(x->tokens, index), token_table_kind(x->tokens, index), wish);
     if (failed(r)) {
         x->error = r.err; /* told when the walker returns: this is inside it */
         return;
@@ -372,11 +371,11 @@ static bool is_for_service(const struct exchange *x)
 }
 
 /* A word that is not known must not pass for "as you like": the caller meant one of the two. */
-static result check_forced_kind(const struct http_head *head)
+static result read_wanted(struct exchange *x)
 {
-    size_t count = http_head_count(head, FORCED_KIND_FIELD);
+    size_t count = http_head_count(x->head, FORCED_KIND_FIELD);
     if (count == 0) return OK;
-    ENSURE(count == 1 && choice_is_kind(http_head_get(head, FORCED_KIND_FIELD)), FORCED_KIND);
+    ENSURE(count == 1 && wanted_parse(http_head_get(x->head, FORCED_KIND_FIELD), &x->wanted), FORCED_KIND);
     return OK;
 }
 
@@ -393,7 +392,7 @@ static result begin(struct exchange *x)
     ENSURE(x->tokens != NULL, MEMORY);
     TRY(request_plan(x, x->route->config->prefix));
     TRY(ask_keeper(x));
-    TRY(check_forced_kind(x->head));
+    TRY(read_wanted(x));
     TRY(request_scan(x));
     x->head_tokens = token_table_count(x->tokens);
     ENSURE(x->error == ERR_NONE, KEEPER_AWAY);

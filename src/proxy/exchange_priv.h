@@ -4,7 +4,6 @@
 
 #include "body/body.h"
 #include "body/echo.h"
-#include "proxy/choice.h"
 #include "proxy/credential_set.h"
 #include "proxy/exchange.h"
 #include "proxy/reply.h"
@@ -43,6 +42,7 @@ struct exchange {
     struct token_table *tokens;
     struct credential_set credentials;
     uint32_t waiting, head_tokens;
+    enum wanted wanted;     /* as the caller's header has it */
     uint32_t undrained; /* streamed: reveals since the body was drained */
     struct choice choice; /* of the first token: told to the caller */
     struct snippet *path_snippet, *query_snippet;

@@ -25,7 +25,7 @@ extern struct fake_vault fake;
  * Keys: "cvk_shop" (shop, default permissions), "cvk_read" (shop, read only), "cvk_make" (shop, tokenize only), "cvk_home" (shop, from 10.0.0.0/8 only),
  * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). */
 
-/* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's. */
+/* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's; only 0 knows network tokens, for all. */
 struct config *fake_config(void);
 unsigned fake_configs_alive(void);
 

@@ -13,6 +13,8 @@ struct keeper_server *server;
 struct keeper_client *client;
 struct config *config;
 char story[STORY_BYTES];
+struct choice chosen;
+struct wish wish;
 
 static void nothing(void *arg)
 {
@@ -39,9 +41,11 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
     (void)owner;
     TELL("opened %s %u %.*s;", error_name(r.err), merchant, SLICE_ARG(key_id));
 }
-static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c)
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c, const struct choice *choice)
 {
     (void)owner;
+    ck_assert((c == NULL) == (choice == NULL));
+    if (choice) chosen = *choice;
     TELL("revealed %u %s", index, error_name(r.err));
     if (c)
         TELL(" %.*s %u/%u %.*s", c->number_len, c->number, c->month, c->year, c->holder_len, c->holder);
@@ -55,7 +59,7 @@ static void on_token(void *owner, uint32_t index, result r, const struct card_in
              created ? " new" : "");
     TELL(";");
 }
-static const struct keeper_handlers handlers = {on_opened, on_revealed, on_token};
+static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token};
 
 int add_relay(unsigned number)
 {
@@ -75,6 +79,7 @@ void set_up(void)
     client = keeper_client_new(loop, add_relay(0), 60000);
     keeper_client_set_generation(client, 1);
     story[0] = '\0';
+    wish = (struct wish){0};
 }
 
 void tear_down(void)
@@ -108,7 +113,7 @@ struct keeper_dialogue *open_dialogue(struct keeper_caller c)
 
 void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind)
 {
-    ck_assert_int_eq(keeper_reveal(d, index, slice_of(token), kind).err, ERR_NONE);
+    ck_assert_int_eq(keeper_reveal(d, index, slice_of(token), kind, wish).err, ERR_NONE);
 }
 
 void expect(const char *what)

@@ -16,6 +16,8 @@ extern struct keeper_server *server;
 extern struct keeper_client *client;
 extern struct config *config; /* the server's */
 extern char story[STORY_BYTES];
+extern struct choice chosen; /* with the last credential */
+extern struct wish wish;     /* of the next reveals; zeroed by set_up() */
 
 void set_up(void);
 void tear_down(void); /* and sees that nothing is left */

@@ -41,8 +41,12 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
 {
     TELL("%s opened %s %u %.*s;", (char *)owner, error_name(r.err), merchant, SLICE_ARG(key_id));
 }
-static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c)
+static struct credential last;
+static struct choice chosen;
+static void on_revealed(void *owner, uint32_t index, result r, const struct credential *c, const struct choice *choice)
 {
+    if (c) last = *c;
+    if (choice) chosen = *choice;
     TELL("%s revealed %u %s %.*s;", (char *)owner, index, error_name(r.err), c ? c->number_len : 0, c ? c->number : "");
 }
 static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
@@ -50,7 +54,7 @@ static void on_token(void *owner, uint32_t index, result r, const struct card_in
     TELL("%s token %u %s %.*s%s;", (char *)owner, index, error_name(r.err), info ? info->token.len : 0,
          info ? info->token.at : "", created ? " new" : "");
 }
-static const struct keeper_handlers handlers = {on_opened, on_revealed, on_token};
+static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token};
 
 static int new_pair(void)
 {
@@ -91,7 +95,7 @@ static struct keeper_dialogue *open_as(const char *name)
 
 static void ask(struct keeper_dialogue *d, uint32_t index)
 {
-    ck_assert_int_eq(keeper_reveal(d, index, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_NONE);
+    ck_assert_int_eq(keeper_reveal(d, index, SLICE("tok_good1"), TOKEN_PERMANENT, (struct wish){0}).err, ERR_NONE);
 }
 
 static char datagram[WIRE_BATCH_BYTES];
@@ -203,6 +207,65 @@ START_TEST(answers_find_their_questions)
 }
 END_TEST
 
+/* All that belongs to a credential and its choice crosses, and nothing of one is left for the next. */
+START_TEST(a_credential_comes_whole)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    const struct wish wish = {.wanted = WANTED_TOKEN, .merchant_initiated = true};
+    ck_assert(!failed(keeper_reveal(a, 1, SLICE("tok_good1"), TOKEN_TEMPORAL, wish)));
+    ask(a, 2);
+    turn();
+    slice d = receive();
+    struct wire_frame f;
+    struct wire_reveal asked;
+    ck_assert_int_eq(wire_next(&d, &f), WIRE_FRAME); /* OPEN */
+    ck_assert_int_eq(wire_next(&d, &f), WIRE_FRAME);
+    wire_fixed(&f, &asked, sizeof asked);
+    ck_assert(asked.kind == 1 && asked.wanted == WANTED_TOKEN && asked.merchant_initiated == 1);
+    say_opened(f.dialogue, ERR_NONE);
+    struct wire_revealed r = {.kind = CREDENTIAL_NETWORK_TOKEN, .number_len = 16, .month = 12, .year = 2030, .cryptogram_len = 4, .eci_len = 2,
+                              .requestor_len = 11, .network_transaction_id_len = 5, .card_last4_len = 4, .brand = BRAND_VISA,
+                              .card_has_token = 1, .network_us = 81};
+    const slice tails[] = {SLICE("4895370000000002"), SLICE_NONE, SLICE_NONE, SLICE("AAA="), SLICE("05"), SLICE("40010030273"),
+                           SLICE("MCC12"), SLICE("1111")};
+    say(WIRE_REVEALED, f.dialogue, 0, &r, tails);
+    turns(2);
+    ck_assert_int_eq(last.kind, CREDENTIAL_NETWORK_TOKEN);
+    ck_assert_int_eq(last.brand, BRAND_VISA);
+    ck_assert(slice_is((slice){last.cryptogram, last.cryptogram_len}, "AAA="));
+    ck_assert(slice_is((slice){last.eci, last.eci_len}, "05"));
+    ck_assert(slice_is((slice){last.requestor, last.requestor_len}, "40010030273"));
+    ck_assert(slice_is((slice){last.network_transaction_id, last.network_transaction_id_len}, "MCC12"));
+    ck_assert_mem_eq(last.card_last4, "1111", 4);
+    ck_assert(chosen.kind == CREDENTIAL_NETWORK_TOKEN && chosen.fallback == FALLBACK_NONE && chosen.card_has_token && chosen.network_us == 81);
+    say_card(f.dialogue, 1);
+    turns(2);
+    ck_assert(last.kind == CREDENTIAL_PAN && last.cryptogram_len == 0 && last.network_transaction_id_len == 0 && last.card_last4[0] == 0);
+    ck_assert(chosen.kind == CREDENTIAL_PAN && !chosen.card_has_token);
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_card_s_last_digits_are_four_or_none)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    ask(a, 1);
+    turn();
+    uint64_t id = id_in(receive());
+    struct wire_revealed r = {.number_len = 16, .month = 12, .year = 2030, .card_last4_len = 3};
+    const slice tails[WIRE_TAILS_MAX] = {[0] = SLICE("4111111111111111"), [7] = SLICE("111")};
+    say_opened(id, ERR_NONE);
+    say(WIRE_REVEALED, id, 0, &r, tails);
+    turns(3);
+    ck_assert_str_eq(story, "a opened NONE 3 kid;a revealed 1 KEEPER_AWAY ;");
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
 START_TEST(nothing_comes_after_the_end)
 {
     set_up(1000);
@@ -240,8 +303,8 @@ START_TEST(a_lost_keeper_fails_every_open_question_once)
     turns(2);
     ck_assert_str_eq(story, "a revealed 1 KEEPER_AWAY ;b opened KEEPER_AWAY 0 ;b revealed 2 KEEPER_AWAY ;");
     ck_assert(!keeper_client_is_connected(client));
-    ck_assert_int_eq(keeper_reveal(a, 5, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_KEEPER_AWAY);
-    ck_assert_int_eq(keeper_reveal(idle, 5, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_KEEPER_AWAY);
+    ck_assert_int_eq(keeper_reveal(a, 5, SLICE("tok_good1"), TOKEN_PERMANENT, (struct wish){0}).err, ERR_KEEPER_AWAY);
+    ck_assert_int_eq(keeper_reveal(idle, 5, SLICE("tok_good1"), TOKEN_PERMANENT, (struct wish){0}).err, ERR_KEEPER_AWAY);
     keeper_end(a);
     keeper_end(b);
     keeper_end(idle);
@@ -303,7 +366,7 @@ static void end_others(void *owner, result r, uint32_t merchant, slice key_id)
 
 START_TEST(a_failure_may_end_all_the_others)
 {
-    static const struct keeper_handlers ending = {end_others, on_revealed, on_token};
+    static const struct keeper_handlers ending = {.on_opened = end_others, .on_revealed = on_revealed, .on_token = on_token};
     struct keeper_caller caller = {.permission = PERMIT_PROXY};
     set_up(1000);
     for (int i = 0; i < 3; i++) {
@@ -331,7 +394,7 @@ START_TEST(a_silent_keeper_is_slow)
     say_card(id, 0);
     turns(3);
     ck_assert_str_eq(story, "a opened KEEPER_SLOW 0 ;a revealed 1 KEEPER_SLOW ;");
-    ck_assert_int_eq(keeper_reveal(a, 2, SLICE("tok_good1"), TOKEN_PERMANENT).err, ERR_KEEPER_SLOW);
+    ck_assert_int_eq(keeper_reveal(a, 2, SLICE("tok_good1"), TOKEN_PERMANENT, (struct wish){0}).err, ERR_KEEPER_SLOW);
     ck_assert(keeper_client_is_connected(client));
     keeper_end(a);
     tear_down();
@@ -425,7 +488,7 @@ START_TEST(a_keeper_that_never_reads_is_bounded)
     result r = OK;
     uint32_t asked = 0;
     for (; !failed(r) && asked < 1000000; asked++) {
-        r = keeper_reveal(a, asked, SLICE("tok_good1"), TOKEN_PERMANENT);
+        r = keeper_reveal(a, asked, SLICE("tok_good1"), TOKEN_PERMANENT, (struct wish){0});
         if (asked % 1000 == 0) turn();
     }
     ck_assert_int_eq(r.err, ERR_KEEPER_SLOW);
@@ -484,7 +547,7 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("client");
-    const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions,
+    const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions, a_credential_comes_whole, a_card_s_last_digits_are_four_or_none,
                                  nothing_comes_after_the_end, a_lost_keeper_fails_every_open_question_once,
                                  a_failure_may_end_all_the_others, a_silent_keeper_is_slow,
                                  a_full_socket_keeps_all_in_order, a_keeper_that_never_reads_is_bounded,

@@ -34,6 +34,32 @@ START_TEST(what_a_reveal_says)
 }
 END_TEST
 
+/* Without a network token the PAN goes out, and why. */
+START_TEST(a_reveal_tells_its_choice)
+{
+    static const struct {
+        uint32_t route;
+        enum wanted wanted;
+        enum fallback fallback;
+    } cases[] = {{0, WANTED_BEST, FALLBACK_NOT_PROVISIONED}, {0, WANTED_TOKEN, FALLBACK_NOT_PROVISIONED}, {0, WANTED_PAN, FALLBACK_FORCED},
+                 {0, WANTED_PAN_STREAMED, FALLBACK_NOT_SUPPORTED}, {2, WANTED_BEST, FALLBACK_NOT_SUPPORTED}};
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct keeper_caller c = caller("cvk_shop", 0);
+        c.route = cases[i].route;
+        struct keeper_dialogue *d = open_dialogue(c);
+        wish.wanted = cases[i].wanted;
+        reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+        expect("opened NONE 1 shop1;revealed 1 NONE 4111111111111111 12/2030 ANNA B;");
+        ck_assert_int_eq(chosen.kind, CREDENTIAL_PAN);
+        ck_assert_int_eq(chosen.fallback, cases[i].fallback);
+        ck_assert(!chosen.card_has_token);
+        keeper_end(d);
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(an_api_dialogue_reveals_nothing)
 {
     static const unsigned permissions[] = {PERMIT_TOKENIZE, PERMIT_READ, PERMIT_CHANGE, PERMIT_DELETE};
@@ -80,7 +106,7 @@ static void raw_open(uint64_t id, uint32_t generation)
 
 static void raw_reveal(uint64_t id, const char *token)
 {
-    struct wire_ask a = {.token_len = (uint8_t)strlen(token)};
+    struct wire_reveal a = {.token_len = (uint8_t)strlen(token)};
     slice tail = slice_of(token);
     raw_send(WIRE_REVEAL, id, 0, &a, &tail);
 }
@@ -96,7 +122,7 @@ static const char *raw_read(void)
         slice d = {bytes, (size_t)n};
         while (wire_next(&d, &f) == WIRE_FRAME) {
             uint16_t error = 0;
-            size_t at = f.type == WIRE_OPENED ? 4 : f.type == WIRE_TOKEN ? 16 : 0;
+            size_t at = f.type == WIRE_OPENED || f.type == WIRE_REVEALED ? 4 : f.type == WIRE_TOKEN ? 16 : 0;
             memcpy(&error, f.body.at + at, sizeof error);
             (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s %s;", wire_type_name(f.type), error_name(error));
         }
@@ -375,7 +401,7 @@ START_TEST(a_relay_that_does_not_read_is_held)
     raw = add_relay(1);
     raw_open(1, 1);
     unsigned sent = 0, blocked = 0, got = 0;
-    struct wire_ask a = {.token_len = 9};
+    struct wire_reveal a = {.token_len = 9};
     slice tail = SLICE("tok_good1");
     struct buf b;
     buf_init(&b, 4096);
@@ -452,7 +478,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {what_a_reveal_says, an_api_dialogue_reveals_nothing,
+    const TTest *const tests[] = {what_a_reveal_says, a_reveal_tells_its_choice, an_api_dialogue_reveals_nothing,
                                   answers_leave_after_the_flush, no_card_leaves_without_its_audit_line,
                                   an_engine_that_answers_later, the_token_api,
                                   a_create_changes_a_card_only_with_the_permission_to, a_bad_card_is_not_stored,

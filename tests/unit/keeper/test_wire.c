@@ -9,14 +9,16 @@
 /* One good frame of each type, with every tail in it. */
 static const struct wire_open open_fixed = {.request = 7, .listener = 1, .route = 2, .permission = 4, .generation = 3,
                                             .family = WIRE_FAMILY_4, .purpose = 1, .has_key = 1, .key_len = 5};
-static const struct wire_ask ask_fixed = {.kind = TOKEN_TEMPORAL, .token_len = 6};
-static const struct wire_ask plain_ask_fixed = {.kind = 0, .token_len = 6};
+static const struct wire_reveal reveal_fixed = {.kind = TOKEN_TEMPORAL, .wanted = WANTED_PAN_RETRY, .merchant_initiated = 1, .token_len = 6};
+static const struct wire_ask ask_fixed = {.token_len = 6};
 static const struct wire_create create_fixed = {.year = 2030, .month = 12, .unique = 1, .number_len = 16, .holder_len = 3};
 static const struct wire_change change_fixed = {.year = 2030, .month = 1, .set_expiry = 1, .set_holder = 1, .remove_pan = 1,
                                                 .token_len = 6, .holder_len = 3};
 static const struct wire_opened opened_fixed = {.merchant = 1, .error = ERR_NONE, .key_id_len = 4};
 static const struct wire_revealed revealed_fixed = {.year = 2030, .month = 12, .kind = 1, .number_len = 16, .holder_len = 3,
-                                                    .cvc_len = 3, .cryptogram_len = 28, .eci_len = 2, .requestor_len = 11};
+                                                    .cvc_len = 3, .cryptogram_len = 28, .eci_len = 2, .requestor_len = 11,
+                                                    .network_transaction_id_len = 5, .card_last4_len = 4, .brand = BRAND_VISA,
+                                                    .fallback = FALLBACK_FORCED, .card_has_token = 1, .network_us = 77};
 static const struct wire_token token_fixed = {.created_ms = 1, .updated_ms = 2, .month = 12, .year = 2030, .state = 1,
                                               .has_holder = 1, .created = 1, .token_len = 6, .number_len = 16, .brand_len = 4};
 
@@ -27,16 +29,16 @@ static const struct sample {
     slice tails[WIRE_TAILS_MAX];
 } samples[] = {
     {WIRE_OPEN, &open_fixed, sizeof open_fixed, 1, {CONST_SLICE("cvk_a")}},
-    {WIRE_REVEAL, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_REVEAL, &reveal_fixed, sizeof reveal_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_TOKEN_CREATE, &create_fixed, sizeof create_fixed, 2, {CONST_SLICE("4111111111111111"), CONST_SLICE("A B")}},
-    {WIRE_TOKEN_GET, &plain_ask_fixed, sizeof plain_ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_TOKEN_GET, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_TOKEN_CHANGE, &change_fixed, sizeof change_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("C D")}},
-    {WIRE_TOKEN_DELETE, &plain_ask_fixed, sizeof plain_ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_TOKEN_DELETE, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_END, NULL, 0, 0, {CONST_SLICE("")}},
     {WIRE_OPENED, &opened_fixed, sizeof opened_fixed, 1, {CONST_SLICE("key1")}},
-    {WIRE_REVEALED, &revealed_fixed, sizeof revealed_fixed, 6,
+    {WIRE_REVEALED, &revealed_fixed, sizeof revealed_fixed, 8,
      {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123"), CONST_SLICE("0123456789012345678901234567"),
-      CONST_SLICE("05"), CONST_SLICE("40010030273")}},
+      CONST_SLICE("05"), CONST_SLICE("40010030273"), CONST_SLICE("MCC12"), CONST_SLICE("1111")}},
     {WIRE_TOKEN, &token_fixed, sizeof token_fixed, 3,
      {CONST_SLICE("tok123"), CONST_SLICE("411111******1111"), CONST_SLICE("visa")}},
 };
@@ -154,10 +156,12 @@ START_TEST(bytes_out_of_range_are_refused)
         {WIRE_OPEN, offsetof(struct wire_open, has_key), 2, false},
         {WIRE_OPEN, offsetof(struct wire_open, reserved), 1, false},
         {WIRE_OPEN, offsetof(struct wire_open, reserved) + 3, 1, false},
-        {WIRE_REVEAL, offsetof(struct wire_ask, kind), 2, false},
-        {WIRE_REVEAL, offsetof(struct wire_ask, token_len), TOKEN_ID_MAX_BYTES + 1, true},
-        {WIRE_TOKEN_GET, offsetof(struct wire_ask, kind), 1, false},
-        {WIRE_TOKEN_DELETE, offsetof(struct wire_ask, kind), 1, false},
+        {WIRE_REVEAL, offsetof(struct wire_reveal, kind), 2, false},
+        {WIRE_REVEAL, offsetof(struct wire_reveal, wanted), WANTED_COUNT, false},
+        {WIRE_REVEAL, offsetof(struct wire_reveal, merchant_initiated), 2, false},
+        {WIRE_REVEAL, offsetof(struct wire_reveal, token_len), TOKEN_ID_MAX_BYTES + 1, true},
+        {WIRE_TOKEN_GET, offsetof(struct wire_ask, reserved), 1, false},
+        {WIRE_TOKEN_DELETE, offsetof(struct wire_ask, reserved), 1, false},
         {WIRE_TOKEN_CREATE, offsetof(struct wire_create, number_len), PAN_MAX_DIGITS + 1, true},
         {WIRE_TOKEN_CREATE, offsetof(struct wire_create, holder_len), HOLDER_MAX_BYTES + 1, true},
         {WIRE_TOKEN_CREATE, offsetof(struct wire_create, month), 13, false},
@@ -172,6 +176,12 @@ START_TEST(bytes_out_of_range_are_refused)
         {WIRE_REVEALED, offsetof(struct wire_revealed, eci_len), 3, true},
         {WIRE_REVEALED, offsetof(struct wire_revealed, requestor_len), 12, true},
         {WIRE_REVEALED, offsetof(struct wire_revealed, kind), 2, false},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, network_transaction_id_len), NETWORK_TRANSACTION_ID_MAX_BYTES + 1, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, card_last4_len), 5, true},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, fallback), FALLBACK_COUNT, false},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, card_has_token), 2, false},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, brand), BRAND_COUNT, false},
+        {WIRE_REVEALED, offsetof(struct wire_revealed, reserved) + 2, 1, false},
         {WIRE_TOKEN, offsetof(struct wire_token, brand_len), 12, true},
         {WIRE_TOKEN, offsetof(struct wire_token, number_len), PAN_MAX_DIGITS + 1, true},
         {WIRE_TOKEN, offsetof(struct wire_token, state), 2, false},
@@ -240,8 +250,8 @@ START_TEST(a_full_buffer_takes_no_half_frame)
 {
     struct buf small;
     buf_init(&small, 600);
-    while (!failed(wire_put(&small, WIRE_REVEAL, 1, 1, &ask_fixed, samples[1].tails))) continue;
-    ck_assert_uint_eq(small.len % (sizeof(struct wire_head) + sizeof ask_fixed + 6), 0);
+    while (!failed(wire_put(&small, WIRE_REVEAL, 1, 1, &reveal_fixed, samples[1].tails))) continue;
+    ck_assert_uint_eq(small.len % (sizeof(struct wire_head) + sizeof reveal_fixed + 6), 0);
     ck_assert_int_eq(step_over(buf_slice(&small)), WIRE_DONE);
     buf_done(&small);
 }
