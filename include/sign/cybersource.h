@@ -21,15 +21,18 @@ struct cybersource_request { /* borrows */
     slice jwt_id;      /* JWT: jti */
     bool rs256;        /* JWT: alg RS256, key_id is the certificate's serial; else HS256 */
 };
-/* "host: …\ndate: …\nrequest-target: post /pts/v2/payments\ndigest: SHA-256=…\nv-c-merchant-id: …", no newline at the end, no
+/* All three: ERR_SIGNATURE_FORMAT if something needed is empty or holds a control character, which could pass for another line.
+ *
+ * "host: …\ndate: …\nrequest-target: post /pts/v2/payments\ndigest: SHA-256=…\nv-c-merchant-id: …", no newline at the end, no
  * digest line without a body. */
 MUST_USE result cybersource_signing_string(const struct cybersource_request *r, struct buf *out);
 /* keyid="…", algorithm="HmacSHA256", headers="host date request-target digest v-c-merchant-id", signature="<Base64>" */
 MUST_USE result cybersource_signature_field(const struct cybersource_request *r, slice signature /* bytes */, struct buf *out);
-/* base64url(header) "." base64url(claims) */
+/* base64url(header) "." base64url(claims): iss is the merchant, request-resource-path the target without its query. */
 MUST_USE result cybersource_jwt_input(const struct cybersource_request *r, struct buf *out);
 
-/* Taken apart, for those who check: slices into <field>. ERR_SIGNATURE_FORMAT: a part is missing or stands twice. */
+/* Taken apart, for those who check: slices into <field>. ERR_SIGNATURE_FORMAT: a part is missing, empty, unknown or stands
+ * twice. */
 struct cybersource_signature {
     slice key_id, algorithm, headers, signature /* Base64 */;
 };
@@ -39,7 +42,7 @@ MUST_USE result cybersource_signature_parse(slice field, struct cybersource_sign
 struct cybersource_notice_signature {
     slice time_ms, key_id, signature;
 };
-MUST_USE result cybersource_notice_parse(slice field, struct cybersource_notice_signature *out); /* ERR_SIGNATURE_FORMAT */
+MUST_USE result cybersource_notice_parse(slice field, struct cybersource_notice_signature *out); /* the same errors */
 /* HMAC-SHA-256(key, time "." signed_bytes) equals the signature; constant time. Which bytes are signed, the whole body or its
  * "payload" member, the documents leave open: the caller tries. */
 bool cybersource_notice_matches(const struct cybersource_notice_signature *s, slice key, slice signed_bytes);

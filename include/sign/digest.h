@@ -12,6 +12,9 @@ enum { SHA256_BYTES = 32 };
 MUST_USE result sha256(slice bytes, uint8_t out[SHA256_BYTES]);                     /* ERR_CRYPTO */
 MUST_USE result hmac_sha256(slice key, slice bytes, uint8_t out[SHA256_BYTES]);     /* ERR_CRYPTO */
 
+/* HMAC-SHA-256(key, time "." bytes): what Cybersource's notifications and our own webhooks sign. ERR_CRYPTO */
+MUST_USE result hmac_sha256_timed(slice key, slice time /* decimal, as it is written */, slice bytes, uint8_t out[SHA256_BYTES]);
+
 /* In pieces: for bodies that do not come at once. */
 struct hmac;
 MUST_USE result hmac_new(slice key, struct hmac **out);

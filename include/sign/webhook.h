@@ -9,7 +9,7 @@
 
 #define WEBHOOK_SIGNATURE_FIELD "x-cardveil-signature"
 MUST_USE result webhook_signature_write(slice secret, int64_t time_s, slice body, struct buf *out);
-/* For tests and the sandbox's receiver. age_s: at most so old. */
+/* For tests and the sandbox's receiver. age_s: at most so old, and as far ahead of our clock. */
 bool webhook_signature_matches(slice field, slice secret, slice body, int64_t now_s, int64_t age_s);
 
 #endif
