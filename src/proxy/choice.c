@@ -32,12 +32,14 @@ bool choice_is_kind(slice forced)
     return slice_ieq(forced, SLICE("NETWORK_TOKEN")) || slice_ieq(forced, SLICE("CARD_PAN"));
 }
 
-struct choice choice_make(const struct config_route *route, slice token, slice forced, const struct credential *revealed)
+struct choice choice_make(const struct config_route *route, slice token, enum token_kind kind, slice forced,
+                          const struct credential *revealed)
 {
     if (revealed->kind == CREDENTIAL_NETWORK_TOKEN) return (struct choice){CREDENTIAL_NETWORK_TOKEN, FALLBACK_NONE};
     if (!route->rules->has_network_token) return (struct choice){CREDENTIAL_PAN, FALLBACK_NOT_SUPPORTED};
     if (slice_ieq(forced, SLICE("CARD_PAN"))) return (struct choice){CREDENTIAL_PAN, FALLBACK_FORCED};
-    if (!choice_in_volume(route->name, token, route->volume_percent))
+    /* A temporal token is another one each time: it is on no side of the rollout. */
+    if (kind == TOKEN_PERMANENT && !choice_in_volume(route->name, token, route->volume_percent))
         return (struct choice){CREDENTIAL_PAN, FALLBACK_NOT_IN_VOLUME};
     return (struct choice){CREDENTIAL_PAN, FALLBACK_NOT_PROVISIONED};
 }

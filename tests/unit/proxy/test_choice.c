@@ -20,18 +20,22 @@ START_TEST(test_why_the_pan_goes_out)
         const char *forced;
         enum credential_kind revealed, kind;
         const char *reason; /* NULL: none */
+        enum token_kind token;
     } cases[] = {
-        {false, 0, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_supported"},
-        {false, 0, "CARD_PAN", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_supported"},
-        {true, 100, "CARD_PAN", CREDENTIAL_PAN, CREDENTIAL_PAN, "forced"},
-        {true, 100, "card_pan", CREDENTIAL_PAN, CREDENTIAL_PAN, "forced"},
-        {true, 0, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_in_volume"},
-        {true, 100, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_provisioned"},
-        {true, 100, "", CREDENTIAL_NETWORK_TOKEN, CREDENTIAL_NETWORK_TOKEN, NULL},
+        {false, 0, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_supported", TOKEN_PERMANENT},
+        {false, 0, "CARD_PAN", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_supported", TOKEN_PERMANENT},
+        {true, 100, "CARD_PAN", CREDENTIAL_PAN, CREDENTIAL_PAN, "forced", TOKEN_PERMANENT},
+        {true, 100, "card_pan", CREDENTIAL_PAN, CREDENTIAL_PAN, "forced", TOKEN_PERMANENT},
+        {true, 0, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_in_volume", TOKEN_PERMANENT},
+        {true, 100, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_provisioned", TOKEN_PERMANENT},
+        {true, 100, "", CREDENTIAL_NETWORK_TOKEN, CREDENTIAL_NETWORK_TOKEN, NULL, TOKEN_PERMANENT},
+        {true, 0, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_provisioned", TOKEN_TEMPORAL},
+        {false, 100, "", CREDENTIAL_PAN, CREDENTIAL_PAN, "not_supported", TOKEN_TEMPORAL},
+        {true, 0, "CARD_PAN", CREDENTIAL_PAN, CREDENTIAL_PAN, "forced", TOKEN_TEMPORAL},
     };
     const struct config_route route = route_of(cases[_i].supported ? &with : &without, cases[_i].percent);
     struct credential revealed = {.kind = cases[_i].revealed};
-    struct choice c = choice_make(&route, SLICE("token-1"), slice_of(cases[_i].forced), &revealed);
+    struct choice c = choice_make(&route, SLICE("token-1"), cases[_i].token, slice_of(cases[_i].forced), &revealed);
     ck_assert_int_eq(c.kind, cases[_i].kind);
     if (cases[_i].reason)
         ck_assert_str_eq(fallback_name(c.fallback), cases[_i].reason);
@@ -86,7 +90,7 @@ int main(void)
 {
     Suite *s = suite_create("choice");
     TCase *t = tcase_create("choice");
-    tcase_add_loop_test(t, test_why_the_pan_goes_out, 0, 7);
+    tcase_add_loop_test(t, test_why_the_pan_goes_out, 0, 10);
     tcase_add_loop_test(t, test_volume_is_even_and_stable, 0, 5);
     tcase_add_test(t, test_kinds_that_may_be_forced);
     tcase_add_test(t, test_routes_split_differently);
