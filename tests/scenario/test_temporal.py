@@ -96,6 +96,15 @@ def test_a_payment_takes_it_once(world, processor):
     assert len(processor.requests) == 1
 
 
+def test_the_header_speaks_of_the_stored_card(world, processor):
+    """A CVC that comes first is on no side of the route's rollout; the card is."""
+    temporal, stored = place(make(world)), f"{{{{ {world.visa} : detokenize }}}}"
+    body = json.dumps({"securityCode": temporal, "cardNumber": stored, "expirationMonth": stored, "expirationYear": stored}).encode()
+    assert pay(world, body).get("x-cardveil-fallback") == "not_in_volume"
+    temporal = place(make(world))
+    assert pay(world, rede_with_cvc(temporal, temporal)).get("x-cardveil-fallback") == "not_provisioned"
+
+
 @pytest.mark.parametrize("how", ["plain", "tls"])
 def test_the_whole_card_by_rules_and_by_stages(world, processor, how):
     slot = place(make(world))
@@ -213,6 +222,24 @@ def test_an_unknown_outcome_uses_it_up(world, processor):
     processor.script("/x", slow(5))
     answer = pay(world, json.dumps(place(temporal)).encode(), "/hasty/x")
     assert (answer.status, answer.get("x-cardveil-outcome")) == (504, "unknown"), answer
+    assert code(pay(world, stored_with(world, temporal))) == "TOKEN_EXPIRED"
+
+
+def test_a_streamed_body(world, processor):
+    """Its first bytes are gone before its last token is known: then the first token is used up, whatever comes."""
+    filler, path = '"' + "x" * 100_000 + '"', "/stream/x"
+    temporal = make(world)
+    assert pay(world, f'["{place(temporal, " | extract:cvv")}",{filler}]'.encode(), path, chunked=True).status == 200
+    assert processor.only().body == f'["{CVC}",{filler}]'.encode()
+    assert code(pay(world, stored_with(world, temporal))) == "TOKEN_EXPIRED"
+    temporal = make(world)
+    with world.client() as client:
+        first = f'["{place(temporal)}",{filler},'.encode()
+        client.send(b"POST /stream/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(first), first))
+        processor.wait_for(2)
+        last = b'"{{ tok_does_not_exist : detokenize }}"]'
+        client.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last))
+        assert code(client.read_answer()) == "TOKEN_UNKNOWN"
     assert code(pay(world, stored_with(world, temporal))) == "TOKEN_EXPIRED"
 
 
