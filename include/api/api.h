@@ -8,6 +8,7 @@
  *   GET    /v1/tokens/{id}   status and masked card, never a PAN             permission read
  *   PATCH  /v1/tokens/{id}   new expiry, holder; removePlain                 permission change
  *   DELETE /v1/tokens/{id}                                                   permission delete
+ *   POST   /v1/transactions  one card with its CVC → temporal token          permission tokenize
  *
  * Cards are taken as content-type: application/json only; anything else is a 415.                                        */
 

@@ -7,7 +7,7 @@
  * and cost a fraction of a system call. The keeper binds the dialogue to the caller's merchant and to one purpose; what the
  * relay claims is checked there.
  *
- *     keeper_open ─┬─ on_opened(ERR_NONE | KEY_…)                keeper_end (always; on_… never comes after it)
+ *     keeper_open ─┬─ on_opened(ERR_NONE | KEY_…)                keeper_end or keeper_end_unsent (always; on_… never comes after it)
  *                  └─ keeper_reveal(index…) ─ on_revealed(index, …)                                                        */
 
 #include "base/result.h"
@@ -81,7 +81,7 @@ struct keeper_handlers {
     /* r: ERR_NONE, TOKEN_UNKNOWN, TOKEN_WRONG_KIND, TOKEN_EXPIRED, TOKEN_NO_PAN, TOO_MANY_BAD_TOKENS, KEEPER_…, VAULT_….
      * The credential is valid for the call and wiped after it: copy it to secret memory. */
     void (*on_revealed)(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice);
-    /* Answer to keeper_token_…(); info is valid for the call, NULL on failure. */
+    /* Answer to keeper_token_…() and keeper_temporal_create(); info is valid for the call, NULL on failure. */
     void (*on_token)(void *owner, uint32_t index, result r, const struct card_info *info, bool created);
     /* Answer to keeper_enrol and keeper_credentials (credential: only there, valid for the call and wiped after it) and to
      * keeper_network_token. r: NETWORK_…, ENROLLED_ALREADY, TOKEN_NOT_FOUND, KEEPER_…, VAULT_…. info: NULL where nothing is known. */
@@ -101,6 +101,8 @@ struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper
  * ERR_KEEPER_SLOW, ERR_TOKEN_UNKNOWN: no token is that long, ERR_MEMORY) means that the question was not asked: no answer comes. */
 MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind, struct wish wish);
 MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
+/* cvc: as card_check_cvc() wants it; ttl_s: 1 to 28,800. Answered by on_token. */
+MUST_USE result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, slice cvc, uint32_t ttl_s);
 MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);
 MUST_USE result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change);
 MUST_USE result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token);
@@ -116,7 +118,12 @@ MUST_USE result keeper_sign(struct keeper_dialogue *d, uint32_t index, slice pie
  * KEEPER_FOR_NOTICE: nobody is authenticated but by the signature. */
 MUST_USE result keeper_notice(struct keeper_dialogue *d, uint32_t index, uint32_t network, slice signature_field, slice body);
 MUST_USE result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_t from_hour, uint32_t to_hour, slice route); /* PERMIT_REPORT */
-void keeper_end(struct keeper_dialogue *d); /* NULL is fine; no callback comes after it */
+/* NULL is fine; no callback comes after it. The temporal tokens that were revealed are used up: a byte of them may be at the
+ * processor. */
+void keeper_end(struct keeper_dialogue *d);
+/* The same, but nothing of what was revealed has left this process: temporal tokens may be revealed again. Told to the keeper at
+ * once, so that the caller may try again as soon as he is answered. */
+void keeper_end_unsent(struct keeper_dialogue *d);
 /* Tells a payment's end, outside any dialogue: kept here until the keeper has it on disk, told again to a restarted keeper, and
  * counted once whatever happens in between (each has a number). Dropped with a log line past 100,000 that wait. */
 void keeper_payment(struct keeper_client *c, const struct payment_outcome *outcome);

@@ -33,6 +33,7 @@ enum wire_type {
     WIRE_TOKEN_GET,
     WIRE_TOKEN_CHANGE,
     WIRE_TOKEN_DELETE,
+    WIRE_TEMPORAL_CREATE,
     WIRE_END,
     /* keeper to relay */
     WIRE_OPENED,
@@ -73,6 +74,14 @@ struct wire_change {
     uint16_t year;
     uint8_t month, set_expiry, set_holder, remove_pan, token_len, holder_len;
 }; /* tails: token, holder */
+struct wire_temporal {
+    uint32_t ttl_s;
+    uint16_t year;
+    uint8_t month, number_len, holder_len, cvc_len, reserved[2];
+}; /* tails: number, holder, CVC */
+struct wire_end {
+    uint8_t is_unsent; /* 1: nothing of what was revealed has left the relay, so temporal tokens stay. Silence means used. */
+};
 struct wire_opened {
     uint32_t merchant;
     uint16_t error;
@@ -97,6 +106,8 @@ static_assert(sizeof(struct wire_reveal) == 4, "no padding may cross the socket"
 static_assert(sizeof(struct wire_ask) == 2, "no padding may cross the socket");
 static_assert(sizeof(struct wire_create) == 6, "no padding may cross the socket");
 static_assert(sizeof(struct wire_change) == 8, "no padding may cross the socket");
+static_assert(sizeof(struct wire_temporal) == 12, "no padding may cross the socket");
+static_assert(sizeof(struct wire_end) == 1, "no padding may cross the socket");
 static_assert(sizeof(struct wire_opened) == 8, "no padding may cross the socket");
 static_assert(sizeof(struct wire_revealed) == 24, "no padding may cross the socket");
 static_assert(sizeof(struct wire_token) == 32, "no padding may cross the socket");

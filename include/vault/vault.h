@@ -75,7 +75,7 @@ void vault_card_delete(struct vault *v, slice merchant, slice token, vault_info_
 /* --- API keys: stored as hashes; the key itself is shown once --- */
 enum permission { /* bit set; names as in 'key create --permit' */
     PERMIT_PROXY = 1u << 0,       /* "proxy": detokenise towards a route */
-    PERMIT_TOKENIZE = 1u << 1,    /* "tokenize": POST /v1/tokens */
+    PERMIT_TOKENIZE = 1u << 1,    /* "tokenize": POST /v1/tokens, /v1/transactions */
     PERMIT_READ = 1u << 2,        /* "read": GET /v1/tokens/{id} */
     PERMIT_CHANGE = 1u << 3,      /* "change": PATCH */
     PERMIT_DELETE = 1u << 4,      /* "delete": DELETE */

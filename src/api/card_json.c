@@ -9,7 +9,7 @@
 
 /* --- the members --- */
 
-enum member { MEMBER_NONE = 0, MEMBER_NUMBER, MEMBER_EXPIRY, MEMBER_HOLDER, MEMBER_UNIQUE, MEMBER_REMOVE };
+enum member { MEMBER_NONE = 0, MEMBER_NUMBER, MEMBER_EXPIRY, MEMBER_HOLDER, MEMBER_UNIQUE, MEMBER_REMOVE, MEMBER_CVC, MEMBER_TTL };
 
 struct parse {
     struct card_json_list *list;
@@ -41,10 +41,19 @@ static enum member member_of(slice name, enum card_json_kind kind)
 {
     if (slice_is(name, "expiration_date")) return MEMBER_EXPIRY;
     if (slice_is(name, "holder")) return MEMBER_HOLDER;
-    if (kind == CARD_JSON_NEW && slice_is(name, "number")) return MEMBER_NUMBER;
+    if (kind != CARD_JSON_CHANGE && slice_is(name, "number")) return MEMBER_NUMBER;
     if (kind == CARD_JSON_NEW && slice_is(name, "unique")) return MEMBER_UNIQUE;
     if (kind == CARD_JSON_CHANGE && slice_is(name, "removePlain")) return MEMBER_REMOVE;
+    if (kind == CARD_JSON_TEMPORAL && slice_is(name, "cvc")) return MEMBER_CVC;
+    if (kind == CARD_JSON_TEMPORAL && slice_is(name, "ttl")) return MEMBER_TTL;
     return MEMBER_NONE;
+}
+
+/* The members to name are others in each kind. */
+static result field_fault(enum card_json_kind kind)
+{
+    if (kind == CARD_JSON_CHANGE) return FAIL(CARD_CHANGE);
+    return kind == CARD_JSON_TEMPORAL ? FAIL(TEMPORAL_FIELD) : FAIL(CARD_FIELD);
 }
 
 static bool *seen_flag(struct card_json *c, enum member m)
@@ -55,6 +64,8 @@ static bool *seen_flag(struct card_json *c, enum member m)
     case MEMBER_HOLDER: return &c->has_holder;
     case MEMBER_UNIQUE: return &c->has_unique;
     case MEMBER_REMOVE: return &c->remove_pan;
+    case MEMBER_CVC: return &c->has_cvc;
+    case MEMBER_TTL: return &c->has_ttl;
     case MEMBER_NONE: break;
     }
     return NULL;
@@ -72,6 +83,22 @@ static int on_key(void *context, const unsigned char *at, size_t len)
     return 1;
 }
 
+static result set_cvc(struct card_json *c, slice text)
+{
+    TRY(card_check_cvc(text));
+    memcpy(c->cvc, text.at, text.len);
+    c->cvc_len = (uint8_t)text.len;
+    return OK;
+}
+
+static result set_ttl(struct card_json *c, slice text)
+{
+    uint64_t seconds;
+    ENSURE(slice_to_u64(text, TEMPORAL_TTL_MAX_S, &seconds) && seconds > 0, TEMPORAL_TTL);
+    c->ttl_s = (uint32_t)seconds;
+    return OK;
+}
+
 static int on_string(void *context, const unsigned char *at, size_t len)
 {
     struct parse *p = context;
@@ -82,6 +109,8 @@ static int on_string(void *context, const unsigned char *at, size_t len)
     case MEMBER_NUMBER: blame(p, card_set_number(card, text)); break;
     case MEMBER_EXPIRY: blame(p, card_set_expiry(card, text)); break;
     case MEMBER_HOLDER: blame(p, card_set_holder(card, text)); break;
+    case MEMBER_CVC: blame(p, set_cvc(current(p), text)); break;
+    case MEMBER_TTL: blame(p, FAIL(TEMPORAL_TTL)); break;
     case MEMBER_NONE:
     case MEMBER_UNIQUE:
     case MEMBER_REMOVE: return stop(p, FAIL(CARD_FIELD));
@@ -116,8 +145,11 @@ static int on_null(void *context)
 static int on_number(void *context, const char *at, size_t len)
 {
     struct parse *p = context;
-    if (!p->in_card || p->member != MEMBER_NUMBER) return stop(p, FAIL(CARD_FIELD));
-    return on_string(context, (const unsigned char *)at, len);
+    if (p->in_card && p->member == MEMBER_NUMBER) return on_string(context, (const unsigned char *)at, len);
+    if (!p->in_card || (p->member != MEMBER_CVC && p->member != MEMBER_TTL)) return stop(p, FAIL(CARD_FIELD));
+    blame(p, p->member == MEMBER_CVC ? FAIL(CARD_CVC) : set_ttl(current(p), (slice){at, len}));
+    p->member = MEMBER_NONE;
+    return 1;
 }
 
 static result grow(struct card_json_list *list)
@@ -142,6 +174,7 @@ static int on_start_map(void *context)
         if (failed(r)) return stop(p, r);
     }
     p->list->count++;
+    current(p)->ttl_s = TEMPORAL_TTL_DEFAULT_S;
     p->in_card = true;
     p->depth++;
     return 1;
@@ -151,7 +184,8 @@ static int on_end_map(void *context)
 {
     struct parse *p = context;
     const struct card_json *c = current(p);
-    if (p->kind == CARD_JSON_NEW && !(c->has_number && c->has_expiry)) blame(p, FAIL(CARD_FIELD));
+    bool is_whole = c->has_number && c->has_expiry && (c->has_cvc || p->kind == CARD_JSON_NEW);
+    if (p->kind != CARD_JSON_CHANGE && !is_whole) blame(p, field_fault(p->kind));
     p->in_card = false;
     p->depth--;
     return 1;
@@ -160,7 +194,7 @@ static int on_end_map(void *context)
 static int on_start_array(void *context)
 {
     struct parse *p = context;
-    if (p->depth || p->kind == CARD_JSON_CHANGE) return stop(p, FAIL(CARD_FIELD));
+    if (p->depth || p->kind != CARD_JSON_NEW) return stop(p, FAIL(CARD_FIELD));
     p->list->is_array = true;
     p->depth++;
     return 1;
@@ -211,6 +245,7 @@ result card_json_parse(slice text, enum card_json_kind kind, size_t max, struct 
     result r = run_parser(&p, &memory, text);
     yajl_memory_done(&memory);
     if (!failed(r) && out->count == 0 && !out->is_array) r = FAIL(CARD_FIELD);
+    if (r.err == ERR_CARD_FIELD) r = field_fault(kind);
     if (failed(r)) card_json_done(out);
     return r;
 }

@@ -12,7 +12,7 @@
 
 enum { CALL_MAGIC = 0x61706963, CARDS_MAX = 100, ANSWER_MAX_BYTES = 128 * 1024, BODY_MAX_BYTES = 64 * 1024, KEY_ID_MAX = 16 };
 
-enum operation { OPERATION_NONE = 0, OPERATION_CREATE, OPERATION_GET, OPERATION_CHANGE, OPERATION_DELETE };
+enum operation { OPERATION_NONE = 0, OPERATION_CREATE, OPERATION_GET, OPERATION_CHANGE, OPERATION_DELETE, OPERATION_TEMPORAL };
 
 struct outcome {
     result verdict;
@@ -35,11 +35,11 @@ struct service_call {
     void *owner;
 };
 
-static const slice collection = {"/v1/tokens", 10};
+static const slice collection = {"/v1/tokens", 10}, transactions = {"/v1/transactions", 16};
 
 static bool takes(slice path)
 {
-    return slice_eq(path, collection) ||
+    return slice_eq(path, transactions) || slice_eq(path, collection) ||
            (slice_starts(path, collection) && path.len > collection.len && path.at[collection.len] == '/');
 }
 
@@ -52,7 +52,8 @@ static result append_time(struct buf *out, slice before, int64_t wall_ms)
     return json_append_member(out, before, slice_of(text));
 }
 
-static result append_info(struct buf *out, const struct card_info *i)
+/* expires_ms: 0 for a card that is stored, which tells when it was changed instead. */
+static result append_info(struct buf *out, const struct card_info *i, int64_t expires_ms)
 {
     char expiry[16];
     int len = snprintf(expiry, sizeof expiry, "%02u/%04u", (unsigned)i->month, (unsigned)i->year);
@@ -65,6 +66,7 @@ static result append_info(struct buf *out, const struct card_info *i)
     TRY(json_append_member(out, SLICE(",\"expiration_date\":\""), slice_of(expiry)));
     TRY(buf_append(out, i->has_holder ? SLICE(",\"has_holder\":true}") : SLICE(",\"has_holder\":false}")));
     TRY(append_time(out, SLICE(",\"created_at\":\""), i->created_ms));
+    if (expires_ms) return append_time(out, SLICE(",\"expires_at\":\""), expires_ms);
     return append_time(out, SLICE(",\"updated_at\":\""), i->updated_ms);
 }
 
@@ -78,7 +80,8 @@ static result append_one(const struct service_call *c, struct buf *out)
     static const slice messages[] = {[OPERATION_CREATE] = {"Token stored", 12},
                                      [OPERATION_GET] = {"Token found", 11},
                                      [OPERATION_CHANGE] = {"Token changed", 13},
-                                     [OPERATION_DELETE] = {"Token deleted", 13}};
+                                     [OPERATION_DELETE] = {"Token deleted", 13},
+                                     [OPERATION_TEMPORAL] = {"Temporal token created", 22}};
     const struct outcome *o = &c->outcomes[0];
     slice message = messages[c->operation];
     if (c->operation == OPERATION_CREATE && !o->created) message = SLICE("Token already exists");
@@ -87,7 +90,8 @@ static result append_one(const struct service_call *c, struct buf *out)
     if (c->operation == OPERATION_DELETE) {
         TRY(json_append_member(out, SLICE("\"token\":\""), c->token));
     } else {
-        TRY(append_info(out, &o->info));
+        bool is_temporal = c->operation == OPERATION_TEMPORAL;
+        TRY(append_info(out, &o->info, is_temporal ? o->info.created_ms + (int64_t)c->cards.cards[0].ttl_s * 1000 : 0));
     }
     return buf_append(out, SLICE("}}\n"));
 }
@@ -110,7 +114,7 @@ static result append_batch(const struct service_call *c, struct buf *out)
             TRY(json_append_member(out, SLICE(",\"message\":\""), slice_of(error_text(o->verdict.err))));
         } else {
             TRY(buf_append(out, SLICE("{")));
-            TRY(append_info(out, &o->info));
+            TRY(append_info(out, &o->info, 0));
         }
         TRY(buf_append(out, SLICE("}")));
     }
@@ -137,13 +141,15 @@ static void call_end(struct service_call *c)
 static int status_of(const struct service_call *c, result r)
 {
     if (failed(r)) return error_status(r.err);
-    return c->operation == OPERATION_CREATE && !c->cards.is_array && c->outcomes[0].created ? 201 : 200;
+    bool makes_one = c->operation == OPERATION_TEMPORAL || (c->operation == OPERATION_CREATE && !c->cards.is_array);
+    return makes_one && c->outcomes[0].created ? 201 : 200;
 }
 
 /* RFC 9110 10.2.1: the Allow field "lists the set of methods advertised as supported by the target resource". */
 static slice allowed_methods(const struct service_call *c)
 {
-    return slice_eq(c->request.head->path, collection) ? SLICE("POST") : SLICE("GET, HEAD, PATCH, DELETE");
+    bool is_item = slice_starts(c->request.head->path, collection) && c->request.head->path.len > collection.len;
+    return !is_item ? SLICE("POST") : SLICE("GET, HEAD, PATCH, DELETE");
 }
 
 static void answer(struct service_call *c, result r)
@@ -206,6 +212,14 @@ static result ask_change(struct service_call *c)
     return keeper_token_change(c->dialogue, 0, c->token, &change);
 }
 
+static result ask_temporal(struct service_call *c)
+{
+    const struct card_json *json = &c->cards.cards[0];
+    TRY(json->verdict);
+    c->waiting++;
+    return keeper_temporal_create(c->dialogue, 0, &json->card, (slice){json->cvc, json->cvc_len}, json->ttl_s);
+}
+
 /* Demanded, not guessed: a page of any site may have a browser post a form or text/plain to a listener that needs no key, but
  * not application/json (Fetch 2.2.2, "CORS-safelisted request-header"). */
 static bool is_json(const struct http_head *head)
@@ -218,10 +232,8 @@ static bool is_json(const struct http_head *head)
 static result read_cards(struct service_call *c)
 {
     ENSURE(is_json(c->request.head), CARD_CONTENT_TYPE);
-    if (c->operation == OPERATION_CHANGE) {
-        result r = card_json_parse(c->request.body, CARD_JSON_CHANGE, 1, &c->cards);
-        return r.err == ERR_CARD_FIELD ? FAIL(CARD_CHANGE) : r; /* the fields to name are others than a new card's */
-    }
+    if (c->operation == OPERATION_CHANGE) return card_json_parse(c->request.body, CARD_JSON_CHANGE, 1, &c->cards);
+    if (c->operation == OPERATION_TEMPORAL) return card_json_parse(c->request.body, CARD_JSON_TEMPORAL, 1, &c->cards);
     result r = card_json_parse(c->request.body, CARD_JSON_NEW, CARDS_MAX, &c->cards);
     if (r.err == ERR_TOO_LARGE) return FAIL(CARD_COUNT);
     TRY(r);
@@ -231,7 +243,7 @@ static result read_cards(struct service_call *c)
 
 static result prepare(struct service_call *c)
 {
-    if (c->operation == OPERATION_CREATE || c->operation == OPERATION_CHANGE) {
+    if (c->operation != OPERATION_GET && c->operation != OPERATION_DELETE) {
         result r = read_cards(c);
         if (failed(r)) card_json_done(&c->cards); /* also: an answer to all of the call, not a batch's */
         TRY(r);
@@ -248,6 +260,7 @@ static result ask(struct service_call *c)
     switch (c->operation) {
     case OPERATION_CREATE: return ask_create(c);
     case OPERATION_CHANGE: return ask_change(c);
+    case OPERATION_TEMPORAL: return ask_temporal(c);
     case OPERATION_GET: c->waiting++; return keeper_token_get(c->dialogue, 0, c->token);
     case OPERATION_DELETE: c->waiting++; return keeper_token_delete(c->dialogue, 0, c->token);
     case OPERATION_NONE: break;
@@ -273,9 +286,9 @@ static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_toke
 static result understand(struct service_call *c)
 {
     slice method = c->request.head->method, path = c->request.head->path;
-    if (slice_eq(path, collection)) {
+    if (slice_eq(path, collection) || slice_eq(path, transactions)) {
         ENSURE(slice_is(method, "POST"), METHOD);
-        c->operation = OPERATION_CREATE;
+        c->operation = slice_eq(path, transactions) ? OPERATION_TEMPORAL : OPERATION_CREATE;
         c->request.caller.permission = PERMIT_TOKENIZE;
         return OK;
     }

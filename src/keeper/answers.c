@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server_priv.h"
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/secret.h"
 
@@ -17,6 +18,7 @@ static const struct {
     [WIRE_TOKEN_GET] = {"token.read", PERMIT_READ, WIRE_TOKEN},
     [WIRE_TOKEN_CHANGE] = {"token.change", PERMIT_CHANGE, WIRE_TOKEN},
     [WIRE_TOKEN_DELETE] = {"token.delete", PERMIT_DELETE, WIRE_TOKEN},
+    [WIRE_TEMPORAL_CREATE] = {"temporal.create", PERMIT_TOKENIZE, WIRE_TOKEN},
 };
 
 /* --- writing answers --- */
@@ -49,15 +51,20 @@ static enum card_brand brand_of(const struct card_info *info)
 }
 
 /* There are no network tokens yet, so the choice is the PAN, with the reason. */
-static void put_card(const struct question *q, const struct card *card, const struct card_info *info)
+static void put_card(const struct question *q, const struct card *card, const struct card_info *info, slice cvc)
 {
     const struct config_route *route = &q->standing.version->config->routes[q->standing.route];
     slice number = {card->number, card->number_len};
     slice last4 = number.len >= 4 ? slice_after(number, number.len - 4) : SLICE_NONE;
-    struct wire_revealed w = {.kind = CREDENTIAL_PAN, .month = card->month, .year = card->year, .brand = (uint8_t)brand_of(info),
-                              .fallback = (uint8_t)choice_before_network(route, token_id_slice(&q->token), q->wish, NETWORK_NONE),
-                              .number_len = card->number_len, .holder_len = card->holder_len, .card_last4_len = (uint8_t)last4.len};
-    const slice tails[WIRE_TAILS_MAX] = {[0] = number, [1] = {card->holder, card->holder_len}, [7] = last4};
+    struct wish wish = q->wish;
+    /* A temporal token is another one each time: it is on no side of the rollout. */
+    if (q->kind == TOKEN_TEMPORAL && wish.wanted == WANTED_BEST) wish.wanted = WANTED_TOKEN;
+    struct wire_revealed w = {.kind = CREDENTIAL_PAN, .month = card->month, .year = card->year,
+                              .brand = (uint8_t)(info ? brand_of(info) : BRAND_UNKNOWN),
+                              .fallback = (uint8_t)choice_before_network(route, token_id_slice(&q->token), wish, NETWORK_NONE),
+                              .number_len = card->number_len, .holder_len = card->holder_len, .cvc_len = (uint8_t)cvc.len,
+                              .card_last4_len = (uint8_t)last4.len};
+    const slice tails[WIRE_TAILS_MAX] = {[0] = number, [1] = {card->holder, card->holder_len}, [2] = cvc, [7] = last4};
     put(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, &w, tails);
 }
 
@@ -103,11 +110,21 @@ static void finish(struct question *q)
     r->questions--;
 }
 
-/* To a merchant, another merchant's token and none at all are the same (no oracle), and so is a temporal one of his: there are
- * none yet. */
+static slice merchant_of(const struct question *q)
+{
+    return q->standing.version->config->merchants[q->standing.merchant].name;
+}
+
+static bool is_temporal_of_his(const struct question *q)
+{
+    struct keeper_server *server = q->relay->server;
+    return temporal_is_known(server->temporal, merchant_of(q), token_id_slice(&q->token), loop_now_ms(server->loop));
+}
+
+/* To a merchant, another merchant's token and none at all are the same (no oracle). */
 static result judge_reveal(const struct question *q, result r, const struct card *card, const struct card_info *info)
 {
-    if (r.err == ERR_TOKEN_NOT_FOUND) return FAIL(TOKEN_UNKNOWN);
+    if (r.err == ERR_TOKEN_NOT_FOUND) return is_temporal_of_his(q) ? FAIL(TOKEN_WRONG_KIND) : FAIL(TOKEN_UNKNOWN);
     if (failed(r)) return r;
     ENSURE(card && info, INTERNAL);
     ENSURE(q->kind == TOKEN_PERMANENT, TOKEN_WRONG_KIND);
@@ -130,22 +147,25 @@ static void refuse_reveal(struct question *q, result r)
     count_reveal(q, r);
 }
 
+/* The audit line first: without it nothing is revealed. */
+static void tell_reveal(struct question *q, result r, const struct card *card, const struct card_info *info, slice cvc)
+{
+    result written = audit(q, questions[q->type].action, token_id_slice(&q->token), r);
+    if (!failed(r)) r = written;
+    if (failed(r)) {
+        refuse_reveal(q, r);
+    } else {
+        put_card(q, card, info, cvc);
+        count_reveal(q, r);
+    }
+}
+
 static void on_card(void *owner, result found, const struct card *card, const struct card_info *info)
 {
     struct question *q = owner;
     result r = judge_reveal(q, found, card, info);
-    bool is_wanted = server_find(q->relay, q->dialogue) != NULL;
-    /* The audit line first: without it nothing is revealed. A dialogue that ended meanwhile gets nothing, so tells nothing. */
-    if (is_wanted) {
-        result written = audit(q, questions[q->type].action, token_id_slice(&q->token), r);
-        if (!failed(r)) r = written;
-        if (failed(r)) {
-            refuse_reveal(q, r);
-        } else {
-            put_card(q, card, info);
-            count_reveal(q, r);
-        }
-    }
+    /* A dialogue that ended meanwhile gets nothing, so tells nothing. */
+    if (server_find(q->relay, q->dialogue)) tell_reveal(q, r, card, info, SLICE_NONE);
     finish(q);
 }
 
@@ -182,11 +202,6 @@ static struct question *question_new(struct dialogue *d, const struct wire_frame
     return q;
 }
 
-static slice merchant_of(const struct question *q)
-{
-    return q->standing.version->config->merchants[q->standing.merchant].name;
-}
-
 static enum error check_reveal(struct dialogue *d)
 {
     struct keeper_server *server = d->relay->server;
@@ -199,16 +214,29 @@ static enum error check_reveal(struct dialogue *d)
     return bucket_take(&d->relay->reveals, per_second, now) ? ERR_NONE : ERR_KEEPER_REFUSED;
 }
 
-static void reveal(struct question *q, const struct wire_frame *f)
+/* Reserved until the dialogue's end: what the relay says then decides whether the token is used up. */
+static void reveal_temporal(struct question *q, struct dialogue *d)
+{
+    struct keeper_server *server = q->relay->server;
+    const struct temporal_card *t = NULL;
+    result r = temporal_reserve(server->temporal, merchant_of(q), token_id_slice(&q->token), loop_now_ms(server->loop),
+                                &d->temporal, &t);
+    tell_reveal(q, r, t ? &t->card : NULL, NULL, t ? (slice){t->cvc, t->cvc_len} : SLICE_NONE);
+    finish(q);
+}
+
+static void reveal(struct question *q, struct dialogue *d, const struct wire_frame *f)
 {
     struct wire_reveal w;
     wire_fixed(f, &w, sizeof w);
     q->kind = w.kind ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
     q->wish = (struct wish){.wanted = w.wanted, .merchant_initiated = w.merchant_initiated};
-    if (token_id_from(wire_tail(f, 0), &q->token))
-        vault_card_get(q->relay->server->vault, merchant_of(q), token_id_slice(&q->token), on_card, q);
-    else
+    if (!token_id_from(wire_tail(f, 0), &q->token))
         on_card(q, FAIL(TOKEN_NOT_FOUND), NULL, NULL);
+    else if (q->kind == TOKEN_TEMPORAL && token_id_has_form(token_id_slice(&q->token), TOKEN_TEMPORAL))
+        reveal_temporal(q, d);
+    else
+        vault_card_get(q->relay->server->vault, merchant_of(q), token_id_slice(&q->token), on_card, q);
 }
 
 static bool is_year(uint16_t year)
@@ -217,14 +245,14 @@ static bool is_year(uint16_t year)
 }
 
 /* The relay has checked this already; a stolen one has not. */
-static result read_card(const struct wire_frame *f, const struct wire_create *w, struct card *out)
+static result read_card(slice number, slice holder, uint8_t month, uint16_t year, struct card *out)
 {
     memset(out, 0, sizeof *out);
-    TRY(card_set_number(out, wire_tail(f, 0)));
-    TRY(card_set_holder(out, wire_tail(f, 1)));
-    ENSURE(w->month ? is_year(w->year) : w->year == 0, CARD_EXPIRY);
-    out->month = w->month;
-    out->year = w->year;
+    TRY(card_set_number(out, number));
+    TRY(card_set_holder(out, holder));
+    ENSURE(month ? is_year(year) : year == 0, CARD_EXPIRY);
+    out->month = month;
+    out->year = year;
     return OK;
 }
 
@@ -234,12 +262,37 @@ static void create(struct question *q, const struct wire_frame *f)
     struct wire_create w;
     wire_fixed(f, &w, sizeof w);
     const struct card_put_options options = {.unique = w.unique, .may_change = q->standing.may_change};
-    result r = read_card(f, &w, server->card);
+    result r = read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, server->card);
     if (failed(r))
         on_info(q, r, NULL, CARD_FOUND);
     else
         vault_card_put(server->vault, merchant_of(q), server->card, options, on_info, q);
     secret_wipe(server->card, sizeof *server->card);
+}
+
+static result keep_temporal(struct question *q, const struct wire_frame *f, struct card_info *out)
+{
+    struct keeper_server *server = q->relay->server;
+    struct card *card = server->card;
+    struct wire_temporal w;
+    wire_fixed(f, &w, sizeof w);
+    TRY(read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, card));
+    TRY(card_check_cvc(wire_tail(f, 2)));
+    ENSURE(w.ttl_s > 0 && w.ttl_s <= TEMPORAL_TTL_MAX_S, TEMPORAL_TTL);
+    *out = (struct card_info){.month = card->month, .year = card->year, .has_holder = card->holder_len > 0,
+                              .created_ms = clock_wall_ms()};
+    out->updated_ms = out->created_ms;
+    card_mask(card, &out->mask);
+    return temporal_put(server->temporal, merchant_of(q), card, wire_tail(f, 2), w.ttl_s, loop_now_ms(server->loop), &out->token);
+}
+
+static void create_temporal(struct question *q, const struct wire_frame *f)
+{
+    struct keeper_server *server = q->relay->server;
+    struct card_info info;
+    result r = keep_temporal(q, f, &info);
+    secret_wipe(server->card, sizeof *server->card);
+    on_info(q, r, failed(r) ? NULL : &info, CARD_CREATED);
 }
 
 static result read_change(const struct wire_frame *f, struct keeper_server *server, struct card_change *out)
@@ -303,8 +356,9 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
         return;
     }
     switch (f->type) {
-    case WIRE_REVEAL: reveal(q, f); return;
+    case WIRE_REVEAL: reveal(q, d, f); return;
     case WIRE_TOKEN_CREATE: create(q, f); return;
+    case WIRE_TEMPORAL_CREATE: create_temporal(q, f); return;
     case WIRE_TOKEN_CHANGE: change(q, f); return;
     default: read_or_delete(q, f); return;
     }

@@ -1,69 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keeper/client.h"
+#include "client_priv.h"
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "keeper/channel.h"
 
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-
-enum {
-    CLIENT_MAGIC = 0x6b636c69,
-    DIALOGUE_MAGIC = 0x6b646961,
-    FIRST_QUESTIONS = 4,
-    FIRST_SLOTS = 64,
-    LAZY_MAX_BYTES = 4096,
-    WAITING_MAX_BYTES = 4 * 1024 * 1024, /* of questions that the keeper has not taken: past it new ones are refused */
-};
-#define NO_SLOT UINT32_MAX
-
-struct question {
-    uint32_t index; /* the caller's */
-    bool of_token_api, answered;
-};
-/* Where a dialogue stands, seen from its questions:
- *   no open question: on no list · some: on <waiting>, by the time of the keeper's last sign · failed with some: on <doomed> */
-enum standing { STANDING_IDLE, STANDING_WAITING, STANDING_DOOMED };
-struct keeper_dialogue {
-    uint32_t magic;
-    struct keeper_client *client;
-    uint64_t id, since_ms;
-    const struct keeper_handlers *handlers;
-    void *owner;
-    enum error failure; /* once set, nothing more is asked and late answers are ignored */
-    enum standing standing;
-    bool sent, opened, ended;
-    uint32_t question_count, question_room, unanswered; /* OPEN counts as unanswered too */
-    struct question *questions, first[FIRST_QUESTIONS];
-    TAILQ_ENTRY(keeper_dialogue) link;
-};
-TAILQ_HEAD(dialogues, keeper_dialogue);
-
-struct slot {
-    struct keeper_dialogue *dialogue; /* NULL: free */
-    uint32_t generation, next_free;
-};
-struct keeper_client {
-    uint32_t magic;
-    struct loop *loop;
-    struct channel *channel; /* NULL: never connected, or lost */
-    uint64_t answer_ms;
-    uint32_t generation; /* of the configuration */
-    size_t lazy_bytes;   /* ENDs at the tail of what waits: they travel with the next question */
-    char *scratch;
-    struct credential *credential; /* secret: the one being handed over */
-    struct slot *slots;
-    uint32_t slot_count, free_slot;
-    struct dialogues waiting, doomed;
-    size_t waiting_count;
-    struct timer *timer;
-    bool timer_is_set;
-    struct event *deliver_failures, *wake;
-};
 
 static struct keeper_client *client_from(void *arg)
 {
@@ -72,7 +17,7 @@ static struct keeper_client *client_from(void *arg)
     return c;
 }
 
-static void stand(struct keeper_dialogue *d, enum standing standing)
+void client_stand(struct keeper_dialogue *d, enum standing standing)
 {
     struct keeper_client *c = d->client;
     if (d->standing == STANDING_WAITING) TAILQ_REMOVE(&c->waiting, d, link);
@@ -85,11 +30,11 @@ static void stand(struct keeper_dialogue *d, enum standing standing)
 }
 
 /* The keeper gave a sign, or was asked for the first time: the silence is counted from now, the list stays in order. */
-static void await(struct keeper_dialogue *d)
+void client_await(struct keeper_dialogue *d)
 {
     struct keeper_client *c = d->client;
     d->since_ms = loop_now_ms(c->loop);
-    stand(d, STANDING_WAITING);
+    client_stand(d, STANDING_WAITING);
     if (c->timer_is_set) return;
     c->timer_is_set = true;
     timer_set(c->timer, c->answer_ms);
@@ -111,7 +56,7 @@ static bool grow_slots(struct keeper_client *c)
     return true;
 }
 
-static bool take_slot(struct keeper_client *c, struct keeper_dialogue *d)
+bool client_take_slot(struct keeper_client *c, struct keeper_dialogue *d)
 {
     if (c->free_slot == NO_SLOT && !grow_slots(c)) return false;
     uint32_t i = c->free_slot;
@@ -123,7 +68,7 @@ static bool take_slot(struct keeper_client *c, struct keeper_dialogue *d)
     return true;
 }
 
-static void give_slot_back(struct keeper_client *c, const struct keeper_dialogue *d)
+void client_give_slot_back(struct keeper_client *c, const struct keeper_dialogue *d)
 {
     uint32_t i = (uint32_t)d->id;
     c->slots[i].dialogue = NULL;
@@ -138,7 +83,7 @@ static struct keeper_dialogue *find(const struct keeper_client *c, uint64_t id)
     return d && d->id == id ? d : NULL;
 }
 
-static void free_dialogue(void *object)
+void client_free_dialogue(void *object)
 {
     struct keeper_dialogue *d = object;
     assert(d->magic == DIALOGUE_MAGIC);
@@ -177,17 +122,17 @@ static void on_deliver_failures(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     while ((d = TAILQ_FIRST(&c->doomed)) != NULL) {
-        stand(d, STANDING_IDLE);
+        client_stand(d, STANDING_IDLE);
         fail_questions(d);
     }
 }
 
-static void doom(struct keeper_dialogue *d, enum error why)
+void client_doom(struct keeper_dialogue *d, enum error why)
 {
     if (d->failure) return;
     d->failure = why;
     if (d->unanswered == 0) return;
-    stand(d, STANDING_DOOMED);
+    client_stand(d, STANDING_DOOMED);
     event_active(d->client->deliver_failures, 0, 0);
 }
 
@@ -197,7 +142,7 @@ static void on_timer(void *arg)
     struct keeper_dialogue *d;
     uint64_t now = loop_now_ms(c->loop);
     c->timer_is_set = false;
-    while ((d = TAILQ_FIRST(&c->waiting)) != NULL && now - d->since_ms >= c->answer_ms) doom(d, ERR_KEEPER_SLOW);
+    while ((d = TAILQ_FIRST(&c->waiting)) != NULL && now - d->since_ms >= c->answer_ms) client_doom(d, ERR_KEEPER_SLOW);
     if (!d) return;
     c->timer_is_set = true;
     timer_set(c->timer, d->since_ms + c->answer_ms - now);
@@ -216,7 +161,7 @@ static void disconnect(struct keeper_client *c)
     c->channel = NULL;
     c->lazy_bytes = 0;
     for (uint32_t i = 0; i < c->slot_count; i++)
-        if (c->slots[i].dialogue) doom(c->slots[i].dialogue, ERR_KEEPER_AWAY);
+        if (c->slots[i].dialogue) client_doom(c->slots[i].dialogue, ERR_KEEPER_AWAY);
 }
 
 static void on_lost(void *owner, enum channel_loss why)
@@ -232,9 +177,9 @@ static void settle(struct keeper_dialogue *d)
 {
     d->unanswered--;
     if (d->unanswered)
-        await(d);
+        client_await(d);
     else
-        stand(d, STANDING_IDLE);
+        client_stand(d, STANDING_IDLE);
 }
 
 static struct question *open_question(const struct keeper_dialogue *d, uint32_t sequence, bool of_token_api)
@@ -334,7 +279,7 @@ static bool on_frame(void *owner, const struct wire_frame *f)
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
 
-/* --- questions --- */
+/* --- the client itself --- */
 
 /* An END needs no datagram of its own, which would wake the keeper for nothing: it travels with the next question. */
 static void on_turn_end(void *arg)
@@ -353,166 +298,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)what;
     (void)client_from(arg);
 }
-
-static void note_question(struct keeper_client *c)
-{
-    if (channel_waiting(c->channel) <= c->lazy_bytes) event_active(c->wake, 0, 0);
-    c->lazy_bytes = 0;
-}
-
-static bool has_room(const struct keeper_client *c)
-{
-    return c->channel && channel_waiting(c->channel) < WAITING_MAX_BYTES;
-}
-
-static void read_peer(const struct sockaddr_storage *peer, struct wire_open *o)
-{
-    if (peer->ss_family == AF_INET) {
-        o->family = WIRE_FAMILY_4;
-        memcpy(o->peer, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
-    } else if (peer->ss_family == AF_INET6) {
-        o->family = WIRE_FAMILY_6;
-        memcpy(o->peer, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 16);
-    }
-}
-
-static result put_open(struct keeper_dialogue *d, const struct keeper_caller *caller)
-{
-    struct keeper_client *c = d->client;
-    struct wire_open o = {.request = caller->request, .listener = caller->listener, .route = caller->route,
-                          .permission = caller->permission, .generation = c->generation,
-                          .purpose = caller->purpose == KEEPER_FOR_API, .has_key = caller->api_key.at != NULL};
-    /* A key that is longer than any of ours goes as an empty one: the keeper finds it wrong like every other. */
-    slice key = caller->api_key.len <= API_KEY_TEXT_BYTES ? caller->api_key : SLICE_NONE;
-    o.key_len = (uint8_t)key.len;
-    read_peer(&caller->peer, &o);
-    note_question(c);
-    return wire_put(channel_out(c->channel), WIRE_OPEN, d->id, 0, &o, &key);
-}
-
-static bool start_dialogue(struct keeper_dialogue *d, const struct keeper_caller *caller)
-{
-    struct keeper_client *c = d->client;
-    if (!take_slot(c, d)) return false;
-    if (!c->channel) {
-        doom(d, ERR_KEEPER_AWAY);
-        return true;
-    }
-    if (!has_room(c) || failed(put_open(d, caller))) {
-        give_slot_back(c, d);
-        return false;
-    }
-    d->sent = true;
-    await(d);
-    return true;
-}
-
-struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper_caller *caller,
-                                    const struct keeper_handlers *of, void *owner)
-{
-    struct keeper_dialogue *d = calloc(1, sizeof *d);
-    if (!d) return NULL;
-    *d = (struct keeper_dialogue){.magic = DIALOGUE_MAGIC, .client = c, .handlers = of, .owner = owner, .unanswered = 1,
-                                  .question_room = FIRST_QUESTIONS};
-    d->questions = d->first;
-    if (start_dialogue(d, caller)) return d;
-    free(d);
-    return NULL;
-}
-
-static result room_for_question(struct keeper_dialogue *d)
-{
-    if (d->question_count < d->question_room) return OK;
-    uint32_t room = d->question_room * 4;
-    bool was_first = d->questions == d->first;
-    struct question *more = realloc(was_first ? NULL : d->questions, room * sizeof *more);
-    ENSURE(more != NULL, MEMORY);
-    if (was_first) memcpy(more, d->first, sizeof d->first);
-    d->questions = more;
-    d->question_room = room;
-    return OK;
-}
-
-/* One question, whatever its type: checks, frame, book-keeping. */
-static result ask(struct keeper_dialogue *d, enum wire_type type, uint32_t index, const void *fixed, const slice *tails)
-{
-    struct keeper_client *c = d->client;
-    assert(d->magic == DIALOGUE_MAGIC && !d->ended);
-    if (d->failure) return (result){d->failure};
-    ENSURE(c->channel != NULL, KEEPER_AWAY);
-    ENSURE(has_room(c), KEEPER_SLOW);
-    TRY(room_for_question(d));
-    note_question(c);
-    TRY(wire_put(channel_out(c->channel), type, d->id, d->question_count, fixed, tails));
-    d->questions[d->question_count++] = (struct question){.index = index, .of_token_api = type != WIRE_REVEAL};
-    if (d->unanswered++ == 0) await(d);
-    return OK;
-}
-
-static result ask_by_token(struct keeper_dialogue *d, enum wire_type type, uint32_t index, slice token)
-{
-    ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
-    struct wire_ask a = {.token_len = (uint8_t)token.len};
-    return ask(d, type, index, &a, &token);
-}
-
-result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind, struct wish wish)
-{
-    ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
-    struct wire_reveal w = {.kind = kind == TOKEN_TEMPORAL, .wanted = (uint8_t)wish.wanted,
-                            .merchant_initiated = wish.merchant_initiated, .token_len = (uint8_t)token.len};
-    return ask(d, WIRE_REVEAL, index, &w, &token);
-}
-
-result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token)
-{
-    return ask_by_token(d, WIRE_TOKEN_GET, index, token);
-}
-
-result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token)
-{
-    return ask_by_token(d, WIRE_TOKEN_DELETE, index, token);
-}
-
-result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique)
-{
-    assert(card->number_len <= PAN_MAX_DIGITS && card->holder_len <= HOLDER_MAX_BYTES);
-    struct wire_create w = {.year = card->year, .month = card->month, .unique = unique, .number_len = card->number_len,
-                            .holder_len = card->holder_len};
-    const slice tails[] = {{card->number, card->number_len}, {card->holder, card->holder_len}};
-    return ask(d, WIRE_TOKEN_CREATE, index, &w, tails);
-}
-
-result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change)
-{
-    ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
-    assert(change->holder_len <= HOLDER_MAX_BYTES);
-    struct wire_change w = {.year = change->year, .month = change->month, .set_expiry = change->set_expiry,
-                            .set_holder = change->set_holder, .remove_pan = change->remove_pan,
-                            .token_len = (uint8_t)token.len, .holder_len = change->holder_len};
-    const slice tails[] = {token, {change->holder, change->holder_len}};
-    return ask(d, WIRE_TOKEN_CHANGE, index, &w, tails);
-}
-
-void keeper_end(struct keeper_dialogue *d)
-{
-    if (!d) return;
-    struct keeper_client *c = d->client;
-    assert(d->magic == DIALOGUE_MAGIC && !d->ended);
-    d->ended = true;
-    stand(d, STANDING_IDLE);
-    give_slot_back(c, d);
-    /* An END that finds no room is made good by the keeper: it ends a dialogue whose slot is opened again, and stale ones. */
-    if (d->sent && c->channel && d->failure != ERR_KEEPER_AWAY) {
-        bool only_lazy = channel_waiting(c->channel) <= c->lazy_bytes;
-        result ignored = wire_put(channel_out(c->channel), WIRE_END, d->id, 0, NULL, NULL);
-        (void)ignored;
-        if (only_lazy) c->lazy_bytes = channel_waiting(c->channel);
-    }
-    loop_free_later(c->loop, free_dialogue, d);
-}
-
-/* --- the client itself --- */
 
 static bool connect_to(struct keeper_client *c, int fd)
 {
@@ -560,7 +345,7 @@ void keeper_client_free(struct keeper_client *c)
 {
     if (!c) return;
     for (uint32_t i = 0; i < c->slot_count; i++)
-        if (c->slots[i].dialogue) free_dialogue(c->slots[i].dialogue);
+        if (c->slots[i].dialogue) client_free_dialogue(c->slots[i].dialogue);
     channel_free(c->channel);
     timer_free(c->timer);
     if (c->deliver_failures) event_free(c->deliver_failures);

@@ -87,9 +87,11 @@ struct dialogue *server_find(const struct relay *r, uint64_t id)
     return d && d->id == id ? d : NULL;
 }
 
-static void end_dialogue(struct dialogue *d)
+/* Whoever ends a dialogue without the relay's word that nothing was sent must take its temporal tokens for used. */
+static void end_dialogue(struct dialogue *d, bool is_unsent)
 {
     struct keeper_server *s = d->relay->server;
+    temporal_settle(s->temporal, &d->temporal, !is_unsent);
     d->relay->slots[(uint32_t)d->id] = NULL;
     TAILQ_REMOVE(&s->dialogues, d, link);
     s->dialogue_count--;
@@ -145,7 +147,7 @@ static bool handle_open(struct relay *r, const struct wire_frame *f)
 {
     if (!open_is_sound(r, f)) return false;
     uint32_t i = (uint32_t)f->dialogue;
-    if (i < r->slot_count && r->slots[i]) end_dialogue(r->slots[i]); /* its END found no room on the relay's side */
+    if (i < r->slot_count && r->slots[i]) end_dialogue(r->slots[i], false); /* its END found no room on the relay's side */
     struct wire_opened opened = {.error = ERR_MEMORY};
     slice key_id = SLICE_NONE;
     struct dialogue *d = start_dialogue(r, f->dialogue);
@@ -162,8 +164,10 @@ static bool handle_open(struct relay *r, const struct wire_frame *f)
 static bool handle_end(struct relay *r, const struct wire_frame *f)
 {
     struct dialogue *d = server_find(r, f->dialogue);
+    struct wire_end w;
     if (f->sequence != 0) return false;
-    if (d) end_dialogue(d);
+    wire_fixed(f, &w, sizeof w);
+    if (d) end_dialogue(d, w.is_unsent);
     return true;
 }
 
@@ -200,7 +204,7 @@ static void disconnect(struct relay *r)
     loop_free_later(r->server->loop, free_channel, r->channel);
     r->channel = NULL;
     for (uint32_t i = 0; i < r->slot_count; i++)
-        if (r->slots[i]) end_dialogue(r->slots[i]);
+        if (r->slots[i]) end_dialogue(r->slots[i], false);
 }
 
 static void on_lost(void *owner, enum channel_loss why)
@@ -282,7 +286,8 @@ static void on_tick(void *arg)
     struct keeper_server *s = arg;
     struct dialogue *d;
     uint64_t now = loop_now_ms(s->loop);
-    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d);
+    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, false);
+    temporal_expire(s->temporal, now);
     vault_tick(s->vault);
     timer_set(s->tick, TICK_MS);
 }
@@ -297,10 +302,11 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     TRY(keeper_server_configure(s, o->config, o->generation));
     s->bad = bad_tokens_new();
     s->rates = key_rates_new();
+    s->temporal = temporal_table_new();
     s->tick = timer_new(s->loop, on_tick, s);
     s->scratch = secret_alloc(WIRE_BATCH_BYTES);
     s->card = secret_alloc(sizeof *s->card);
-    ENSURE(s->bad && s->rates && s->tick && s->scratch && s->card, MEMORY);
+    ENSURE(s->bad && s->rates && s->temporal && s->tick && s->scratch && s->card, MEMORY);
     TRY(loop_at_turn_end(s->loop, on_turn_end, s));
     timer_set(s->tick, TICK_MS);
     return OK;
@@ -340,6 +346,7 @@ void keeper_server_free(struct keeper_server *s)
     }
     bad_tokens_free(s->bad);
     key_rates_free(s->rates);
+    temporal_table_free(s->temporal);
     timer_free(s->tick);
     secret_free(s->scratch, WIRE_BATCH_BYTES);
     secret_free(s->card, sizeof *s->card);

@@ -9,6 +9,7 @@
 #include "keeper/channel.h"
 #include "keeper/client.h"
 #include "keeper/server.h"
+#include "keeper/temporal.h"
 
 #include <netinet/in.h>
 #include <sys/queue.h>
@@ -48,6 +49,7 @@ struct dialogue {
     struct relay *relay;
     enum error refusal; /* OPEN was refused: so is every question */
     struct standing standing;
+    struct temporal_holder temporal; /* the tokens that wait for its end */
     TAILQ_ENTRY(dialogue) link; /* of the server, by seen_ms */
 };
 TAILQ_HEAD(dialogue_list, dialogue);
@@ -75,6 +77,7 @@ struct keeper_server {
     size_t dialogue_count;
     struct bad_tokens *bad;
     struct key_rates *rates;
+    struct temporal_table *temporal;
     struct bucket refusals_audited;
     struct timer *tick;
     char *scratch;     /* secret, WIRE_BATCH_BYTES */

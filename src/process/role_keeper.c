@@ -64,6 +64,13 @@ static result open_vault(const struct config *config, struct vault **out)
     return r;
 }
 
+/* A CVC must reach no disk, and swap is one (PCI DSS 3.3.1). */
+static void warn_of_swap(void)
+{
+    if (secret_is_locked()) return;
+    log_plain(LOG_LEVEL_WARN, "memory_not_locked", "card data and CVCs may be swapped: raise RLIMIT_MEMLOCK, or have no swap that is not encrypted");
+}
+
 /* Without capabilities and within Landlock root's files are still root's: a user of its own is better. */
 static void warn_of_root(void)
 {
@@ -82,6 +89,7 @@ static result start_server(struct role_process *p, struct config *config, struct
     struct keeper_server *server = NULL;
     const struct keeper_server_options options = {p->loop, vault, config, p->generation};
     r = keeper_server_new(&options, &server);
+    if (!failed(r)) warn_of_swap();
     p->own = server;
     return r;
 }

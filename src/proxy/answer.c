@@ -254,8 +254,7 @@ static void complete(struct exchange *x)
 /* The processor's side failed. What may be done about it depends on how far the request went. */
 static void fail(struct exchange *x, enum error e)
 {
-    struct link *l = upstream_link(x->upstream);
-    bool nothing_sent = link_sent_total(l) == x->sent_before && x->request == REQUEST_UNSENT;
+    bool nothing_sent = !request_may_have_left(x);
     if (nothing_sent && x->streamed) {
         exchange_refuse(x, ERR_UPSTREAM_CONNECT);
         return;

@@ -72,7 +72,7 @@ struct exchange *exchange_new(struct proxy *p, struct client *c, const struct ht
     };
     buf_init_secret(&x->collected, COLLECT_MAX_BYTES + FLOW_HIGH_BYTES);
     buf_init(&x->answer_head, SCRATCH_MAX_BYTES);
-    buf_init(&x->call_body, p->service ? p->service->max_body_bytes : 0);
+    buf_init_secret(&x->call_body, p->service ? p->service->max_body_bytes : 0);
     proxy_exchange_began(p);
     metrics_add(METRIC_REQUESTS, 1);
     return x;
@@ -85,11 +85,20 @@ static void free_field_snippets(struct exchange *x)
     x->field_snippets = NULL;
 }
 
+/* The keeper hears whether the temporal tokens of this exchange are used up. */
+static void end_dialogue(struct exchange *x)
+{
+    if (request_may_have_left(x))
+        keeper_end(x->dialogue);
+    else
+        keeper_end_unsent(x->dialogue);
+    x->dialogue = NULL;
+}
+
 /* What only a running exchange needs; the rest is freed at the end of the turn. Called while <head> is still valid. */
 static void let_go(struct exchange *x)
 {
-    keeper_end(x->dialogue);
-    x->dialogue = NULL;
+    end_dialogue(x);
     if (x->call) x->proxy->service->cancel(x->call);
     x->call = NULL;
     upstream_wish_cancel(x->wish);
@@ -159,6 +168,7 @@ static void refuse_with(struct exchange *x, struct reply reply)
         return;
     }
     exchange_to(x, EXCHANGE_REFUSE);
+    end_dialogue(x); /* before the caller reads the refusal: he may send the same tokens again at once */
     bool keep_alive = x->keep_alive && x->body_complete && !x->proxy->draining;
     if (l && failed(reply_write(link_output(l), &reply, x->id, keep_alive, x->is_head_method))) keep_alive = false;
     if (l) link_flush(l);
@@ -262,6 +272,18 @@ static bool is_worth_a_step(struct exchange *x)
     return false;
 }
 
+/* The caller is told of the first permanent token; of the first temporal one (a CVC, mostly) where there is no other. */
+static bool is_told_of(struct exchange *x, uint32_t index)
+{
+    if (x->told_of) {
+        enum token_kind told = token_table_kind(x->tokens, x->told_of - 1), kind = token_table_kind(x->tokens, index);
+        bool comes_before = told == kind ? index + 1 < x->told_of : kind == TOKEN_PERMANENT;
+        if (!comes_before) return false;
+    }
+    x->told_of = index + 1;
+    return true;
+}
+
 static void on_revealed(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice)
 {
     struct exchange *x = exchange_from(owner);
@@ -272,7 +294,7 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
         exchange_refuse(x, r.err);
         return;
     }
-    if (index == 0) x->choice = *choice;
+    if (is_told_of(x, index)) x->choice = *choice;
     if (--x->waiting == 0) {
         x->resolved_us = loop_now_us(x->proxy->loop);
         metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);

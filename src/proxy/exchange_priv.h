@@ -44,7 +44,8 @@ struct exchange {
     uint32_t waiting, head_tokens;
     enum wanted wanted;     /* as the caller's header has it */
     uint32_t undrained; /* streamed: reveals since the body was drained */
-    struct choice choice; /* of the first token: told to the caller */
+    uint32_t told_of;     /* index + 1 of the token whose choice is told to the caller */
+    struct choice choice;
     struct snippet *path_snippet, *query_snippet;
     struct snippet **field_snippets; /* by field index; NULL: none has any */
     size_t field_snippet_count;
@@ -108,6 +109,7 @@ MUST_USE result request_scan(struct exchange *x);  /* placeholders in path, quer
 MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length);
 MUST_USE result request_write_whole(struct exchange *x, struct buf *out);
 void request_send(struct exchange *x);             /* takes or makes a connection, then writes */
+bool request_may_have_left(const struct exchange *x); /* a byte of it may be at the processor */
 void request_stream(struct exchange *x);           /* more of a streamed body */
 void request_progress(struct exchange *x);           /* the processor's side took bytes */
 

@@ -256,6 +256,12 @@ result request_write_whole(struct exchange *x, struct buf *out)
 
 /* --- sending it --- */
 
+bool request_may_have_left(const struct exchange *x)
+{
+    bool is_under_way = x->upstream && link_sent_total(upstream_link(x->upstream)) > x->sent_before;
+    return is_under_way || x->request != REQUEST_UNSENT || x->answer != ANSWER_NONE;
+}
+
 static void note_progress(struct exchange *x)
 {
     struct link *l = upstream_link(x->upstream);

@@ -86,22 +86,6 @@ static char *put(char *at, slice text)
     return at + text.len;
 }
 
-static bool is_hex_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-/* A token of ours: 8-4-4-4-12 lower-case hex digits. */
-static bool is_uuid(slice s)
-{
-    if (s.len != 36) return false;
-    for (size_t i = 0; i < s.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? s.at[i] != '-' : !is_hex_digit(s.at[i])) return false;
-    }
-    return true;
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -122,7 +106,7 @@ static size_t digit_run(slice s, size_t from, size_t *end)
 /* A caller may send a PAN where a token should be, and with separators in it: what could be one is cut (PCI DSS 3.4.1). */
 static char *put_word(char *at, slice s)
 {
-    if (is_uuid(s)) return put(at, s);
+    if (token_id_has_form(s, TOKEN_PERMANENT) || token_id_has_form(s, TOKEN_TEMPORAL)) return put(at, s);
     if (s.len > WORD_MAX_BYTES) s.len = WORD_MAX_BYTES;
     for (size_t i = 0; i < s.len;) {
         char c = s.at[i];

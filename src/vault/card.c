@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/card.h"
 
+#include <openssl/rand.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -22,6 +23,57 @@ bool token_id_from(slice text, struct token_id *out)
     memcpy(out->at, text.at, text.len);
     out->len = (uint8_t)text.len;
     return true;
+}
+
+enum { UUID_BYTES = 36 };
+
+static slice prefix_of(enum token_kind kind)
+{
+    return kind == TOKEN_TEMPORAL ? SLICE("tmp_") : SLICE("");
+}
+
+result token_id_make(enum token_kind kind, struct token_id *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    const slice prefix = prefix_of(kind);
+    uint8_t random[16];
+    ENSURE(RAND_bytes(random, sizeof random) == 1, CRYPTO);
+    random[6] = (uint8_t)((random[6] & 0x0F) | 0x40);
+    random[8] = (uint8_t)((random[8] & 0x3F) | 0x80);
+    char *at = out->at;
+    memcpy(at, prefix.at, prefix.len);
+    at += prefix.len;
+    for (size_t i = 0; i < sizeof random; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+        *at++ = hex[random[i] >> 4];
+        *at++ = hex[random[i] & 15];
+    }
+    out->len = (uint8_t)(at - out->at);
+    return OK;
+}
+
+static bool is_hex_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+bool token_id_has_form(slice text, enum token_kind kind)
+{
+    const slice prefix = prefix_of(kind);
+    if (text.len != prefix.len + UUID_BYTES || !slice_starts(text, prefix)) return false;
+    const char *uuid = text.at + prefix.len;
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? uuid[i] != '-' : !is_hex_digit(uuid[i])) return false;
+    }
+    return true;
+}
+
+result card_check_cvc(slice text)
+{
+    enum { CVC_MIN_DIGITS = 3 };
+    ENSURE(text.len >= CVC_MIN_DIGITS && text.len <= CVC_MAX_DIGITS && slice_is_digits(text), CARD_CVC);
+    return OK;
 }
 
 /* ISO/IEC 7812-1 annex B: from the right, every second digit is doubled; the sum of all digits is a multiple of ten. */

@@ -5,7 +5,6 @@
 #include "base/secret.h"
 
 #include <assert.h>
-#include <openssl/rand.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -180,24 +179,6 @@ static result find_index(struct op *op, const struct card *card)
     return keyring_index(op->v->ring, merchant_of(op), (slice){card->number, card->number_len}, op->index);
 }
 
-/* Random, version 4 (RFC 9562 5.4). */
-static result make_token(struct token_id *out)
-{
-    static const char hex[] = "0123456789abcdef";
-    uint8_t random[16];
-    ENSURE(RAND_bytes(random, sizeof random) == 1, CRYPTO);
-    random[6] = (uint8_t)((random[6] & 0x0F) | 0x40);
-    random[8] = (uint8_t)((random[8] & 0x3F) | 0x80);
-    char *at = out->at;
-    for (size_t i = 0; i < sizeof random; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-        *at++ = hex[random[i] >> 4];
-        *at++ = hex[random[i] & 15];
-    }
-    out->len = (uint8_t)(at - out->at);
-    return OK;
-}
-
 /* --- writing --- */
 
 static void op_start(struct op *op);
@@ -265,7 +246,7 @@ static void write_or_fail(struct op *op, enum index_step index)
 
 static result fill_new(struct op *op)
 {
-    TRY(make_token(&op->token));
+    TRY(token_id_make(TOKEN_PERMANENT, &op->token));
     memset(&op->record, 0, sizeof op->record);
     op->record.card = op->asked;
     op->record.indexed = !op->options.unique;

@@ -27,7 +27,8 @@ static void write_again(const struct wire_frame *f, slice bytes, struct buf *roo
 {
     static const uint8_t tail_counts[WIRE_TYPE_END] = {[WIRE_OPEN] = 1, [WIRE_REVEAL] = 1, [WIRE_TOKEN_CREATE] = 2,
                                                        [WIRE_TOKEN_GET] = 1, [WIRE_TOKEN_CHANGE] = 2, [WIRE_TOKEN_DELETE] = 1,
-                                                       [WIRE_OPENED] = 1, [WIRE_REVEALED] = 8, [WIRE_TOKEN] = 3};
+                                                       [WIRE_TEMPORAL_CREATE] = 3, [WIRE_OPENED] = 1,
+                                                       [WIRE_REVEALED] = 8, [WIRE_TOKEN] = 3};
     slice tails[WIRE_TAILS_MAX];
     for (unsigned i = 0; i < tail_counts[f->type]; i++) tails[i] = wire_tail(f, i);
     buf_clear(room);

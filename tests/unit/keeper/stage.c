@@ -49,6 +49,7 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
     TELL("revealed %u %s", index, error_name(r.err));
     if (c)
         TELL(" %.*s %u/%u %.*s", c->number_len, c->number, c->month, c->year, c->holder_len, c->holder);
+    if (c && c->cvc_len) TELL(" cvc %.*s", c->cvc_len, c->cvc);
     TELL(";");
 }
 static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)

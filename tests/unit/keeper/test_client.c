@@ -421,7 +421,8 @@ static void say_unasked(uint64_t id)
 }
 static void say_question(uint64_t id)
 {
-    say(WIRE_END, id, 0, NULL, NULL);
+    struct wire_end w = {0};
+    say(WIRE_END, id, 0, &w, NULL);
 }
 static void say_no_such_error(uint64_t id)
 {

@@ -350,7 +350,8 @@ START_TEST(unknown_dialogues_get_nothing)
     set_up();
     raw = add_relay(1);
     raw_reveal(42, "tok_good1");
-    raw_send(WIRE_END, 43, 0, NULL, NULL);
+    struct wire_end w = {0};
+    raw_send(WIRE_END, 43, 0, &w, NULL);
     turns(4);
     ck_assert_str_eq(raw_read(), "REVEALED KEEPER_REFUSED;");
     ck_assert_uint_eq(fake.lines, 0);

@@ -14,6 +14,9 @@ static const struct wire_ask ask_fixed = {.token_len = 6};
 static const struct wire_create create_fixed = {.year = 2030, .month = 12, .unique = 1, .number_len = 16, .holder_len = 3};
 static const struct wire_change change_fixed = {.year = 2030, .month = 1, .set_expiry = 1, .set_holder = 1, .remove_pan = 1,
                                                 .token_len = 6, .holder_len = 3};
+static const struct wire_temporal temporal_fixed = {.ttl_s = 300, .year = 2030, .month = 12, .number_len = 16, .holder_len = 3,
+                                                    .cvc_len = 3};
+static const struct wire_end end_fixed = {.is_unsent = 1};
 static const struct wire_opened opened_fixed = {.merchant = 1, .error = ERR_NONE, .key_id_len = 4};
 static const struct wire_revealed revealed_fixed = {.year = 2030, .month = 12, .kind = 1, .number_len = 16, .holder_len = 3,
                                                     .cvc_len = 3, .cryptogram_len = 28, .eci_len = 2, .requestor_len = 11,
@@ -34,7 +37,9 @@ static const struct sample {
     {WIRE_TOKEN_GET, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_TOKEN_CHANGE, &change_fixed, sizeof change_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("C D")}},
     {WIRE_TOKEN_DELETE, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
-    {WIRE_END, NULL, 0, 0, {CONST_SLICE("")}},
+    {WIRE_TEMPORAL_CREATE, &temporal_fixed, sizeof temporal_fixed, 3,
+     {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123")}},
+    {WIRE_END, &end_fixed, sizeof end_fixed, 0, {CONST_SLICE("")}},
     {WIRE_OPENED, &opened_fixed, sizeof opened_fixed, 1, {CONST_SLICE("key1")}},
     {WIRE_REVEALED, &revealed_fixed, sizeof revealed_fixed, 8,
      {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123"), CONST_SLICE("0123456789012345678901234567"),
@@ -168,6 +173,12 @@ START_TEST(bytes_out_of_range_are_refused)
         {WIRE_TOKEN_CREATE, offsetof(struct wire_create, unique), 2, false},
         {WIRE_TOKEN_CHANGE, offsetof(struct wire_change, remove_pan), 2, false},
         {WIRE_TOKEN_CHANGE, offsetof(struct wire_change, month), 13, false},
+        {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, number_len), PAN_MAX_DIGITS + 1, true},
+        {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, holder_len), HOLDER_MAX_BYTES + 1, true},
+        {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, cvc_len), CVC_MAX_DIGITS + 1, true},
+        {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, month), 13, false},
+        {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, reserved) + 1, 1, false},
+        {WIRE_END, offsetof(struct wire_end, is_unsent), 2, false},
         {WIRE_OPENED, offsetof(struct wire_opened, key_id_len), API_KEY_ID_BYTES + 1, true},
         {WIRE_OPENED, offsetof(struct wire_opened, reserved), 1, false},
         {WIRE_REVEALED, offsetof(struct wire_revealed, number_len), PAN_MAX_DIGITS + 1, true},

@@ -128,6 +128,31 @@ START_TEST(token_ids)
 END_TEST
 
 /* Every record that decodes says again what it said; every cut of one is refused. */
+START_TEST(made_token_ids)
+{
+    struct token_id permanent, temporal, other;
+    ck_assert(!failed(token_id_make(TOKEN_PERMANENT, &permanent)) && !failed(token_id_make(TOKEN_TEMPORAL, &temporal)));
+    const slice p = token_id_slice(&permanent), t = token_id_slice(&temporal);
+    ck_assert(token_id_from(p, &other) && p.len == 36 && p.at[14] == '4'); /* RFC 9562 5.4: version 4 */
+    ck_assert(token_id_from(t, &other) && t.len == 40 && slice_starts(t, SLICE("tmp_")));
+    ck_assert(token_id_has_form(p, TOKEN_PERMANENT) && !token_id_has_form(p, TOKEN_TEMPORAL));
+    ck_assert(token_id_has_form(t, TOKEN_TEMPORAL) && !token_id_has_form(t, TOKEN_PERMANENT));
+    ck_assert(!token_id_has_form(slice_range(t, 0, t.len - 1), TOKEN_TEMPORAL));
+    ck_assert(!token_id_has_form(SLICE("tmp_4111111111111111-1111-1111-111111111"), TOKEN_TEMPORAL));
+    ck_assert(!token_id_has_form(SLICE("TMP_00000000-0000-4000-8000-000000000000"), TOKEN_TEMPORAL));
+    ck_assert(!failed(token_id_make(TOKEN_PERMANENT, &other)) && !slice_eq(p, token_id_slice(&other)));
+}
+END_TEST
+
+START_TEST(cvcs)
+{
+    static const char *const good[] = {"000", "123", "1234"}, *const bad[] = {"", "12", "12345", "12a", " 123", "1.2", "***"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) ck_assert_msg(!failed(card_check_cvc(slice_of(good[i]))), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(card_check_cvc(slice_of(bad[i])).err == ERR_CARD_CVC, "%s", bad[i]);
+}
+END_TEST
+
 START_TEST(records_round_trip)
 {
     struct card_record in = {.state = CARD_ACTIVE, .indexed = true, .created_ms = 1, .updated_ms = INT64_MAX}, out;
@@ -158,6 +183,8 @@ int main(void)
     tcase_add_test(t, expiries);
     tcase_add_test(t, holders);
     tcase_add_test(t, token_ids);
+    tcase_add_test(t, made_token_ids);
+    tcase_add_test(t, cvcs);
     tcase_add_test(t, records_round_trip);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keeper/temporal.h"
+
+#include "base/secret.h"
+#include "stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const slice shop = CONST_SLICE("shop"), other = CONST_SLICE("other");
+
+static struct card some_card(const char *number)
+{
+    struct card c = {.month = 12, .year = 2030};
+    ck_assert(!failed(card_set_number(&c, slice_of(number))));
+    ck_assert(!failed(card_set_holder(&c, SLICE("ANNA B"))));
+    return c;
+}
+
+/* --- the table alone --- */
+
+static struct temporal_table *table;
+
+static void table_set_up(void)
+{
+    ck_assert(!failed(secret_start(1 << 20)));
+    table = temporal_table_new();
+    ck_assert_ptr_nonnull(table);
+}
+
+static struct token_id put(uint32_t ttl_s, uint64_t now_ms)
+{
+    const struct card c = some_card("4111111111111111");
+    struct token_id id;
+    ck_assert_int_eq(temporal_put(table, shop, &c, SLICE("123"), ttl_s, now_ms, &id).err, ERR_NONE);
+    return id;
+}
+
+static enum error reserve(slice merchant, const struct token_id *id, uint64_t now_ms, struct temporal_holder *holder)
+{
+    const struct temporal_card *card = NULL;
+    result r = temporal_reserve(table, merchant, token_id_slice(id), now_ms, holder, &card);
+    ck_assert(failed(r) == (card == NULL));
+    if (card) ck_assert(slice_is((slice){card->cvc, card->cvc_len}, "123") && card->card.number_len == 16);
+    return r.err;
+}
+
+START_TEST(a_token_is_used_once)
+{
+    struct temporal_holder first = {0}, second = {0};
+    table_set_up();
+    const struct token_id id = put(60, 1000);
+    ck_assert_int_eq(reserve(other, &id, 1000, &first), ERR_TOKEN_EXPIRED);
+    ck_assert_int_eq(reserve(shop, &id, 1000, &first), ERR_NONE);
+    ck_assert_int_eq(reserve(shop, &id, 1000, &second), ERR_TOKEN_EXPIRED);
+    ck_assert_int_eq(reserve(shop, &id, 1000, &first), ERR_TOKEN_EXPIRED);
+    temporal_settle(table, &second, true); /* holds nothing, so settles nothing */
+    ck_assert(temporal_is_known(table, shop, token_id_slice(&id), 1000));
+    temporal_settle(table, &first, false);
+    ck_assert_int_eq(reserve(shop, &id, 1000, &second), ERR_NONE);
+    temporal_settle(table, &second, true);
+    ck_assert(!temporal_is_known(table, shop, token_id_slice(&id), 1000));
+    ck_assert_int_eq(reserve(shop, &id, 1000, &first), ERR_TOKEN_EXPIRED);
+    ck_assert(LIST_EMPTY(&first) && LIST_EMPTY(&second));
+    temporal_table_free(table);
+}
+END_TEST
+
+START_TEST(time_ends_it_in_any_state)
+{
+    struct temporal_holder holder = {0};
+    table_set_up();
+    const struct token_id waits = put(2, 1000), held = put(2, 1000), lasts = put(TEMPORAL_TTL_MAX_S, 1000);
+    ck_assert_int_eq(reserve(shop, &held, 2999, &holder), ERR_NONE);
+    ck_assert(temporal_is_known(table, shop, token_id_slice(&waits), 2999));
+    ck_assert(!temporal_is_known(table, shop, token_id_slice(&waits), 3000));
+    ck_assert_int_eq(reserve(shop, &waits, 3000, &holder), ERR_TOKEN_EXPIRED);
+    temporal_expire(table, 3000);
+    ck_assert(LIST_EMPTY(&holder));
+    ck_assert(!temporal_is_known(table, shop, token_id_slice(&held), 2999)); /* gone, not only late */
+    ck_assert(temporal_is_known(table, shop, token_id_slice(&lasts), 28800 * 1000 + 999));
+    ck_assert(!temporal_is_known(table, shop, token_id_slice(&lasts), 28800 * 1000 + 1000));
+    temporal_settle(table, &holder, false);
+    temporal_table_free(table);
+}
+END_TEST
+
+/* A card that is used up leaves nothing behind: the place was wiped, and the next token finds it so. */
+START_TEST(what_is_used_is_wiped)
+{
+    static const struct temporal_card nothing;
+    struct temporal_holder holder = {0};
+    const struct temporal_card *card = NULL;
+    table_set_up();
+    const struct token_id used = put(60, 0), late = put(1, 0);
+    ck_assert(!failed(temporal_reserve(table, shop, token_id_slice(&used), 0, &holder, &card)));
+    temporal_settle(table, &holder, true);
+    ck_assert_mem_eq(card, &nothing, sizeof nothing);
+    ck_assert(!failed(temporal_reserve(table, shop, token_id_slice(&late), 0, &holder, &card)));
+    temporal_expire(table, 1000);
+    ck_assert_mem_eq(card, &nothing, sizeof nothing);
+    temporal_table_free(table);
+}
+END_TEST
+
+START_TEST(a_full_table_refuses)
+{
+    struct temporal_holder holder = {0};
+    const struct card c = some_card("4111111111111111");
+    struct token_id id, one;
+    table_set_up();
+    one = put(60, 0);
+    for (int i = 1; i < TEMPORAL_MAX; i++) (void)put(60, 0);
+    ck_assert_int_eq(temporal_put(table, other, &c, SLICE("123"), 60, 0, &id).err, ERR_TEMPORAL_FULL);
+    ck_assert_int_eq(reserve(shop, &one, 0, &holder), ERR_NONE);
+    temporal_settle(table, &holder, true);
+    ck_assert_int_eq(temporal_put(table, other, &c, SLICE("123"), 60, 0, &id).err, ERR_NONE);
+    ck_assert_int_eq(temporal_put(table, other, &c, SLICE("123"), 60, 0, &one).err, ERR_TEMPORAL_FULL);
+    temporal_expire(table, 60000);
+    for (int i = 0; i < TEMPORAL_MAX; i++) (void)put(60, 0);
+    temporal_table_free(table);
+}
+END_TEST
+
+/* --- between relay and keeper --- */
+
+static char token[TOKEN_ID_MAX_BYTES + 1];
+
+static struct keeper_dialogue *open_api(const char *key)
+{
+    struct keeper_caller c = caller(key, 0);
+    c.purpose = KEEPER_FOR_API;
+    c.permission = PERMIT_TOKENIZE;
+    return open_dialogue(c);
+}
+
+static result ask_create(struct keeper_dialogue *d, const char *cvc, uint32_t ttl_s)
+{
+    const struct card c = some_card("4111111111111111");
+    return keeper_temporal_create(d, 3, &c, slice_of(cvc), ttl_s);
+}
+
+/* One of shop's; its id goes into <token>. */
+static void make_token(void)
+{
+    struct keeper_dialogue *d = open_api("cvk_shop");
+    ck_assert(!failed(ask_create(d, "987", 60)));
+    turns(4);
+    const char *at = strstr(story, "tmp_");
+    ck_assert_ptr_nonnull(at);
+    (void)snprintf(token, sizeof token, "%.40s", at);
+    char told[256];
+    (void)snprintf(told, sizeof told, "opened NONE 1 shop1;token 3 NONE %s 411111******1111 visa 12/2030 new;", token);
+    expect(told);
+    keeper_end(d);
+}
+
+START_TEST(made_and_revealed_with_its_cvc)
+{
+    set_up();
+    make_token();
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 0, token, TOKEN_TEMPORAL);
+    expect("opened NONE 1 shop1;revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+    keeper_end(d);
+    char line[256];
+    (void)snprintf(line, sizeof line, "temporal.create shop shop1 %s  NONE\nreveal shop shop1 %s rede NONE\n", token, token);
+    ck_assert_str_eq(fake.audited, line);
+    tear_down();
+}
+END_TEST
+
+START_TEST(each_kind_where_it_belongs)
+{
+    set_up();
+    make_token();
+    struct keeper_caller theirs = caller("cvk_other", 0);
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 0, token, TOKEN_PERMANENT);
+    reveal(d, 1, "tok_good1", TOKEN_TEMPORAL);
+    reveal(d, 2, "tmp_00000000-0000-4000-8000-000000000000", TOKEN_PERMANENT);
+    reveal(d, 3, "tmp_00000000-0000-4000-8000-000000000000", TOKEN_TEMPORAL);
+    expect("opened NONE 1 shop1;revealed 0 TOKEN_WRONG_KIND;revealed 1 TOKEN_WRONG_KIND;revealed 2 TOKEN_UNKNOWN;"
+           "revealed 3 TOKEN_EXPIRED;");
+    keeper_end(d);
+    theirs.route = 1; /* to another merchant it is like one that never was */
+    d = open_dialogue(theirs);
+    reveal(d, 0, token, TOKEN_TEMPORAL);
+    reveal(d, 1, token, TOKEN_PERMANENT);
+    expect("opened NONE 0 other1;revealed 0 TOKEN_EXPIRED;revealed 1 TOKEN_UNKNOWN;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+/* <how> a dialogue that has the token ends; then another one asks. */
+static void then_ask_again(void (*how)(struct keeper_dialogue *d), const char *answer)
+{
+    set_up();
+    make_token();
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0)), *late;
+    reveal(d, 0, token, TOKEN_TEMPORAL);
+    expect("opened NONE 1 shop1;revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+    late = open_dialogue(caller("cvk_shop", 0));
+    reveal(late, 0, token, TOKEN_TEMPORAL);
+    expect("opened NONE 1 shop1;revealed 0 TOKEN_EXPIRED;"); /* at the same time */
+    keeper_end_unsent(late);
+    how(d);
+    turns(4);
+    late = open_dialogue(caller("cvk_shop", 0));
+    reveal(late, 0, token, TOKEN_TEMPORAL);
+    turns(4);
+    ck_assert_ptr_nonnull(strstr(story, answer));
+    keeper_end(late);
+    tear_down();
+}
+
+static void lose_relay(struct keeper_dialogue *d)
+{
+    keeper_client_replace(client, add_relay(0)); /* the relay was restarted */
+    keeper_end_unsent(d);
+}
+
+START_TEST(used_when_something_may_have_left)
+{
+    then_ask_again(keeper_end, "revealed 0 TOKEN_EXPIRED;");
+}
+END_TEST
+
+START_TEST(free_again_when_nothing_has_left)
+{
+    then_ask_again(keeper_end_unsent, "revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+}
+END_TEST
+
+START_TEST(used_when_the_relay_is_lost)
+{
+    then_ask_again(lose_relay, "revealed 0 TOKEN_EXPIRED;");
+}
+END_TEST
+
+/* No other question is needed to carry the END: nobody may come for a long time. */
+START_TEST(the_end_is_told_at_once)
+{
+    static void (*const how[])(struct keeper_dialogue *) = {keeper_end, keeper_end_unsent};
+    set_up();
+    make_token();
+    for (int i = 1; i >= 0; i--) {
+        struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+        reveal(d, 0, token, TOKEN_TEMPORAL);
+        expect("opened NONE 1 shop1;revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+        ck_assert_uint_eq(keeper_server_dialogues(server), 1);
+        how[i](d);
+        turns(4);
+        ck_assert_uint_eq(keeper_server_dialogues(server), 0);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(nothing_is_revealed_without_its_audit_line)
+{
+    set_up();
+    make_token();
+    fake.audit_breaks = true;
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 0, token, TOKEN_TEMPORAL);
+    expect("opened NONE 1 shop1;revealed 0 VAULT_AUDIT;");
+    keeper_end_unsent(d);
+    fake.audit_breaks = fake.audit_is_failing = false;
+    d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 0, token, TOKEN_TEMPORAL);
+    expect("opened NONE 1 shop1;revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+/* A relay checks what it sends; a stolen one may not. */
+START_TEST(bad_ones_are_not_made)
+{
+    set_up();
+    struct keeper_dialogue *d = open_api("cvk_shop"), *reader = open_api("cvk_read");
+    ck_assert(!failed(ask_create(d, "12", 60)));
+    ck_assert(!failed(ask_create(d, "12a", 60)));
+    ck_assert(!failed(ask_create(d, "123", 0)));
+    ck_assert(!failed(ask_create(d, "123", TEMPORAL_TTL_MAX_S + 1)));
+    ck_assert(!failed(ask_create(reader, "123", 60)));
+    expect("opened NONE 1 shop1;opened KEY_PERMISSION 0 read1;token 3 CARD_CVC;token 3 CARD_CVC;token 3 TEMPORAL_TTL;"
+           "token 3 TEMPORAL_TTL;token 3 KEY_PERMISSION;");
+    keeper_end(d);
+    keeper_end(reader);
+    tear_down();
+}
+END_TEST
+
+RUN_TESTS("temporal", a_token_is_used_once, time_ends_it_in_any_state, what_is_used_is_wiped,
+          a_full_table_refuses, made_and_revealed_with_its_cvc, each_kind_where_it_belongs, used_when_something_may_have_left,
+          free_again_when_nothing_has_left, used_when_the_relay_is_lost, the_end_is_told_at_once,
+          nothing_is_revealed_without_its_audit_line, bad_ones_are_not_made)
