@@ -22,6 +22,16 @@ enum network_state {
 };
 const char *network_state_name(enum network_state s); /* "ACTIVE", …; NONE: "NONE" */
 
+/* Why there is no network token: what TMS gives as a failure's reason, and "" for none. */
+enum network_reason {
+    NETWORK_REASON_NONE = 0,
+#define NETWORK_REASON(name) NETWORK_REASON_##name,
+#include "body/network_reasons.def"
+#undef NETWORK_REASON
+    NETWORK_REASON_COUNT
+};
+const char *network_reason_name(enum network_reason r); /* "CARD_NOT_ELIGIBLE" */
+
 enum card_brand {
     BRAND_UNKNOWN = 0, BRAND_VISA, BRAND_MASTERCARD, BRAND_AMEX, BRAND_DISCOVER, BRAND_DINERS, BRAND_JCB, BRAND_UNIONPAY, BRAND_ELO,
     BRAND_HIPERCARD, BRAND_MAESTRO, BRAND_COUNT

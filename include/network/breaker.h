@@ -8,7 +8,7 @@
  *     CLOSED ──failures in a row──► OPEN ──pause──► HALF_OPEN ──success──► CLOSED        pause doubles up to its most,
  *                                    ▲                  └──failure──► OPEN               with jitter, and starts small again
  *
- * Time is an argument, so that tests need not wait. */
+ * A trial that never tells how it went (its caller gave up) is followed by another after the same pause. Time is an argument, so that tests need not wait. */
 
 #include <stdbool.h>
 #include <stdint.h>

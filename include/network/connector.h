@@ -25,16 +25,6 @@ struct network_ref {
 bool network_ref_from(slice text, struct network_ref *out);
 slice network_ref_slice(const struct network_ref *r);
 
-/* Why there is no network token: what TMS gives as a failure's reason, and "" for none. */
-enum network_reason {
-    NETWORK_REASON_NONE = 0,
-#define NETWORK_REASON(name) NETWORK_REASON_##name,
-#include "network/reasons.def"
-#undef NETWORK_REASON
-    NETWORK_REASON_COUNT
-};
-const char *network_reason_name(enum network_reason r); /* "CARD_NOT_ELIGIBLE" */
-
 struct billing {       /* bill_to of an enrolment; each at most BILLING_MAX_BYTES, any may be empty */
     slice address_1, address_2, city, state, postal_code, country;
 };

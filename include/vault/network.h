@@ -23,7 +23,7 @@ struct network_text { /* the network's own name of something */
 };
 struct network_record { /* secret memory only: it may hold the network token's number */
     enum network_state state;
-    uint8_t reason;             /* enum network_reason (network/connector.h), opaque here */
+    uint8_t reason;             /* enum network_reason */
     char network[64];           /* name in the configuration, NUL-padded */
     struct network_text ref, instrument;
     uint8_t number_len, month, requestor_len;

@@ -12,6 +12,16 @@ const char *network_state_name(enum network_state s)
     return s < NETWORK_STATE_COUNT ? names[s] : "NONE";
 }
 
+const char *network_reason_name(enum network_reason r)
+{
+    static const char *const names[NETWORK_REASON_COUNT] = {"",
+#define NETWORK_REASON(name) #name,
+#include "body/network_reasons.def"
+#undef NETWORK_REASON
+    };
+    return r < NETWORK_REASON_COUNT ? names[r] : "";
+}
+
 static const char *const brand_names[BRAND_COUNT] = {"unknown",  "visa", "mastercard", "amex", "discover", "diners",
                                                      "jcb", "unionpay", "elo",  "hipercard",  "maestro"};
 
