@@ -42,7 +42,8 @@ MUST_USE result temporal_put(struct temporal_table *t, slice merchant /* 1 to 64
                              uint32_t ttl_s, uint64_t now_ms, struct token_id *out);
 /* Is there one of that merchant, free or reserved? */
 bool temporal_is_known(const struct temporal_table *t, slice merchant, slice token, uint64_t now_ms);
-/* *out is valid until the next call. ERR_TOKEN_EXPIRED: there is none of that merchant, or a dialogue has reserved it. */
+/* *out is valid until the next call. ERR_TOKEN_EXPIRED: there is none of that merchant, or another dialogue has reserved it. The same
+ * dialogue may ask again: a PAN retry belongs to the one authorisation. */
 MUST_USE result temporal_reserve(struct temporal_table *t, slice merchant, slice token, uint64_t now_ms,
                                  struct temporal_holder *holder, const struct temporal_card **out);
 void temporal_settle(struct temporal_table *t, struct temporal_holder *holder, bool used); /* all of them; the holder is empty */

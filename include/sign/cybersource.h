@@ -26,7 +26,8 @@ struct cybersource_request { /* borrows */
  * "host: …\ndate: …\nrequest-target: post /pts/v2/payments\ndigest: SHA-256=…\nv-c-merchant-id: …", no newline at the end, no
  * digest line without a body. */
 MUST_USE result cybersource_signing_string(const struct cybersource_request *r, struct buf *out);
-/* keyid="…", algorithm="HmacSHA256", headers="host date request-target digest v-c-merchant-id", signature="<Base64>" */
+/* Needs key_id and digest only.
+ * keyid="…", algorithm="HmacSHA256", headers="host date request-target digest v-c-merchant-id", signature="<Base64>" */
 MUST_USE result cybersource_signature_field(const struct cybersource_request *r, slice signature /* bytes */, struct buf *out);
 /* base64url(header) "." base64url(claims): iss is the merchant, request-resource-path the target without its query. */
 MUST_USE result cybersource_jwt_input(const struct cybersource_request *r, struct buf *out);

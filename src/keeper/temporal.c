@@ -127,13 +127,24 @@ bool temporal_is_known(const struct temporal_table *t, slice merchant, slice tok
     return find(t, merchant, token, now_ms) != NULL;
 }
 
+static bool is_held_by(const struct temporal *wanted, const struct temporal_holder *holder)
+{
+    const struct temporal *one;
+    LIST_FOREACH (one, holder, held)
+        if (one == wanted) return true;
+    return false;
+}
+
 result temporal_reserve(struct temporal_table *t, slice merchant, slice token, uint64_t now_ms, struct temporal_holder *holder,
                         const struct temporal_card **out)
 {
     struct temporal *one = find(t, merchant, token, now_ms);
-    ENSURE(one && !one->is_reserved, TOKEN_EXPIRED);
-    one->is_reserved = true;
-    LIST_INSERT_HEAD(holder, one, held);
+    ENSURE(one != NULL, TOKEN_EXPIRED);
+    if (!is_held_by(one, holder)) {
+        ENSURE(!one->is_reserved, TOKEN_EXPIRED);
+        one->is_reserved = true;
+        LIST_INSERT_HEAD(holder, one, held);
+    }
     *out = card_of(t, one);
     return OK;
 }

@@ -81,6 +81,7 @@ static result append_duration(struct buf *out, slice name, uint64_t us)
 static result write_server_timing(struct exchange *x, struct buf *out)
 {
     TRY(append_duration(out, SLICE("server-timing: keeper;dur="), micros(x->asked_us, x->resolved_us)));
+    if (x->choice.network_us) TRY(append_duration(out, SLICE(", network;dur="), x->choice.network_us));
     TRY(append_duration(out, SLICE(", upstream;dur="), micros(x->sent_us, x->answered_us)));
     return buf_append(out, SLICE("\r\n"));
 }
@@ -92,6 +93,7 @@ static result write_our_fields(struct exchange *x, struct buf *out)
         TRY(http_write_field(out, SLICE("x-cardveil-card-token-type"),
                              slice_of(credential_kind_name(x->choice.kind))));
         if (fallback) TRY(http_write_field(out, SLICE("x-cardveil-fallback"), slice_of(fallback)));
+        if (x->attempt) TRY(http_write_field(out, SLICE("x-cardveil-pan-retry"), SLICE("1")));
     }
     return write_server_timing(x, out);
 }
@@ -220,12 +222,15 @@ static result take_body(struct exchange *x, slice bytes)
     return x->guard ? take_guarded(x, bytes) : pass(x, bytes);
 }
 
-static result end_body(struct exchange *x)
+static result end_guarded(struct exchange *x)
 {
-    if (x->guard && x->framing != ANSWER_WITHOUT_BODY) {
-        if (x->inflater) TRY(inflater_end(x->inflater));
-        TRY(echo_guard_end(x->guard, &x->collected, &x->echoes));
-    }
+    if (!x->guard || x->framing == ANSWER_WITHOUT_BODY) return OK;
+    if (x->inflater) TRY(inflater_end(x->inflater));
+    return echo_guard_end(x->guard, &x->collected, &x->echoes);
+}
+
+result answer_write_collected(struct exchange *x)
+{
     if (x->answer == ANSWER_COLLECTED) TRY(write_head(x, buf_slice(&x->answer_head), true, x->collected.len));
     if (x->collected.len) TRY(pass(x, buf_slice(&x->collected)));
     buf_clear(&x->collected);
@@ -236,18 +241,22 @@ static result end_body(struct exchange *x)
 
 /* --- the end, good or bad --- */
 
-static void complete(struct exchange *x)
+void answer_release_upstream(struct exchange *x)
 {
     struct upstream *u = x->upstream;
-    bool reusable = x->upstream_keep_alive && x->request == REQUEST_SENT;
-    x->answer = ANSWER_COMPLETE;
-    if (x->echoes) metrics_add(METRIC_ECHOES, x->echoes);
-    flush_client(x);
     x->upstream = NULL;
-    if (reusable)
+    if (x->upstream_keep_alive && x->request == REQUEST_SENT)
         upstream_give_back(u);
     else
         upstream_drop(u);
+}
+
+static void complete(struct exchange *x)
+{
+    x->answer = ANSWER_COMPLETE;
+    if (x->echoes) metrics_add(METRIC_ECHOES, x->echoes);
+    flush_client(x);
+    answer_release_upstream(x);
     exchange_finish(x, client_keeps_alive(x));
 }
 
@@ -307,7 +316,9 @@ static void on_end(struct exchange *x)
         x->answer = ANSWER_NONE;
         return;
     }
-    result r = end_body(x);
+    result r = end_guarded(x);
+    if (!failed(r) && x->answer == ANSWER_COLLECTED && attempt_again(x)) return;
+    if (!failed(r)) r = answer_write_collected(x);
     if (failed(r))
         fail_answer(x, r.err == ERR_CONTENT_CODING_BROKEN ? FAIL(UPSTREAM_CODING) : r);
     else

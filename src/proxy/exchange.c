@@ -7,19 +7,18 @@
 #include "http/writer.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORCED_KIND_FIELD "x-cardveil-card-token-type"
 #define MAY(state) (1u << (state))
 static const unsigned may_follow[EXCHANGE_STATE_COUNT] = {
     [EXCHANGE_HEAD] = MAY(EXCHANGE_BODY) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
     [EXCHANGE_BODY] = MAY(EXCHANGE_RESOLVE) | MAY(EXCHANGE_SEND) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT) |
                       MAY(EXCHANGE_DONE),
-    [EXCHANGE_RESOLVE] = MAY(EXCHANGE_SEND) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
-    [EXCHANGE_SEND] = MAY(EXCHANGE_REPLY) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
-    [EXCHANGE_REPLY] = MAY(EXCHANGE_SEND) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_RESOLVE] = MAY(EXCHANGE_SEND) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_SEND] = MAY(EXCHANGE_REPLY) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_REPLY] = MAY(EXCHANGE_RESOLVE) | MAY(EXCHANGE_SEND) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) |
+                       MAY(EXCHANGE_ABORT),
     [EXCHANGE_REFUSE] = MAY(EXCHANGE_DONE),
     [EXCHANGE_ABORT] = MAY(EXCHANGE_DONE),
     [EXCHANGE_DONE] = 0,
@@ -43,14 +42,12 @@ struct link *exchange_client_link(struct exchange *x)
 
 /* --- life --- */
 
-static struct exchange *exchange_from(void *owner)
+struct exchange *exchange_from(void *owner)
 {
     struct exchange *x = owner;
     assert(x->magic == EXCHANGE_MAGIC);
     return x;
 }
-
-static void on_new_token(void *owner, uint32_t index);
 
 struct exchange *exchange_new(struct proxy *p, struct client *c, const struct http_head *head)
 {
@@ -88,7 +85,7 @@ static void free_field_snippets(struct exchange *x)
 /* The keeper hears whether the temporal tokens of this exchange are used up. */
 static void end_dialogue(struct exchange *x)
 {
-    if (request_may_have_left(x))
+    if (x->attempt || request_may_have_left(x))
         keeper_end(x->dialogue);
     else
         keeper_end_unsent(x->dialogue);
@@ -118,6 +115,8 @@ void exchange_done(struct exchange *x)
     token_table_free(x->tokens);
     echo_guard_free(x->guard);
     inflater_free(x->inflater);
+    signing_free(x->signing);
+    attempt_forget_held(x);
     buf_done(&x->collected);
     buf_done(&x->answer_head);
     buf_done(&x->call_body);
@@ -145,6 +144,7 @@ void exchange_finish(struct exchange *x, bool keep_alive)
 {
     struct client *c = x->client;
     exchange_to(x, EXCHANGE_DONE);
+    attempt_report(x);
     metrics_add(outcome_of(x), 1);
     metrics_time(HISTOGRAM_EXCHANGE, loop_now_us(x->proxy->loop) - x->started_us);
     if (x->error) metrics_error(x->error);
@@ -190,6 +190,11 @@ static bool find_token(const struct exchange *x, uint32_t token, struct body_fau
 
 static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
 {
+    /* A second attempt of which nothing was sent changes nothing: the first one's answer is the answer. */
+    if (x->held && !outcome_unknown && !request_may_have_left(x)) {
+        attempt_answer_held(x, e);
+        return;
+    }
     struct reply reply = reply_of_error(e);
     const struct body_fault *fault = x->body ? body_fault(x->body) : NULL;
     if (fault && fault->err == e) reply.fault = fault;
@@ -235,170 +240,11 @@ static void refuse_when_known(struct exchange *x, enum error e)
         x->refusal_due = e;
 }
 
-/* --- the keeper --- */
-
-static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
-{
-    struct exchange *x = exchange_from(owner);
-    if (failed(r)) {
-        exchange_refuse(x, r.err);
-        return;
-    }
-    x->opened = true;
-    x->merchant = merchant;
-    x->key_id_len = key_id.len < sizeof x->key_id ? key_id.len : sizeof x->key_id;
-    if (x->key_id_len) memcpy(x->key_id, key_id.at, x->key_id_len);
-    if (x->refusal_due)
-        exchange_refuse(x, x->refusal_due);
-    else
-        exchange_step(x);
-}
-
-static result keep_credential(struct exchange *x, uint32_t index, const struct credential *revealed)
-{
-    TRY(credential_set_put(&x->credentials, index, revealed));
-    if (!x->guard) x->guard = echo_guard_new();
-    ENSURE(x->guard != NULL, MEMORY);
-    return echo_guard_add(x->guard, revealed, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
-}
-
-/* A streamed body is not drained for each of its cards: many reveals come with one datagram. */
-static bool is_worth_a_step(struct exchange *x)
-{
-    if (!x->streamed || x->waiting == 0 || ++x->undrained >= REVEALS_AT_ONCE) {
-        x->undrained = 0;
-        return true;
-    }
-    return false;
-}
-
-/* The caller is told of the first permanent token; of the first temporal one (a CVC, mostly) where there is no other. */
-static bool is_told_of(struct exchange *x, uint32_t index)
-{
-    if (x->told_of) {
-        enum token_kind told = token_table_kind(x->tokens, x->told_of - 1), kind = token_table_kind(x->tokens, index);
-        bool comes_before = told == kind ? index + 1 < x->told_of : kind == TOKEN_PERMANENT;
-        if (!comes_before) return false;
-    }
-    x->told_of = index + 1;
-    return true;
-}
-
-static void on_revealed(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice)
-{
-    struct exchange *x = exchange_from(owner);
-    assert(x->waiting > 0);
-    if (!failed(r)) r = keep_credential(x, index, credential);
-    if (failed(r)) {
-        x->bad_token = index + 1;
-        exchange_refuse(x, r.err);
-        return;
-    }
-    if (is_told_of(x, index)) x->choice = *choice;
-    if (--x->waiting == 0) {
-        x->resolved_us = loop_now_us(x->proxy->loop);
-        metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);
-    }
-    if (is_worth_a_step(x)) exchange_step(x);
-}
-
-static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed};
-
-static void on_new_token(void *owner, uint32_t index)
-{
-    struct exchange *x = exchange_from(owner);
-    result r = credential_set_reserve(&x->credentials, index);
-    const struct wish wish = {.wanted = x->streamed ? WANTED_PAN_STREAMED : x->wanted};
-    if (!failed(r))
-        r = keeper_reveal(x->dialogue, index, token_table_id(x->tokens, index), token_table_kind(x->tokens, index), wish);
-    if (failed(r)) {
-        x->error = r.err; /* told when the walker returns: this is inside it */
-        return;
-    }
-    if (x->waiting++ == 0 && !x->asked_us) x->asked_us = loop_now_us(x->proxy->loop);
-}
-
-static struct keeper_caller caller_of(const struct exchange *x)
-{
-    struct keeper_caller caller = {
-        .listener = client_listen(x->client),
-        .api_key = http_head_get(x->head, "x-api-key"),
-        .request = x->id,
-    };
-    if (http_head_count(x->head, "x-api-key") > 1) caller.api_key = SLICE(""); /* which one? neither: it is a wrong key */
-    const struct sockaddr *peer = client_peer(x->client);
-    caller.peer.ss_family = peer->sa_family;
-    if (peer->sa_family == AF_INET) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in));
-    if (peer->sa_family == AF_INET6) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in6));
-    return caller;
-}
-
-static result ask_keeper(struct exchange *x)
-{
-    struct keeper_caller caller = caller_of(x);
-    caller.purpose = KEEPER_FOR_PROXY;
-    caller.route = x->route->index;
-    caller.permission = PERMIT_PROXY;
-    x->dialogue = keeper_open(x->proxy->keeper, &caller, &handlers, x);
-    ENSURE(x->dialogue != NULL, MEMORY);
-    return OK;
-}
-
-/* --- a service's request --- */
-
-static result write_service_answer(const struct exchange *x, struct buf *out, const struct service_answer *a, bool keep_alive)
-{
-    TRY(reply_write_head(out, a->status, x->id, false));
-    TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
-    TRY(reply_write_status_fields(out, a->status, a->allow));
-    TRY(reply_write_length(out, a->json.len, keep_alive));
-    return x->is_head_method ? OK : buf_append(out, a->json);
-}
-
-static void on_service_done(void *owner, const struct service_answer *a)
-{
-    struct exchange *x = exchange_from(owner);
-    struct link *l = exchange_client_link(x);
-    bool keep_alive = x->keep_alive && !x->proxy->draining;
-    x->call = NULL;
-    x->status = a->status;
-    x->error = a->error;
-    x->key_id_len = a->key_id.len < sizeof x->key_id ? a->key_id.len : sizeof x->key_id;
-    if (x->key_id_len) memcpy(x->key_id, a->key_id.at, x->key_id_len);
-    if (l) {
-        if (failed(write_service_answer(x, link_output(l), a, keep_alive))) keep_alive = false;
-        link_flush(l);
-    }
-    exchange_finish(x, keep_alive);
-}
-
-static void call_service(struct exchange *x)
-{
-    struct service_request request = {
-        .loop = x->proxy->loop,
-        .head = x->head,
-        .body = buf_slice(&x->call_body),
-        .keeper = x->proxy->keeper,
-        .caller = caller_of(x),
-    };
-    struct service_call *call = x->proxy->service->start(&request, on_service_done, x);
-    if (!exchange_is_over(x)) x->call = call;
-}
-
 /* --- the steps --- */
 
 static bool is_for_service(const struct exchange *x)
 {
     return x->proxy->service && x->proxy->service->takes(x->head->path);
-}
-
-/* A word that is not known must not pass for "as you like": the caller meant one of the two. */
-static result read_wanted(struct exchange *x)
-{
-    size_t count = http_head_count(x->head, FORCED_KIND_FIELD);
-    if (count == 0) return OK;
-    ENSURE(count == 1 && wanted_parse(http_head_get(x->head, FORCED_KIND_FIELD), &x->wanted), FORCED_KIND);
-    return OK;
 }
 
 static result begin(struct exchange *x)
@@ -410,11 +256,10 @@ static result begin(struct exchange *x)
     }
     x->route = gate_route(x->gate, x->head->path);
     ENSURE(x->route != NULL, ROUTE_NONE);
-    x->tokens = token_table_new(x->route->config->placeholders, on_new_token, x);
+    x->tokens = token_table_new(x->route->config->placeholders, tokens_on_new, x);
     ENSURE(x->tokens != NULL, MEMORY);
     TRY(request_plan(x, x->route->config->prefix));
-    TRY(ask_keeper(x));
-    TRY(read_wanted(x));
+    TRY(tokens_open(x));
     TRY(request_scan(x));
     x->head_tokens = token_table_count(x->tokens);
     ENSURE(x->error == ERR_NONE, KEEPER_AWAY);
@@ -465,13 +310,13 @@ void exchange_step(struct exchange *x)
         }
         if (!x->body_complete || x->streamed) return;
         if (!x->route) {
-            call_service(x);
+            service_call_start(x);
             return;
         }
         exchange_to(x, EXCHANGE_RESOLVE);
         /* fall through */
     case EXCHANGE_RESOLVE:
-        if (!x->opened || x->waiting) return;
+        if (!x->opened || x->waiting || !exchange_sign(x)) return;
         exchange_to(x, EXCHANGE_SEND);
         request_send(x);
         return;
@@ -522,6 +367,7 @@ void exchange_body_end(struct exchange *x)
     if (x->refusal_due) return;
     result r = x->body && x->answer < ANSWER_COLLECTED ? body_end(x->body) : OK;
     if (!failed(r) && x->error) r = (result){x->error};
+    if (!failed(r)) r = tokens_body_ended(x);
     if (failed(r)) {
         refuse_when_known(x, r.err);
         return;

@@ -40,6 +40,28 @@ static void log_card(const struct exchange *x)
     if (x->echoes) log_u64("echoes", x->echoes);
 }
 
+/* What the processor said of the payment, attempt by attempt. Its own codes are words of its making: checked, and short. */
+static void log_attempt(const struct attempt *a, const char *verdict, const char *reason, const char *code)
+{
+    if (a->verdict.what == PAYMENT_UNKNOWN) return;
+    log_text(verdict, payment_verdict_name(a->verdict.what));
+    if (a->verdict.reason == DECLINE_NONE) return;
+    log_text(reason, decline_name(a->verdict.reason));
+    log_word(code, (slice){a->verdict.code, a->verdict.code_len});
+}
+
+static void log_payment(const struct exchange *x)
+{
+    if (x->attempt == 0 && !x->retry_failure) {
+        log_attempt(&x->attempts[0], "payment", "decline", "decline_code");
+        return;
+    }
+    log_attempt(&x->attempts[0], "first_payment", "first_decline", "first_decline_code");
+    log_attempt(&x->attempts[1], "payment", "decline", "decline_code");
+    log_u64("pan_retry", 1);
+    if (x->retry_failure) log_error("pan_retry_failed", x->retry_failure);
+}
+
 void exchange_log(const struct exchange *x)
 {
     char id[REQUEST_ID_BYTES];
@@ -57,6 +79,7 @@ void exchange_log(const struct exchange *x)
         log_word("merchant", config->merchants[x->merchant].name);
     if (x->key_id_len) log_word("key", (slice){x->key_id, x->key_id_len});
     log_card(x);
+    log_payment(x);
     if (x->upstream_status) log_u64("upstream_status", (uint64_t)x->upstream_status);
     log_u64("bytes_in", x->bytes_in);
     log_u64("bytes_out", x->bytes_out);

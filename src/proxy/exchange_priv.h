@@ -7,6 +7,8 @@
 #include "proxy/credential_set.h"
 #include "proxy/exchange.h"
 #include "proxy/reply.h"
+#include "proxy/signing.h"
+#include "proxy/verdict.h"
 #include "http/upstream.h"
 #include "proxy_priv.h"
 
@@ -21,6 +23,14 @@ enum request_side { REQUEST_UNSENT = 0, REQUEST_PARTLY_SENT, REQUEST_SENT };
 /* How far the answer came. COLLECTED: held until its length is known; PASSED: its head went to the client. */
 enum answer_side { ANSWER_NONE = 0, ANSWER_INTERIM, ANSWER_COLLECTED, ANSWER_PASSED, ANSWER_COMPLETE };
 enum answer_framing { ANSWER_WITHOUT_BODY = 0, ANSWER_WITH_LENGTH, ANSWER_CHUNKED, ANSWER_UNTIL_CLOSE };
+
+/* One sending of the request and what came of it. The second is the PAN retry. */
+struct attempt {
+    struct choice choice;
+    struct verdict verdict; /* PAYMENT_UNKNOWN until the whole answer was read and understood */
+    int status;             /* of the processor's answer; 0: none */
+};
+struct held_answer;         /* the first attempt's, while the second is made */
 
 struct exchange {
     unsigned magic;
@@ -46,6 +56,8 @@ struct exchange {
     uint32_t undrained; /* streamed: reveals since the body was drained */
     uint32_t told_of;     /* index + 1 of the token whose choice is told to the caller */
     struct choice choice;
+    bool awaits_initiator;  /* a field of the body tells who initiated the payment: tokens are asked for at its end */
+    bool merchant_initiated;
     struct snippet *path_snippet, *query_snippet;
     struct snippet **field_snippets; /* by field index; NULL: none has any */
     size_t field_snippet_count;
@@ -71,6 +83,12 @@ struct exchange {
     struct upstream_wish *wish;
     struct upstream *upstream;
     unsigned tries;
+    struct attempt attempts[2];
+    unsigned attempt;       /* 0 or 1 */
+    struct held_answer *held;
+    enum error retry_failure; /* why the second attempt did not come to be; told in the log only */
+    struct signing *signing;
+    bool is_signed;
     uint64_t sent_before; /* the link's sent total when it was taken */
 
     /* The answer. */
@@ -100,6 +118,27 @@ bool exchange_is_over(const struct exchange *x);
 struct link *exchange_client_link(struct exchange *x); /* NULL: gone */
 void exchange_done(struct exchange *x);            /* frees what it owns, not itself */
 
+struct exchange *exchange_from(void *owner);
+
+/* exchange_tokens.c: the dialogue with the keeper */
+MUST_USE result tokens_open(struct exchange *x);
+void tokens_on_new(void *owner, uint32_t index);        /* of the token table */
+MUST_USE result tokens_body_ended(struct exchange *x);
+MUST_USE result tokens_ask_again(struct exchange *x);
+struct keeper_caller tokens_caller(const struct exchange *x);
+
+/* exchange_service.c */
+void service_call_start(struct exchange *x);
+
+/* exchange_sign.c */
+bool exchange_sign(struct exchange *x); /* true: nothing to sign, or signed. False: the keeper is asked, or the exchange is over */
+
+/* exchange_attempt.c: what an attempt came to, and the second one */
+bool attempt_again(struct exchange *x);                 /* the whole answer is collected; true: it is held, and a second attempt begins */
+void attempt_answer_held(struct exchange *x, enum error why); /* the second attempt failed before a byte of it left; ends the exchange */
+void attempt_forget_held(struct exchange *x);
+void attempt_report(struct exchange *x);                /* at the end: to the keeper, for the report */
+
 /* exchange_log.c */
 void exchange_log(const struct exchange *x);
 
@@ -110,10 +149,13 @@ MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has
 MUST_USE result request_write_whole(struct exchange *x, struct buf *out);
 void request_send(struct exchange *x);             /* takes or makes a connection, then writes */
 bool request_may_have_left(const struct exchange *x); /* a byte of it may be at the processor */
+MUST_USE result request_append_target(struct exchange *x, struct buf *out); /* rendered, with the upstream's own path before it */
 void request_stream(struct exchange *x);           /* more of a streamed body */
 void request_progress(struct exchange *x);           /* the processor's side took bytes */
 
 /* answer.c: the answer on its way back */
+void answer_release_upstream(struct exchange *x);  /* gives the connection back, or drops it */
+MUST_USE result answer_write_collected(struct exchange *x); /* head and body of a collected answer */
 void answer_on_upstream(void *owner, struct link *l, enum link_event event);
 
 #endif

@@ -104,8 +104,9 @@ static result open_body(struct exchange *x)
     ENSURE(http_head_count(h, "content-encoding") <= 1, CONTENT_CODING);
     TRY(content_coding_parse(http_head_get(h, "content-encoding"), &x->coding));
     bool over = h->framing == HTTP_LENGTH && h->length > route->body_buffer_bytes;
-    ENSURE(!over || route->stream, BODY_TOO_LARGE);
-    x->streamed = route->stream && (over || h->framing == HTTP_CHUNKED || x->coding != CODING_IDENTITY);
+    bool may_stream = route->stream && route->rules->sign.kind == SIGN_NONE; /* a signature stands before the body it is over */
+    ENSURE(!over || may_stream, BODY_TOO_LARGE);
+    x->streamed = may_stream && (over || h->framing == HTTP_CHUNKED || x->coding != CODING_IDENTITY);
     x->body = body_new(&(struct body_options){.plan = x->plan,
                                               .coding = x->coding,
                                               .max_held_bytes = route->body_buffer_bytes,
@@ -129,6 +130,7 @@ result request_plan(struct exchange *x, slice prefix)
 /* Fields that are for us alone, or that we write ourselves. */
 static bool is_withheld(const struct exchange *x, slice name)
 {
+    if (signing_withholds(&x->route->config->rules->sign, name)) return true;
     switch (name.len) {
     case 4: return slice_ieq(name, SLICE("host"));
     case 6: return slice_ieq(name, SLICE("digest")) && x->body && body_slot_count(x->body);
@@ -179,7 +181,7 @@ static result append_piece(struct exchange *x, const struct snippet *s, slice te
     return snippet_render(s, x->credentials.at, out);
 }
 
-static result append_target(struct exchange *x, struct buf *out)
+result request_append_target(struct exchange *x, struct buf *out)
 {
     TRY(buf_append(out, x->route->config->upstream.path));
     TRY(append_piece(x, x->path_snippet, x->forwarded_path, out));
@@ -195,6 +197,14 @@ static result write_host(const struct upstream_url *u, struct buf *out)
     return buf_append(out, SLICE("\r\n"));
 }
 
+/* A second attempt is another payment to the processor, so it has another key; but the same one each time the caller repeats his
+ * request, so that repeating it makes no third. */
+static bool is_idempotency_key(const struct exchange *x, slice name)
+{
+    slice key = x->route->config->rules->idempotency_field;
+    return key.at && slice_ieq(name, key);
+}
+
 static result write_fields(struct exchange *x, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
@@ -202,12 +212,14 @@ static result write_fields(struct exchange *x, struct buf *out)
         const struct http_field *f = &x->head->fields[i];
         if (is_withheld(x, f->name)) continue;
         const struct snippet *s = x->field_snippets ? x->field_snippets[i] : NULL;
-        if (!s) {
+        bool gets_suffix = x->attempt && is_idempotency_key(x, f->name);
+        if (!s && !gets_suffix) {
             TRY(http_write_field(out, f->name, f->value));
             continue;
         }
         size_t before = scratch->len;
-        TRY(snippet_render(s, x->credentials.at, scratch));
+        TRY(append_piece(x, s, f->value, scratch));
+        if (gets_suffix) TRY(buf_append(scratch, SLICE("-pan")));
         TRY(http_write_field(out, f->name, slice_after(buf_slice(scratch), before)));
     }
     return OK;
@@ -217,7 +229,7 @@ static result write_target_line(struct exchange *x, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
     size_t before = scratch->len;
-    TRY(append_target(x, scratch));
+    TRY(request_append_target(x, scratch));
     return http_write_request_line(out, x->head->method, slice_after(buf_slice(scratch), before));
 }
 
@@ -226,6 +238,7 @@ result request_write_head(struct exchange *x, struct buf *out, bool has_body, bo
     TRY(write_target_line(x, out));
     TRY(write_host(&x->route->config->upstream, out));
     TRY(write_fields(x, out));
+    if (x->signing) TRY(signing_write_fields(x->signing, out));
     /* An answer that we cannot read cannot be checked for what must not come back. */
     TRY(http_write_field(out, SLICE("accept-encoding"), SLICE("identity")));
     if (chunked) {

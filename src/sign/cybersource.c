@@ -58,8 +58,7 @@ result cybersource_signing_string(const struct cybersource_request *r, struct bu
 
 result cybersource_signature_field(const struct cybersource_request *r, slice signature, struct buf *out)
 {
-    TRY(check_common(r));
-    ENSURE(slice_find(r->key_id, '"') == r->key_id.len, SIGNATURE_FORMAT);
+    ENSURE(is_one_line(r->key_id) && slice_find(r->key_id, '"') == r->key_id.len, SIGNATURE_FORMAT);
     TRY(append_pair(out, SLICE("keyid=\""), r->key_id));
     TRY(buf_append(out, SLICE("\", algorithm=\"HmacSHA256\", headers=\"host date request-target ")));
     if (r->digest.len) TRY(buf_append(out, SLICE("digest ")));
