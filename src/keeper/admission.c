@@ -131,11 +131,19 @@ static enum error check_rates(struct keeper_server *server, const struct dialogu
     return ERR_NONE;
 }
 
+/* A card network's notification: nobody is known before its signature was checked, and nothing is granted but to have it checked.
+ * A dialogue is enough for one; the address answers for those that were wrong. */
+static enum error admit_notice(struct keeper_server *server, const struct dialogue *d)
+{
+    return d->standing.permission ? ERR_KEEPER_REFUSED : check_rates(server, d);
+}
+
 static enum error admit(struct keeper_server *server, struct dialogue *d, const struct wire_open *o, slice key,
                         struct grant *g)
 {
     const struct config *c = d->standing.version->config;
     if (o->listener >= c->listen_count) return ERR_KEEPER_REFUSED;
+    if (o->purpose == KEEPER_FOR_NOTICE) return admit_notice(server, d);
     const struct config_listen *l = &c->listens[o->listener];
     enum error e = o->has_key ? admit_key(server, l, d, o, key, g) : admit_listener(l, d, g);
     d->standing.may_change = (g->permits & PERMIT_CHANGE) != 0;
@@ -184,7 +192,7 @@ void server_admit(struct dialogue *d, const struct wire_frame *f)
     s->request = o.request;
     s->route = o.route;
     s->permission = o.permission;
-    s->purpose = o.purpose ? KEEPER_FOR_API : KEEPER_FOR_PROXY;
+    s->purpose = o.purpose;
     name_caller(&o, &s->caller);
     write_peer(&o, s);
     if (s->version) server_hold(s->version);

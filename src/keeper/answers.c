@@ -19,13 +19,18 @@ static const struct {
     [WIRE_TOKEN_CHANGE] = {"token.change", PERMIT_CHANGE, WIRE_TOKEN},
     [WIRE_TOKEN_DELETE] = {"token.delete", PERMIT_DELETE, WIRE_TOKEN},
     [WIRE_TEMPORAL_CREATE] = {"temporal.create", PERMIT_TOKENIZE, WIRE_TOKEN},
+    [WIRE_ENROL] = {"token.enrol", PERMIT_ENROL, WIRE_NETWORK},
+    [WIRE_CREDENTIALS] = {"network.credentials", PERMIT_CREDENTIALS, WIRE_NETWORK},
+    [WIRE_NETWORK_TOKEN] = {"network.read", PERMIT_READ, WIRE_NETWORK},
+    [WIRE_SIGN] = {"request.sign", PERMIT_PROXY, WIRE_SIGNED},
+    [WIRE_NOTICE] = {"network.notice", 0, WIRE_NOTICED},
+    [WIRE_REPORT] = {"report.read", PERMIT_REPORT, WIRE_REPORTED},
 };
 
 /* --- writing answers --- */
 
 /* An answer that finds no room means that the relay does not read: the connection ends with the turn, nothing is half told. */
-static void put(struct relay *r, enum wire_type type, uint64_t dialogue, uint32_t sequence, const void *fixed,
-                const slice *tails)
+void server_put(struct relay *r, enum wire_type type, uint64_t dialogue, uint32_t sequence, const void *fixed, const slice *tails)
 {
     if (!r->channel || !channel_is_alive(r->channel)) return;
     if (failed(wire_put(channel_out(r->channel), type, dialogue, sequence, fixed, tails))) r->is_full = true;
@@ -36,11 +41,21 @@ static void put_error(struct relay *r, enum wire_type answer, uint64_t dialogue,
     static const slice none[WIRE_TAILS_MAX];
     struct wire_revealed revealed = {.error = (uint16_t)e};
     struct wire_token token = {.error = (uint16_t)e};
+    struct wire_network network = {.error = (uint16_t)e};
+    struct wire_signed signature = {.error = (uint16_t)e};
+    struct wire_noticed noticed = {.error = (uint16_t)e};
+    struct wire_reported reported = {.error = (uint16_t)e, .last = 1};
+    const void *fixed = &token;
     assert(e != ERR_NONE);
-    if (answer == WIRE_REVEALED)
-        put(r, answer, dialogue, sequence, &revealed, none);
-    else
-        put(r, answer, dialogue, sequence, &token, none);
+    switch (answer) {
+    case WIRE_REVEALED: fixed = &revealed; break;
+    case WIRE_NETWORK: fixed = &network; break;
+    case WIRE_SIGNED: fixed = &signature; break;
+    case WIRE_NOTICED: fixed = &noticed; break;
+    case WIRE_REPORTED: fixed = &reported; break;
+    default: break;
+    }
+    server_put(r, answer, dialogue, sequence, fixed, none);
 }
 
 static enum card_brand brand_of(const struct card_info *info)
@@ -65,7 +80,7 @@ static void put_card(const struct question *q, const struct card *card, const st
                               .number_len = card->number_len, .holder_len = card->holder_len, .cvc_len = (uint8_t)cvc.len,
                               .card_last4_len = (uint8_t)last4.len};
     const slice tails[WIRE_TAILS_MAX] = {[0] = number, [1] = {card->holder, card->holder_len}, [2] = cvc, [7] = last4};
-    put(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, &w, tails);
+    server_put(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, &w, tails);
 }
 
 static void put_info(const struct question *q, const struct card_info *info, bool created)
@@ -77,7 +92,7 @@ static void put_info(const struct question *q, const struct card_info *info, boo
                            .created = created, .token_len = info->token.len, .number_len = (uint8_t)number.len,
                            .brand_len = (uint8_t)brand.len};
     const slice tails[] = {token_id_slice(&info->token), number, brand};
-    put(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, &w, tails);
+    server_put(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, &w, tails);
 }
 
 /* --- after the vault --- */
@@ -341,13 +356,20 @@ static enum error check_question(struct dialogue *d, enum wire_type type)
 {
     if (!d) return ERR_KEEPER_REFUSED;
     if (d->refusal) return d->refusal;
-    if (!(d->standing.permission & questions[type].permission)) return ERR_KEEPER_REFUSED;
+    bool is_for_nobody = d->standing.purpose == KEEPER_FOR_NOTICE; /* and a notification for no one else */
+    if (is_for_nobody != (type == WIRE_NOTICE)) return ERR_KEEPER_REFUSED;
+    if (!is_for_nobody && !(d->standing.permission & questions[type].permission)) return ERR_KEEPER_REFUSED;
     return type == WIRE_REVEAL ? check_reveal(d) : ERR_NONE;
 }
 
 void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f)
 {
     enum error e = check_question(d, f->type);
+    if (!e && f->type == WIRE_SIGN) {
+        server_sign(d, f);
+        return;
+    }
+    if (!e && (f->type >= WIRE_ENROL && f->type <= WIRE_REPORT)) e = ERR_NETWORK_OFF;
     struct question *q = e ? NULL : question_new(d, f);
     if (!e && !q) e = ERR_MEMORY;
     if (e) {

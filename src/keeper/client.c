@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-static struct keeper_client *client_from(void *arg)
+struct keeper_client *client_from(void *arg)
 {
     struct keeper_client *c = arg;
     assert(c->magic == CLIENT_MAGIC);
@@ -76,7 +76,7 @@ void client_give_slot_back(struct keeper_client *c, const struct keeper_dialogue
     c->free_slot = i;
 }
 
-static struct keeper_dialogue *find(const struct keeper_client *c, uint64_t id)
+struct keeper_dialogue *client_find(const struct keeper_client *c, uint64_t id)
 {
     uint32_t i = (uint32_t)id;
     struct keeper_dialogue *d = i < c->slot_count ? c->slots[i].dialogue : NULL;
@@ -104,13 +104,10 @@ static void fail_questions(struct keeper_dialogue *d)
     }
     for (uint32_t i = 0; i < d->question_count && !d->ended; i++) {
         struct question *q = &d->questions[i];
-        if (q->answered) continue;
+        if (q->answered || q->unfinished) continue;
         q->answered = true;
         d->unanswered--;
-        if (q->of_token_api)
-            d->handlers->on_token(d->owner, q->index, r, NULL, false);
-        else
-            d->handlers->on_revealed(d->owner, q->index, r, NULL, NULL);
+        client_fail(d, q, r);
     }
 }
 
@@ -171,115 +168,7 @@ static void on_lost(void *owner, enum channel_loss why)
     disconnect(client_from(owner));
 }
 
-/* --- answers --- */
-
-static void settle(struct keeper_dialogue *d)
-{
-    d->unanswered--;
-    if (d->unanswered)
-        client_await(d);
-    else
-        client_stand(d, STANDING_IDLE);
-}
-
-static struct question *open_question(const struct keeper_dialogue *d, uint32_t sequence, bool of_token_api)
-{
-    struct question *q = sequence < d->question_count ? &d->questions[sequence] : NULL;
-    return q && !q->answered && q->of_token_api == of_token_api ? q : NULL;
-}
-
-static bool handle_opened(struct keeper_dialogue *d, const struct wire_frame *f)
-{
-    struct wire_opened o;
-    wire_fixed(f, &o, sizeof o);
-    if (d->opened || o.error >= ERR_COUNT) return false;
-    d->opened = true;
-    settle(d);
-    d->handlers->on_opened(d->owner, (result){o.error}, o.merchant, wire_tail(f, 0));
-    return true;
-}
-
-static void take(char *to, uint8_t len, const struct wire_frame *f, unsigned tail)
-{
-    slice s = wire_tail(f, tail);
-    assert(s.len == len);
-    if (len) memcpy(to, s.at, len);
-}
-
-static void read_credential(const struct wire_frame *f, const struct wire_revealed *r, struct credential *out)
-{
-    *out = (struct credential){.kind = r->kind ? CREDENTIAL_NETWORK_TOKEN : CREDENTIAL_PAN, .brand = r->brand, .month = r->month,
-                               .year = r->year, .number_len = r->number_len, .holder_len = r->holder_len, .cvc_len = r->cvc_len,
-                               .cryptogram_len = r->cryptogram_len, .eci_len = r->eci_len, .requestor_len = r->requestor_len,
-                               .network_transaction_id_len = r->network_transaction_id_len};
-    take(out->number, r->number_len, f, 0);
-    take(out->holder, r->holder_len, f, 1);
-    take(out->cvc, r->cvc_len, f, 2);
-    take(out->cryptogram, r->cryptogram_len, f, 3);
-    take(out->eci, r->eci_len, f, 4);
-    take(out->requestor, r->requestor_len, f, 5);
-    take(out->network_transaction_id, r->network_transaction_id_len, f, 6);
-    take(out->card_last4, r->card_last4_len, f, 7);
-}
-
-static bool handle_revealed(struct keeper_client *c, struct keeper_dialogue *d, const struct wire_frame *f)
-{
-    struct wire_revealed r;
-    struct question *q = open_question(d, f->sequence, false);
-    wire_fixed(f, &r, sizeof r);
-    if (!q || r.error >= ERR_COUNT || (r.card_last4_len && r.card_last4_len != sizeof c->credential->card_last4)) return false;
-    uint32_t index = q->index;
-    q->answered = true;
-    settle(d);
-    if (r.error) {
-        d->handlers->on_revealed(d->owner, index, (result){r.error}, NULL, NULL);
-        return true;
-    }
-    read_credential(f, &r, c->credential);
-    const struct choice choice = {.kind = c->credential->kind, .fallback = r.fallback, .card_has_token = r.card_has_token,
-                                  .network_us = r.network_us};
-    d->handlers->on_revealed(d->owner, index, OK, c->credential, &choice);
-    secret_wipe(c->credential, sizeof *c->credential);
-    return true;
-}
-
-static bool handle_token(struct keeper_dialogue *d, const struct wire_frame *f)
-{
-    struct wire_token t;
-    struct question *q = open_question(d, f->sequence, true);
-    wire_fixed(f, &t, sizeof t);
-    if (!q || t.error >= ERR_COUNT) return false;
-    uint32_t index = q->index;
-    q->answered = true;
-    settle(d);
-    struct card_info info = {.month = t.month, .year = t.year, .has_holder = t.has_holder,
-                             .state = t.state ? CARD_PAN_REMOVED : CARD_ACTIVE, .created_ms = t.created_ms,
-                             .updated_ms = t.updated_ms};
-    info.token.len = t.token_len;
-    take(info.token.at, t.token_len, f, 0);
-    take(info.mask.number, t.number_len, f, 1);
-    take(info.mask.brand, t.brand_len, f, 2);
-    d->handlers->on_token(d->owner, index, (result){t.error}, t.error ? NULL : &info, t.created);
-    return true;
-}
-
-static bool on_frame(void *owner, const struct wire_frame *f)
-{
-    struct keeper_client *c = client_from(owner);
-    if (wire_is_question(f->type)) return false;
-    struct keeper_dialogue *d = find(c, f->dialogue);
-    if (!d || d->failure) return true; /* ended or given up while the answer was on its way */
-    switch (f->type) {
-    case WIRE_OPENED: return handle_opened(d, f);
-    case WIRE_REVEALED: return handle_revealed(c, d, f);
-    case WIRE_TOKEN: return handle_token(d, f);
-    default: return false;
-    }
-}
-
-static const struct channel_handlers handlers = {on_frame, on_lost};
-
-/* --- the client itself --- */
+/* --- the turn's end --- */
 
 /* An END needs no datagram of its own, which would wake the keeper for nothing: it travels with the next question. */
 static void on_turn_end(void *arg)
@@ -299,6 +188,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)client_from(arg);
 }
 
+/* --- the client itself --- */
+
+static const struct channel_handlers handlers = {client_on_frame, on_lost};
+
 static bool connect_to(struct keeper_client *c, int fd)
 {
     if (fd < 0) return true;
@@ -310,6 +203,7 @@ void keeper_client_replace(struct keeper_client *c, int fd)
 {
     disconnect(c);
     if (!connect_to(c, fd)) log_failure("keeper_connect", FAIL(MEMORY));
+    if (c->channel) payments_tell_all_again(c);
 }
 
 static bool fill(struct keeper_client *c, int fd)
@@ -318,7 +212,7 @@ static bool fill(struct keeper_client *c, int fd)
     c->timer = timer_new(c->loop, on_timer, c);
     c->deliver_failures = event_new(loop_base(c->loop), -1, 0, on_deliver_failures, c);
     c->wake = event_new(loop_base(c->loop), -1, 0, on_wake, c);
-    return c->timer && c->deliver_failures && c->wake && !failed(loop_at_turn_end(c->loop, on_turn_end, c));
+    return c->timer && c->deliver_failures && c->wake && payments_start(c) && !failed(loop_at_turn_end(c->loop, on_turn_end, c));
 }
 
 struct keeper_client *keeper_client_new(struct loop *loop, int fd, uint64_t answer_ms)
@@ -344,6 +238,7 @@ struct keeper_client *keeper_client_new(struct loop *loop, int fd, uint64_t answ
 void keeper_client_free(struct keeper_client *c)
 {
     if (!c) return;
+    payments_stop(c);
     for (uint32_t i = 0; i < c->slot_count; i++)
         if (c->slots[i].dialogue) client_free_dialogue(c->slots[i].dialogue);
     channel_free(c->channel);

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client_priv.h"
 
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void note_question(struct keeper_client *c)
+void client_note_question(struct keeper_client *c)
 {
     if (channel_waiting(c->channel) <= c->lazy_bytes) event_active(c->wake, 0, 0);
     c->lazy_bytes = 0;
 }
 
-static bool has_room(const struct keeper_client *c)
+bool client_has_room(const struct keeper_client *c)
 {
     return c->channel && channel_waiting(c->channel) < WAITING_MAX_BYTES;
 }
@@ -33,12 +32,12 @@ static result put_open(struct keeper_dialogue *d, const struct keeper_caller *ca
     struct keeper_client *c = d->client;
     struct wire_open o = {.request = caller->request, .listener = caller->listener, .route = caller->route,
                           .permission = caller->permission, .generation = c->generation,
-                          .purpose = caller->purpose == KEEPER_FOR_API, .has_key = caller->api_key.at != NULL};
+                          .purpose = (uint8_t)caller->purpose, .has_key = caller->api_key.at != NULL};
     /* A key that is longer than any of ours goes as an empty one: the keeper finds it wrong like every other. */
     slice key = caller->api_key.len <= API_KEY_TEXT_BYTES ? caller->api_key : SLICE_NONE;
     o.key_len = (uint8_t)key.len;
     read_peer(&caller->peer, &o);
-    note_question(c);
+    client_note_question(c);
     return wire_put(channel_out(c->channel), WIRE_OPEN, d->id, 0, &o, &key);
 }
 
@@ -50,7 +49,7 @@ static bool start_dialogue(struct keeper_dialogue *d, const struct keeper_caller
         client_doom(d, ERR_KEEPER_AWAY);
         return true;
     }
-    if (!has_room(c) || failed(put_open(d, caller))) {
+    if (!client_has_room(c) || failed(put_open(d, caller))) {
         client_give_slot_back(c, d);
         return false;
     }
@@ -85,18 +84,42 @@ static result room_for_question(struct keeper_dialogue *d)
     return OK;
 }
 
+static enum wire_type answer_to(enum wire_type question)
+{
+    switch (question) {
+    case WIRE_REVEAL: return WIRE_REVEALED;
+    case WIRE_ENROL:
+    case WIRE_CREDENTIALS:
+    case WIRE_NETWORK_TOKEN: return WIRE_NETWORK;
+    case WIRE_SIGN: return WIRE_SIGNED;
+    case WIRE_NOTICE: return WIRE_NOTICED;
+    case WIRE_REPORT: return WIRE_REPORTED;
+    default: return WIRE_TOKEN;
+    }
+}
+
+static result check_asking(const struct keeper_dialogue *d)
+{
+    assert(d->magic == DIALOGUE_MAGIC && !d->ended);
+    if (d->failure) return (result){d->failure};
+    ENSURE(d->client->channel != NULL, KEEPER_AWAY);
+    ENSURE(client_has_room(d->client), KEEPER_SLOW);
+    return OK;
+}
+
+static result put_question(struct keeper_dialogue *d, enum wire_type type, uint32_t sequence, const void *fixed, const slice *tails)
+{
+    client_note_question(d->client);
+    return wire_put(channel_out(d->client->channel), type, d->id, sequence, fixed, tails);
+}
+
 /* One question, whatever its type: checks, frame, book-keeping. */
 static result ask(struct keeper_dialogue *d, enum wire_type type, uint32_t index, const void *fixed, const slice *tails)
 {
-    struct keeper_client *c = d->client;
-    assert(d->magic == DIALOGUE_MAGIC && !d->ended);
-    if (d->failure) return (result){d->failure};
-    ENSURE(c->channel != NULL, KEEPER_AWAY);
-    ENSURE(has_room(c), KEEPER_SLOW);
+    TRY(check_asking(d));
     TRY(room_for_question(d));
-    note_question(c);
-    TRY(wire_put(channel_out(c->channel), type, d->id, d->question_count, fixed, tails));
-    d->questions[d->question_count++] = (struct question){.index = index, .of_token_api = type != WIRE_REVEAL};
+    TRY(put_question(d, type, d->question_count, fixed, tails));
+    d->questions[d->question_count++] = (struct question){.index = index, .answer = answer_to(type)};
     if (d->unanswered++ == 0) client_await(d);
     return OK;
 }
@@ -156,6 +179,77 @@ result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice toke
     return ask(d, WIRE_TOKEN_CHANGE, index, &w, tails);
 }
 
+result keeper_enrol(struct keeper_dialogue *d, uint32_t index, slice token, const struct billing_text *billing, slice cvc)
+{
+    char bytes[WIRE_BILLING_MAX_BYTES];
+    size_t len;
+    ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
+    ENSURE(wire_billing_put(billing, bytes, &len) && cvc.len <= CVC_MAX_DIGITS, ENROL_FIELD);
+    struct wire_enrol w = {.token_len = (uint8_t)token.len, .cvc_len = (uint8_t)cvc.len, .billing_len = (uint16_t)len};
+    const slice tails[] = {token, cvc, {bytes, len}};
+    return ask(d, WIRE_ENROL, index, &w, tails);
+}
+
+result keeper_credentials(struct keeper_dialogue *d, uint32_t index, slice token)
+{
+    return ask_by_token(d, WIRE_CREDENTIALS, index, token);
+}
+
+result keeper_network_token(struct keeper_dialogue *d, uint32_t index, slice token)
+{
+    return ask_by_token(d, WIRE_NETWORK_TOKEN, index, token);
+}
+
+/* The text whose pieces are being given: at most one at a time. */
+static struct question *unfinished_text(struct keeper_dialogue *d, uint32_t index)
+{
+    struct question *q = d->question_count ? &d->questions[d->question_count - 1] : NULL;
+    return q && q->unfinished && q->index == index ? q : NULL;
+}
+
+static result put_piece(struct keeper_dialogue *d, uint32_t sequence, slice piece, bool last, bool rs256)
+{
+    struct wire_sign w = {.piece_len = (uint16_t)piece.len, .last = last, .rs256 = rs256};
+    return put_question(d, WIRE_SIGN, sequence, &w, &piece);
+}
+
+result keeper_sign(struct keeper_dialogue *d, uint32_t index, slice piece, bool last, bool rs256)
+{
+    TRY(check_asking(d));
+    struct question *q = unfinished_text(d, index);
+    if (!q) {
+        TRY(room_for_question(d));
+        q = &d->questions[d->question_count++];
+        *q = (struct question){.index = index, .answer = WIRE_SIGNED, .unfinished = true};
+    }
+    uint32_t sequence = (uint32_t)(q - d->questions);
+    while (piece.len > WIRE_PIECE_MAX_BYTES) {
+        TRY(put_piece(d, sequence, slice_range(piece, 0, WIRE_PIECE_MAX_BYTES), false, rs256));
+        piece = slice_after(piece, WIRE_PIECE_MAX_BYTES);
+    }
+    TRY(put_piece(d, sequence, piece, last, rs256));
+    if (!last) return OK;
+    q->unfinished = false;
+    if (d->unanswered++ == 0) client_await(d);
+    return OK;
+}
+
+result keeper_notice(struct keeper_dialogue *d, uint32_t index, uint32_t network, slice signature_field, slice body)
+{
+    ENSURE(signature_field.len <= WIRE_FIELD_MAX_BYTES, SIGNATURE_FORMAT);
+    ENSURE(body.len <= WIRE_PIECE_MAX_BYTES, TOO_LARGE);
+    struct wire_notice w = {.network = network, .field_len = (uint16_t)signature_field.len, .body_len = (uint16_t)body.len};
+    const slice tails[] = {signature_field, body};
+    return ask(d, WIRE_NOTICE, index, &w, tails);
+}
+
+result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_t from_hour, uint32_t to_hour, slice route)
+{
+    ENSURE(route.len <= WIRE_NAME_MAX_BYTES, ROUTE_NONE);
+    struct wire_report w = {.from_hour = from_hour, .to_hour = to_hour, .route_len = (uint8_t)route.len};
+    return ask(d, WIRE_REPORT, index, &w, &route);
+}
+
 /* An END that finds no room is made good by the keeper: it ends a dialogue whose slot is opened again, and stale ones, and takes
  * their temporal tokens for used. */
 static void put_end(const struct keeper_dialogue *d, bool is_unsent)
@@ -163,7 +257,7 @@ static void put_end(const struct keeper_dialogue *d, bool is_unsent)
     struct keeper_client *c = d->client;
     const struct wire_end w = {.is_unsent = is_unsent};
     bool only_lazy = channel_waiting(c->channel) <= c->lazy_bytes;
-    if (d->has_temporal) note_question(c);
+    if (d->has_temporal) client_note_question(c);
     result ignored = wire_put(channel_out(c->channel), WIRE_END, d->id, 0, &w, NULL);
     (void)ignored;
     if (only_lazy && !d->has_temporal) c->lazy_bytes = channel_waiting(c->channel);

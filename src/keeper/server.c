@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "sign/jwe.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,12 +30,20 @@ void server_hold(struct version *v)
     v->holds++;
 }
 
+struct rsa_key **version_key(struct version *v, uint32_t route)
+{
+    if (!v->keys) v->keys = calloc(v->config->route_count, sizeof *v->keys);
+    return v->keys ? &v->keys[route] : NULL;
+}
+
 /* A version that left the list lives on as long as something under it does. */
 void server_release(struct version *v)
 {
     if (!v) return;
     assert(v->holds > 0);
     if (--v->holds > 0) return;
+    for (size_t i = 0; v->keys && i < v->config->route_count; i++) rsa_key_free(v->keys[i]);
+    free(v->keys);
     config_free(v->config);
     free(v);
 }
@@ -92,6 +101,7 @@ static void end_dialogue(struct dialogue *d, bool is_unsent)
 {
     struct keeper_server *s = d->relay->server;
     temporal_settle(s->temporal, &d->temporal, !is_unsent);
+    server_forget_signing(d);
     d->relay->slots[(uint32_t)d->id] = NULL;
     TAILQ_REMOVE(&s->dialogues, d, link);
     s->dialogue_count--;
@@ -171,12 +181,23 @@ static bool handle_end(struct relay *r, const struct wire_frame *f)
     return true;
 }
 
+/* Taken note of, and no more yet. */
+static bool handle_payment(struct relay *r, const struct wire_frame *f)
+{
+    struct wire_payment w;
+    wire_fixed(f, &w, sizeof w);
+    const struct wire_payments_kept kept = {.up_to = w.number};
+    server_put(r, WIRE_PAYMENTS_KEPT, 0, 0, &kept, NULL);
+    return f->dialogue == 0 && f->sequence == 0;
+}
+
 static bool on_frame(void *owner, const struct wire_frame *f)
 {
     struct relay *r = owner;
-    if (!wire_is_question(f->type)) return false;
+    if (wire_way(f->type) != WIRE_RELAY_TO_KEEPER) return false;
     if (f->type == WIRE_OPEN) return handle_open(r, f);
     if (f->type == WIRE_END) return handle_end(r, f);
+    if (f->type == WIRE_PAYMENT) return handle_payment(r, f);
     struct dialogue *d = server_find(r, f->dialogue);
     if (d) touch(d);
     server_answer(r, d, f);

@@ -24,6 +24,7 @@ struct version {
     uint32_t generation;
     struct config *config;
     size_t holds;
+    struct rsa_key **keys; /* by route, parsed when first needed; NULL: none yet */
     uint64_t replaced_ms; /* when it stopped being the current one: new dialogues may name it for STALE_MS more */
     TAILQ_ENTRY(version) link;
 };
@@ -49,6 +50,7 @@ struct dialogue {
     struct relay *relay;
     enum error refusal; /* OPEN was refused: so is every question */
     struct standing standing;
+    struct signing *signing;         /* a text that comes in pieces; NULL: none */
     struct temporal_holder temporal; /* the tokens that wait for its end */
     TAILQ_ENTRY(dialogue) link; /* of the server, by seen_ms */
 };
@@ -98,10 +100,16 @@ struct question {
 
 /* Settles who is calling, from an OPEN frame: fills in d->standing and d->refusal. */
 void server_admit(struct dialogue *d, const struct wire_frame *f);
+/* Appends an answer. One that finds no room means that the relay does not read: its connection ends with the turn. */
+void server_put(struct relay *r, enum wire_type type, uint64_t dialogue, uint32_t sequence, const void *fixed, const slice *tails);
+/* sign.c */
+void server_sign(struct dialogue *d, const struct wire_frame *f);
+void server_forget_signing(struct dialogue *d);
 /* Answers one question of a dialogue, now or when the vault has; d NULL: it is not (or no longer) known. */
 void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f);
 
 struct version *server_version(const struct keeper_server *s, uint32_t generation);
+struct rsa_key **version_key(struct version *v, uint32_t route); /* NULL: memory */
 void server_hold(struct version *v);
 void server_release(struct version *v); /* NULL is fine */
 struct dialogue *server_find(const struct relay *r, uint64_t id);

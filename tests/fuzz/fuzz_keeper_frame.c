@@ -25,12 +25,8 @@ static void die(const char *why)
 
 static void write_again(const struct wire_frame *f, slice bytes, struct buf *room)
 {
-    static const uint8_t tail_counts[WIRE_TYPE_END] = {[WIRE_OPEN] = 1, [WIRE_REVEAL] = 1, [WIRE_TOKEN_CREATE] = 2,
-                                                       [WIRE_TOKEN_GET] = 1, [WIRE_TOKEN_CHANGE] = 2, [WIRE_TOKEN_DELETE] = 1,
-                                                       [WIRE_TEMPORAL_CREATE] = 3, [WIRE_OPENED] = 1,
-                                                       [WIRE_REVEALED] = 8, [WIRE_TOKEN] = 3};
     slice tails[WIRE_TAILS_MAX];
-    for (unsigned i = 0; i < tail_counts[f->type]; i++) tails[i] = wire_tail(f, i);
+    for (unsigned i = 0; i < wire_tails(f->type); i++) tails[i] = wire_tail(f, i);
     buf_clear(room);
     if (failed(wire_put(room, f->type, f->dialogue, f->sequence, f->body.at, tails))) die("no room");
     if (!slice_eq(buf_slice(room), bytes)) die("a frame was read that would be written otherwise");
@@ -42,7 +38,7 @@ static void check_codec(slice datagram)
     struct wire_frame f;
     slice rest = datagram;
     size_t at = 0;
-    buf_init(&room, 4096);
+    buf_init(&room, 2 * WIRE_BATCH_BYTES);
     while (wire_next(&rest, &f) == WIRE_FRAME) {
         write_again(&f, slice_range(datagram, at, datagram.len - rest.len), &room);
         at = datagram.len - rest.len;

@@ -185,8 +185,9 @@ bool vault_audit_is_failing(const struct vault *v)
 
 static struct config_listen listens[] = {{.at = CONST("0.0.0.0:8443")}, {.at = CONST("127.0.0.1:8080"), .merchant = CONST("shop")}};
 static struct config_merchant merchants[] = {{.name = CONST("other")}, {.name = CONST("shop")}};
-static struct ruleset with_token = {.has_network_token = true}, plain = {.has_network_token = false};
-static struct config_route routes[] = {{.name = CONST("rede"), .merchant = CONST("shop"), .rules = &with_token, .volume_percent = 100},
+static struct ruleset with_token = {.has_network_token = true, .sign = {.kind = SIGN_HMAC_SHA256}}, plain = {.has_network_token = false};
+static struct config_route routes[] = {{.name = CONST("rede"), .merchant = CONST("shop"), .rules = &with_token, .volume_percent = 100,
+                                        .sign_secret = CONST("Jefe")},
                                        {.name = CONST("theirs"), .merchant = CONST("other"), .rules = &plain},
                                        {.name = CONST("any"), .rules = &plain}};
 static unsigned alive;

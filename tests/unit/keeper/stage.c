@@ -2,6 +2,7 @@
 #include "stage.h"
 
 #include "base/secret.h"
+#include "vault/network.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -60,7 +61,37 @@ static void on_token(void *owner, uint32_t index, result r, const struct card_in
              created ? " new" : "");
     TELL(";");
 }
-static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token};
+static void on_network(void *owner, uint32_t index, result r, const struct network_info *info, const struct credential *c)
+{
+    (void)owner;
+    TELL("network %u %s", index, error_name(r.err));
+    if (info) TELL(" %s%s%s%s", network_state_name(info->state), info->reason[0] ? " " : "", info->reason, info->already ? " already" : "");
+    if (c) TELL(" %.*s %.*s %.4s", c->number_len, c->number, c->cryptogram_len, c->cryptogram, c->card_last4);
+    TELL(";");
+}
+static void on_signed(void *owner, uint32_t index, result r, slice signature)
+{
+    (void)owner;
+    TELL("signed %u %s ", index, error_name(r.err));
+    for (size_t i = 0; i < signature.len && i < 32; i++) TELL("%02x", (unsigned char)signature.at[i]);
+    TELL(";");
+}
+static void on_noticed(void *owner, uint32_t index, result r)
+{
+    (void)owner;
+    TELL("noticed %u %s;", index, error_name(r.err));
+}
+static void on_report(void *owner, uint32_t index, result r, const struct report_row *row, bool last)
+{
+    (void)owner;
+    TELL("report %u %s", index, error_name(r.err));
+    if (row) TELL(" %.*s", SLICE_ARG(row->route));
+    for (enum counter c = 0; row && c < COUNTER_COUNT; c++)
+        if (row->sums[c]) TELL(" %u=%u", c, (unsigned)row->sums[c]);
+    TELL("%s;", last ? " end" : "");
+}
+static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_network = on_network,
+                                                .on_signed = on_signed, .on_noticed = on_noticed, .on_report = on_report};
 
 int add_relay(unsigned number)
 {
