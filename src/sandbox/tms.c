@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/tms.h"
 
-#include "base/secret.h"
-#include "http/head.h"
 #include "sign/encoding.h"
 #include "tms_priv.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { SECRET_MAX_BYTES = 1024, CREDENTIALS_MAX_BYTES = 8192 };
 static const char VISA_ECI[] = "07", MASTERCARD_ECI[] = "06", REQUESTOR_ID[] = "40010051602";

@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 
-#include <stdlib.h>
-
 /* A token's states, and what becomes of it by itself. */
 
 enum { SLOW_MORE_MS = 5000, LATER_MS = 1000, TOKEN_YEARS = 3 };
