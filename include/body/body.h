@@ -46,7 +46,8 @@ MUST_USE result body_render(const struct body *b, const struct credential *const
 MUST_USE result body_drain(struct body *b, const struct credential *const *credentials, struct buf *out, bool *done);
 size_t body_held_bytes(const struct body *b);
 uint32_t body_slot_count(const struct body *b);
-/* The text at the plan's capture path, decoded, at most 64 bytes; start NULL: not there (or not yet). */
+/* The text at the plan's capture path: a string decoded, a number as spelt, "true", "false". Start NULL: not there (or not yet),
+ * null, an object or array, or longer than BODY_CAPTURED_MAX_BYTES (plan.h). */
 slice body_captured(const struct body *b);
 
 /* For 'explain': each slot in order. */

@@ -8,6 +8,7 @@
 #include "body/element.h"
 #include "body/path.h"
 
+enum { BODY_CAPTURED_MAX_BYTES = 64 };
 enum body_format { BODY_JSON, BODY_FORM, BODY_TEXT /* explicit placeholders only */, BODY_XML /* as text, XML escapes */ };
 
 struct plan_field { /* card: number: $.cardNumber */
@@ -29,6 +30,8 @@ struct plan_edit { /* a set whose element the credential lacks (a cryptogram of 
     slice literal;         /* or a literal JSON value or form text; start NULL: element */
     const slice *by_brand; /* or one literal for each enum card_brand, BRAND_COUNT of them; an empty one: the edit is left out */
     bool as_number;
+    bool has_with;         /* only where the credential has <with> too: fixed text that goes with a cryptogram */
+    enum element with;
 };
 struct plan {
     enum body_format format;

@@ -13,13 +13,25 @@ struct draft_config {
     struct config c;
     bool admin_insecure;
     uint64_t body_buffer_bytes, placeholders, connect_ms, first_byte_ms, whole_ms; /* routes inherit these */
-    const struct tree_node *at_listen, *at_merchants, *at_routes;
+    const struct tree_node *at_listen, *at_networks, *at_merchants, *at_routes;
 };
 struct draft_listen {
     struct config_listen l;
 };
+struct draft_network {
+    struct config_network n;
+    slice upstream; /* as written */
+    bool insecure;
+};
 struct draft_merchant {
     struct config_merchant m;
+    slice network; /* its name */
+    const struct tree_node *at_webhooks;
+};
+struct draft_webhook {
+    struct config_webhook w;
+    slice url; /* as written */
+    bool insecure;
 };
 struct draft_route {
     struct config_route r;

@@ -8,7 +8,7 @@
 #include "rules/draft.h"
 #include "rules/tree.h"
 
-enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_MERCHANT, SCOPE_ROUTE };
+enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_NETWORK, SCOPE_MERCHANT, SCOPE_WEBHOOK, SCOPE_ROUTE };
 enum setting_type {
     SETTING_BOOL,          /* bool: on, off, yes, no, true, false */
     SETTING_COUNT,         /* uint64_t */
@@ -18,7 +18,7 @@ enum setting_type {
     SETTING_DURATION,      /* uint64_t, milliseconds: 500ms, 30s, 15m, 8h */
     SETTING_SIZE,          /* uint64_t, bytes: 512, 16K, 1M, 64G, 1T (powers of 1,024) */
     SETTING_WORD,          /* slice: one of words */
-    SETTING_LEVEL,         /* enum: number of the word */
+    SETTING_CHOICE,        /* enum: number of the word */
     SETTING_NAME,          /* slice: letters, digits, '.', '_', '-' */
     SETTING_TEXT,          /* slice */
     SETTING_ADDRESS,       /* slice; a unix path is made absolute */
@@ -26,6 +26,9 @@ enum setting_type {
     SETTING_KEY_REFERENCE, /* slice: file:ABSOLUTE or env:NAME */
     SETTING_CERTIFICATES,  /* slice: the PEM text of the file named */
     SETTING_PRIVATE_KEY,   /* slice, in secret memory: the same */
+    /* Text or a PEM private key behind "file:PATH" or "env:NAME", in secret memory, for one role: empty in the others'. */
+    SETTING_KEEPER_SECRET, SETTING_KEEPER_KEY, SETTING_REGISTRAR_SECRET, SETTING_REGISTRAR_KEY,
+    SETTING_BRANDS,        /* unsigned: a bit for each enum card_brand */
     SETTING_LIST,          /* const struct tree_node *: checked by who reads the list */
 };
 enum { SETTING_FLAG_RELOAD = 1, SETTING_FLAG_RESTART = 2, SETTING_FLAG_REQUIRED = 4, SETTING_FLAG_INHERITED = 8, SETTING_FLAG_SECRET = 16 };

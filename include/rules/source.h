@@ -28,9 +28,9 @@ void source_free(struct source *s); /* wipes (TLS keys may be inside); NULL is f
 MUST_USE result source_read(struct source *s, slice path, slice *out);
 /* The absolute form of a path, as source_read() takes it; nothing is opened. ERR_NOT_FOUND (empty, or a NUL inside), ERR_MEMORY. */
 MUST_USE result source_absolute(const struct source *s, slice path, struct pool *pool, slice *out);
-enum source_audience { SOURCE_FOR_NOBODY = 0, SOURCE_FOR_RELAY = 1, SOURCE_FOR_KEEPER = 2, SOURCE_FOR_REGISTRAR = 4 };
+enum source_audience { SOURCE_FOR_NOBODY = 0, SOURCE_FOR_RELAY = 1, SOURCE_FOR_KEEPER = 2, SOURCE_FOR_REGISTRAR = 4, SOURCE_FOR_ALL = 7 };
 /* What "file:PATH" or "env:NAME" holds, byte by byte, in secret memory; valid until source_free. <audience>: bits of who may have
- * it; asked for twice, both may. In a bundle that is not for its audience: OK, and start NULL. Errors as of source_read(); an
+ * it; asked for twice, it travels to both. In a bundle for none of them: OK, and start NULL. Errors as of source_read(); an
  * unset variable is ERR_NOT_FOUND. */
 MUST_USE result source_read_secret(struct source *s, slice reference, unsigned audience, slice *out);
 /* All files read so far, and the secrets of <audience>, as a sealed memfd (F_SEAL_WRITE|SHRINK|GROW|SEAL), mode for inheritance; -1 and errno. */

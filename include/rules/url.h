@@ -9,6 +9,8 @@
 
 /* NULL and *out (borrows text) if it is right; else what is wrong. One slash at the end is dropped. */
 const char *url_parse(slice text, struct upstream_url *out);
+/* The same with a query, for addresses that are called as they stand (webhooks): *out has "/PATH[?QUERY]" as its path. */
+const char *url_parse_target(slice text, struct upstream_url *out);
 /* "localhost", 127.0.0.0/8, ::1 */
 bool url_is_loopback(const struct upstream_url *url);
 /* A path made of RFC 3986 segments, beginning with '/': no blank, no "//", no "." or ".." segment, no query, no fragment, no

@@ -16,8 +16,9 @@ struct sandbox_request {
 struct sandbox_answer {
     int status;
     enum manner manner;
-    slice echo; /* MANNER_ECHO: a card number for the header x-echo; lives in the request's pool */
-    bool is_text;    /* else JSON */
+    slice echo;               /* MANNER_ECHO: a card number for the header x-echo; lives in the request's pool */
+    const char *content_type; /* NULL: JSON */
+    uint64_t delay_ms;        /* before it is sent */
     struct buf body;
 };
 

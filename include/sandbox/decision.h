@@ -14,6 +14,7 @@ enum manner {
     MANNER_SLOW,   /* after 3 seconds */
     MANNER_HANG,   /* after 120 seconds: longer than any proxy waits */
     MANNER_DROP,   /* closes the connection without an answer, the payment made */
+    MANNER_RESET,  /* resets the connection without an answer */
     MANNER_CUT,    /* closes in the middle of the answer */
     MANNER_ECHO,   /* approves, and repeats the card in the answer's body and in a header, as careless processors do */
 };

@@ -81,6 +81,7 @@ static void read_all(struct config_loading *c, const struct tree_node *root)
     read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
     settings_read(&c->l, SCOPE_CONFIG, root, &c->draft, &c->places);
     check_admin(c);
+    config_read_networks(c);
     config_read_merchants(c);
     config_read_listens(c);
     config_read_routes(c);

@@ -6,48 +6,6 @@
 
 #include <string.h>
 
-/* --- merchants --- */
-
-void config_name_merchant(struct config_loading *c, slice name)
-{
-    struct config *config = &c->draft.c;
-    if (!name.at || config_merchant_index(config, name) >= 0 || c->l.out_of_memory) return;
-    size_t bytes = sizeof *config->merchants;
-    struct config_merchant *more = pool_alloc(c->l.pool, (config->merchant_count + 1) * bytes);
-    if (!more) {
-        c->l.out_of_memory = true;
-        return;
-    }
-    if (config->merchant_count) memcpy(more, config->merchants, config->merchant_count * bytes);
-    more[config->merchant_count++].name = name;
-    config->merchants = more;
-}
-
-void config_read_merchants(struct config_loading *c)
-{
-    struct config *config = &c->draft.c;
-    const struct tree_node *list = c->draft.at_merchants;
-    if (!list || list->count == 0) return;
-    config->merchants = pool_alloc(c->l.pool, list->count * sizeof *config->merchants);
-    if (!config->merchants) {
-        c->l.out_of_memory = true;
-        return;
-    }
-    for (const struct tree_node *n = list->first; n; n = n->next) {
-        struct draft_merchant draft = {0};
-        struct setting_places places;
-        settings_read(&c->l, SCOPE_MERCHANT, n, &draft, &places);
-        if (!draft.m.name.at) continue;
-        if (config_merchant_index(config, draft.m.name) >= 0)
-            loading_complain(&c->l, places.at[SETTING_ID_MERCHANT_NAME], "a second merchant '%.*s'",
-                             SLICE_ARG(draft.m.name));
-        else
-            config->merchants[config->merchant_count++] = draft.m;
-    }
-}
-
-/* --- listeners --- */
-
 static void check_listen_tls(struct config_loading *c, struct draft_listen *d, const struct setting_places *places)
 {
     bool has_certificate = places->at[SETTING_ID_LISTEN_CERTIFICATE], has_key = places->at[SETTING_ID_LISTEN_KEY];

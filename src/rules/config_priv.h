@@ -29,8 +29,22 @@ struct config_loading {
     struct config_whole *whole;
     struct draft_config draft;
     struct setting_places places;
+    bool network_is_wrong; /* some merchant's 'network' is misspelt: no complaints about what follows from it */
 };
 
+/* An address of one of our peers, and where it was written. */
+struct config_address {
+    const struct setting_places *places;
+    enum setting_id url_id, insecure_id, ca_id;
+    const struct upstream_url *url;
+    bool insecure;
+    const char *leak; /* "card data" */
+};
+/* A secret that the platform shows in Base64. */
+void config_check_base64(struct config_loading *c, const struct setting_places *places, enum setting_id id, slice secret);
+/* Plain HTTP only on loopback or where it was said; verified TLS everywhere else. */
+void config_check_address(struct config_loading *c, const struct config_address *a);
+void config_read_networks(struct config_loading *c);
 void config_read_listens(struct config_loading *c);
 void config_read_merchants(struct config_loading *c);
 void config_read_routes(struct config_loading *c);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Cardveil's own calls come before the routes: what begins with one of these never reaches a processor. */
-static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", NULL};
+static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", "/v1/network-events", NULL};
 /* Shipped rules, for "did you mean". */
 static const char *const SHIPPED_RULES[] = {"rede", "credibanco", "passthrough", NULL};
 #define RULES_ADVICE "; copy Cardveil's 'rules' folder beside this file, or install it with 'meson install'"
@@ -77,32 +77,16 @@ static const struct loaded_rules *load_rules(struct route_loading *r, slice name
 
 /* --- upstream --- */
 
-static bool has_upstream_tls_files(const struct setting_places *p)
-{
-    return p->at[SETTING_ID_ROUTE_CA] || p->at[SETTING_ID_ROUTE_CERTIFICATE] || p->at[SETTING_ID_ROUTE_KEY];
-}
-
-static void check_upstream_reach(struct route_loading *r, const struct tree_node *place)
+static void check_reach(struct route_loading *r)
 {
     const struct upstream_url *url = &r->d->r.upstream;
-    if (url->tls) {
-        if (!r->places.at[SETTING_ID_ROUTE_CA] && r->c->draft.c.system_ca.len == 0)
-            loading_complain(
-                &r->c->l, place,
-                "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",
-                CONFIG_SYSTEM_CA_FILE);
-        if (r->d->insecure)
-            loading_complain(
-                &r->c->l, r->places.at[SETTING_ID_ROUTE_INSECURE],
-                "'insecure: yes' says nothing for an https:// upstream (certificates are always verified)");
-        return;
-    }
-    if (!url_is_loopback(url) && !r->d->insecure)
-        loading_complain(
-            &r->c->l, place,
-            "card data would leave this machine unencrypted: use https://, or set insecure: yes on this route");
-    if (has_upstream_tls_files(&r->places))
-        loading_complain(&r->c->l, place, "'ca', 'certificate' and 'key' say nothing for an http:// upstream");
+    const struct tree_node *certificate = r->places.at[SETTING_ID_ROUTE_CERTIFICATE], *key = r->places.at[SETTING_ID_ROUTE_KEY];
+    config_check_address(r->c, &(struct config_address){.places = &r->places, .url_id = SETTING_ID_ROUTE_UPSTREAM,
+                                                        .insecure_id = SETTING_ID_ROUTE_INSECURE, .ca_id = SETTING_ID_ROUTE_CA,
+                                                        .url = url, .insecure = r->d->insecure, .leak = "card data"});
+    if (!url->tls && (certificate || key))
+        loading_complain(&r->c->l, certificate ? certificate : key,
+                         "'certificate' and 'key' say nothing for an http:// upstream");
 }
 
 static void check_upstream(struct route_loading *r)
@@ -122,7 +106,7 @@ static void check_upstream(struct route_loading *r)
     if (wrong)
         loading_complain(l, place, "'upstream': %s (https://HOST[:PORT][/PATH])", wrong);
     else
-        check_upstream_reach(r, place);
+        check_reach(r);
 }
 
 static void check_upstream_pair(struct route_loading *r)
@@ -182,6 +166,32 @@ static void check_twice(struct route_loading *r)
 
 /* --- what the rules must offer --- */
 
+/* Does anyone who pays on this route have network tokens? */
+static bool has_network(const struct route_loading *r)
+{
+    const struct config *config = &r->c->draft.c;
+    for (size_t i = 0; i < config->merchant_count; i++) {
+        const struct config_merchant *m = &config->merchants[i];
+        bool pays_here = !r->d->r.merchant.at || slice_eq(m->name, r->d->r.merchant);
+        if (pays_here && m->network >= 0) return true;
+    }
+    return false;
+}
+
+static void check_provision(struct route_loading *r, enum setting_id id, bool is_on)
+{
+    slice merchant = r->d->r.merchant;
+    const char *name = strchr(settings_row(id)->path, '.') + 1;
+    if (!is_on || r->c->network_is_wrong || has_network(r)) return;
+    if (merchant.at)
+        loading_complain(&r->c->l, r->places.at[id],
+                         "'%s' does nothing: merchant '%.*s' has no network tokens; set 'network' for it in 'merchants'", name,
+                         SLICE_ARG(merchant));
+    else
+        loading_complain(&r->c->l, r->places.at[id],
+                         "'%s' does nothing: no merchant has network tokens; set 'network' for one in 'merchants'", name);
+}
+
 static void check_network_tokens(struct route_loading *r)
 {
     struct loading *l = &r->c->l;
@@ -192,10 +202,42 @@ static void check_network_tokens(struct route_loading *r)
             l, r->places.at[SETTING_ID_ROUTE_VOLUME],
             "rules '%.*s' have no 'network_token' section: this processor takes card numbers only; leave 'volume' out",
             SLICE_ARG(route->rules->name));
-    if (route->pan_retry && route->rules->pan_retry_count == 0)
+    else
+        check_provision(r, SETTING_ID_ROUTE_VOLUME, route->volume_percent > 0);
+    check_provision(r, SETTING_ID_ROUTE_PROVISION, route->provision != PROVISION_OFF);
+    if (route->pan_retry && !ruleset_may_retry(route->rules))
         loading_complain(l, r->places.at[SETTING_ID_ROUTE_PAN_RETRY],
-                         "rules '%.*s' do not say which declines may be tried again ('reply: pan_retry')",
+                         "rules '%.*s' do not say which declines may be tried again ('reply: declines' or 'pan_retry')",
                          SLICE_ARG(route->rules->name));
+}
+
+/* --- signing --- */
+
+/* Which settings of 'sign' the rules' signature needs; every other one would say nothing. */
+static void check_sign_setting(struct route_loading *r, enum setting_id id, bool is_needed)
+{
+    const struct ruleset *rules = r->d->r.rules;
+    const struct setting *row = settings_row(id);
+    if (is_needed && !r->places.at[id])
+        loading_complain(&r->c->l, r->places.map, "'%s' is missing: rules '%.*s' sign every request", row->path,
+                         SLICE_ARG(rules->name));
+    if (!is_needed && r->places.at[id])
+        loading_complain(&r->c->l, r->places.at[id], "'%s' says nothing: rules '%.*s' do not use it", row->path,
+                         SLICE_ARG(rules->name));
+}
+
+static void check_sign(struct route_loading *r)
+{
+    const struct ruleset *rules = r->d->r.rules;
+    if (!rules) return;
+    const struct sign_rule *sign = &rules->sign;
+    bool is_cybersource = sign->kind == SIGN_CYBERSOURCE || sign->kind == SIGN_CYBERSOURCE_JWT;
+    bool is_hmac = sign->kind == SIGN_HMAC_SHA256;
+    check_sign_setting(r, SETTING_ID_ROUTE_SIGN_KEY_ID, is_cybersource || (is_hmac && sign_rule_has(sign, SIGN_PART_KEY_ID)));
+    check_sign_setting(r, SETTING_ID_ROUTE_SIGN_MERCHANT_ID, is_cybersource);
+    check_sign_setting(r, SETTING_ID_ROUTE_SIGN_SECRET, is_hmac || (is_cybersource && !sign->rs256));
+    check_sign_setting(r, SETTING_ID_ROUTE_SIGN_PRIVATE_KEY, is_cybersource && sign->rs256);
+    if (is_cybersource) config_check_base64(r->c, &r->places, SETTING_ID_ROUTE_SIGN_SECRET, r->d->r.sign_secret);
 }
 
 static void check_deadlines(struct route_loading *r)
@@ -236,6 +278,7 @@ static void read_route(struct config_loading *c, const struct tree_node *n)
     check_prefix(&r);
     check_twice(&r);
     check_network_tokens(&r);
+    check_sign(&r);
     check_deadlines(&r);
     config_name_merchant(c, draft.r.merchant);
     c->draft.c.routes[c->draft.c.route_count++] = draft.r;

@@ -36,6 +36,13 @@ bool ruleset_accepts(const struct ruleset *r, slice method, slice path)
     return false;
 }
 
+bool ruleset_may_retry(const struct ruleset *r)
+{
+    for (size_t i = 0; i < r->decline_count; i++)
+        if (decline_may_retry(r->declines[i].reason)) return true;
+    return r->pan_retry_count > 0;
+}
+
 /* --- helpers of all sections --- */
 
 struct path_text path_of_value(const struct tree_node *n)
@@ -93,6 +100,26 @@ void rules_for_each(struct rules_loading *x, const struct tree_node *n,
     if (!n->first) loading_complain(&x->l, n, "the list is empty");
     for (const struct tree_node *child = n->first; child; child = child->next)
         each(x, child, owner);
+}
+
+/* RFC 9110 5.6.2 token; and none that says where the message ends or where it goes, which only we may say. */
+bool rules_check_field_name(struct rules_loading *x, const struct tree_node *n)
+{
+    static const char *const ours[] = {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", NULL};
+    if (!rules_check_text(x, n, "a header's name")) return false;
+    for (size_t i = 0; i < n->text.len; i++) {
+        char c = n->text.at[i];
+        bool is_token = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+        if (is_token) continue;
+        loading_complain(&x->l, n, "'%.*s' is no header's name", name_shown(n->text), n->text.at);
+        return false;
+    }
+    for (size_t i = 0; ours[i]; i++) {
+        if (!slice_ieq(n->text, slice_of(ours[i]))) continue;
+        loading_complain(&x->l, n, "'%s' is Cardveil's own to write", ours[i]);
+        return false;
+    }
+    return true;
 }
 
 bool rules_take_bool(struct rules_loading *x, const struct tree_node *n, bool *out)
@@ -249,12 +276,13 @@ static bool make_path_sets(struct rules_loading *x)
 
 static void read_rules(struct rules_loading *x, const struct tree_node *root)
 {
-    static const char *const known[] = {"processor", "upstream",      "accept", "pass_other", "body",
-                                        "card",      "network_token", "reply",  NULL};
+    static const char *const known[] = {"processor", "upstream",  "accept",      "pass_other", "body", "card", "network_token",
+                                        "reply",     "initiator", "idempotency", "sign",       NULL};
     if (!rules_check_map(x, root, known)) return;
     const struct tree_node *body = tree_get(root, "body"), *upstream = tree_get(root, "upstream");
     const struct tree_node *card = tree_get(root, "card"), *network_token = tree_get(root, "network_token");
-    const struct tree_node *reply = tree_get(root, "reply");
+    const struct tree_node *reply = tree_get(root, "reply"), *initiator = tree_get(root, "initiator");
+    const struct tree_node *sign = tree_get(root, "sign"), *idempotency = tree_get(root, "idempotency");
     read_processor(x, root);
     if (upstream) read_upstream(x, upstream);
     read_all_accepts(x, root);
@@ -266,6 +294,11 @@ static void read_rules(struct rules_loading *x, const struct tree_node *root)
     if (card) rules_read_card(x, card);
     if (network_token) rules_read_network_token(x, network_token);
     if (reply) rules_read_reply(x, reply);
+    if (initiator) rules_read_initiator(x, initiator);
+    if (sign) rules_read_sign(x, sign);
+    if (idempotency && rules_check_field_name(x, idempotency))
+        (void)loading_copy(&x->l, idempotency->text, &x->r->idempotency_field);
+    rules_check_edits(x);
 }
 
 /* "rede" of "…/rules/rede.yaml" */

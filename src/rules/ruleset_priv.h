@@ -14,6 +14,7 @@ struct ruleset_whole {
 struct rules_loading {
     struct loading l;
     struct ruleset *r;
+    const struct tree_node *edits_at; /* network_token, or else what sets the network transaction id */
     bool has_places; /* the body format has places that paths can name: JSON and forms */
 };
 
@@ -37,8 +38,32 @@ bool rules_take_bool(struct rules_loading *x, const struct tree_node *n, bool *o
 /* Compiles a path; the same text gets the same number. False after a complaint, or out of memory. */
 bool rules_add_path(struct rules_loading *x, struct path_set *set, struct path_text path, uint32_t *number);
 
+/* Grows an array of the plan by one zeroed entry; NULL: out of memory. */
+void *rules_grow(struct rules_loading *x, void **array, size_t *count, size_t bytes);
+/* A list of codes, or one; each once. False: out of memory. */
+struct texts {
+    slice *at;
+    size_t count;
+};
+bool rules_read_texts(struct rules_loading *x, const struct tree_node *n, struct texts *out);
+bool rules_check_field_name(struct rules_loading *x, const struct tree_node *n); /* RFC 9110 5.1; one that may be set */
+
+/* as: how an element is written. Each word of the list goes to rules_read_as, the owner is the form. */
+struct rules_form {
+    enum element element;
+    enum date_format format;
+    bool as_number;
+};
+void rules_read_as(struct rules_loading *x, const struct tree_node *n, void *form);
+/* A new edit that sets something there; NULL after a complaint, or out of memory. */
+struct plan_edit *rules_add_set(struct rules_loading *x, struct path_text path);
+/* After all edits are read: none may lie inside another. */
+void rules_check_edits(struct rules_loading *x);
+
 void rules_read_card(struct rules_loading *x, const struct tree_node *card);
 void rules_read_network_token(struct rules_loading *x, const struct tree_node *network_token);
 void rules_read_reply(struct rules_loading *x, const struct tree_node *reply);
+void rules_read_initiator(struct rules_loading *x, const struct tree_node *initiator);
+void rules_read_sign(struct rules_loading *x, const struct tree_node *sign);
 
 #endif

@@ -5,12 +5,9 @@
 
 #include <string.h>
 
-/* Texts of a list go into an array that was made large enough for it. */
-struct texts {
-    slice *at;
-    size_t count;
-};
+enum { APPROVED_MAX = 64 }; /* proxy/verdict keeps a bit for each */
 
+/* The list goes into an array that is made large enough for it. */
 static bool make_texts(struct rules_loading *x, const struct tree_node *n, struct texts *out)
 {
     out->count = 0;
@@ -36,6 +33,25 @@ static void read_code(struct rules_loading *x, const struct tree_node *n, void *
     if (loading_copy(&x->l, n->text, &texts->at[texts->count])) texts->count++;
 }
 
+bool rules_read_texts(struct rules_loading *x, const struct tree_node *n, struct texts *out)
+{
+    if (!make_texts(x, n, out)) return false;
+    rules_for_each(x, n, read_code, out);
+    return true;
+}
+
+/* --- approved, and where the code stands --- */
+
+/* http_status: [ "200", "201" ] */
+static void check_statuses(struct rules_loading *x, const struct tree_node *n, const struct texts *statuses)
+{
+    uint64_t status;
+    for (size_t i = 0; i < statuses->count; i++)
+        if (!slice_to_u64(statuses->at[i], 599, &status) || status < 200)
+            loading_complain(&x->l, n, "'%.*s' is no status of an answer (200 to 599)", name_shown(statuses->at[i]),
+                             statuses->at[i].at);
+}
+
 static void read_approved(struct rules_loading *x, const struct tree_node *approved)
 {
     if (approved->kind != TREE_MAP) {
@@ -49,12 +65,16 @@ static void read_approved(struct rules_loading *x, const struct tree_node *appro
     }
     for (const struct tree_node *n = approved->first; n; n = n->next) {
         struct texts codes;
-        uint32_t path;
-        if (!rules_add_path(x, x->r->reply_paths, path_of_key(n), &path) || !make_texts(x, n, &codes)) continue;
-        rules_for_each(x, n, read_code, &codes);
-        x->r->approved[x->r->approved_count++] = (struct reply_match){.path = path, .values = codes.at, .value_count = codes.count};
+        struct reply_match match = {.is_status = slice_is(n->key, "http_status")};
+        if (!match.is_status && !rules_add_path(x, x->r->reply_paths, path_of_key(n), &match.path)) continue;
+        if (!rules_read_texts(x, n, &codes)) continue;
+        if (match.is_status) check_statuses(x, n, &codes);
+        match.values = codes.at;
+        match.value_count = codes.count;
+        x->r->approved[x->r->approved_count++] = match;
     }
     if (approved->count == 0) loading_complain(&x->l, approved, "'approved' is empty");
+    if (approved->count > APPROVED_MAX) loading_complain(&x->l, approved, "more than %d conditions", APPROVED_MAX);
 }
 
 static void read_decline_code(struct rules_loading *x, const struct tree_node *n, void *owner)
@@ -74,29 +94,144 @@ static void read_decline_codes(struct rules_loading *x, const struct tree_node *
         x->l.out_of_memory = true;
 }
 
+/* --- declines --- */
+
+static bool parse_reason(slice word, enum decline_reason *out)
+{
+    for (unsigned d = DECLINE_NONE + 1; d < DECLINE_COUNT; d++) {
+        if (!slice_is(word, decline_name((enum decline_reason)d))) continue;
+        *out = (enum decline_reason)d;
+        return true;
+    }
+    return false;
+}
+
+static enum decline_reason reason_of(const struct ruleset *r, slice code)
+{
+    for (size_t i = 0; i < r->decline_count; i++)
+        if (slice_eq(r->declines[i].code, code)) return r->declines[i].reason;
+    return DECLINE_NONE;
+}
+
+static void read_reason(struct rules_loading *x, const struct tree_node *n, enum decline_reason reason)
+{
+    struct texts codes;
+    if (!rules_read_texts(x, n, &codes)) return;
+    for (size_t i = 0; i < codes.count; i++) {
+        enum decline_reason other = reason_of(x->r, codes.at[i]);
+        if (other != DECLINE_NONE)
+            loading_complain(&x->l, n, "'%.*s' is '%s' already", name_shown(codes.at[i]), codes.at[i].at, decline_name(other));
+        else
+            x->r->declines[x->r->decline_count++] = (struct decline_rule){codes.at[i], reason};
+    }
+}
+
+/* declines: { do_not_honor: [ "05" ] } */
+static void read_declines(struct rules_loading *x, const struct tree_node *declines)
+{
+    const char *known[DECLINE_COUNT] = {NULL};
+    size_t count = 0;
+    for (unsigned d = DECLINE_NONE + 1; d < DECLINE_COUNT; d++) known[d - 1] = decline_name((enum decline_reason)d);
+    if (!rules_check_map(x, declines, known)) return;
+    for (const struct tree_node *n = declines->first; n; n = n->next) count += n->count + 1;
+    x->r->declines = pool_alloc(x->l.pool, (count + 1) * sizeof *x->r->declines);
+    if (!x->r->declines) {
+        x->l.out_of_memory = true;
+        return;
+    }
+    for (const struct tree_node *n = declines->first; n; n = n->next) {
+        enum decline_reason reason;
+        if (parse_reason(n->key, &reason)) read_reason(x, n, reason);
+    }
+    if (count == 0) loading_complain(&x->l, declines, "'declines' is empty");
+}
+
+/* Schemes fine for repeating what they call final: a list of codes cannot overrule the table of reasons. */
+static void read_pan_retry(struct rules_loading *x, const struct tree_node *n)
+{
+    struct texts codes;
+    if (!rules_read_texts(x, n, &codes)) return;
+    x->r->pan_retry = codes.at;
+    x->r->pan_retry_count = codes.count;
+    for (size_t i = 0; i < codes.count; i++) {
+        enum decline_reason reason = reason_of(x->r, codes.at[i]);
+        if (reason != DECLINE_NONE && !decline_may_retry(reason))
+            loading_complain(&x->l, n, "'%.*s' is '%s' under 'declines', which is never tried again: take it out of 'pan_retry'",
+                             name_shown(codes.at[i]), codes.at[i].at, decline_name(reason));
+    }
+}
+
+/* --- network transaction id, initiator --- */
+
+/* PATH of the answer, or { from: PATH of the answer, set: PATH of the request } */
+static void read_transaction(struct rules_loading *x, const struct tree_node *n)
+{
+    static const char *const known[] = {"from", "set", NULL};
+    const struct tree_node *from = n, *set = NULL;
+    uint32_t path;
+    if (n->kind == TREE_MAP) {
+        if (!rules_check_map(x, n, known)) return;
+        from = tree_get(n, "from");
+        set = tree_get(n, "set");
+        if (!from) loading_complain(&x->l, n, "'from' is missing: where the answer carries it");
+    }
+    if (from && rules_check_text(x, from, "a path") && rules_add_path(x, x->r->reply_paths, path_of_value(from), &path))
+        x->r->network_transaction_id_path = path;
+    if (!set || !rules_check_text(x, set, "a path")) return;
+    if (!x->has_places) {
+        loading_complain(&x->l, set, "'set' needs body json or form");
+        return;
+    }
+    struct plan_edit *edit = rules_add_set(x, path_of_value(set));
+    if (!edit) return;
+    if (!x->edits_at) x->edits_at = set;
+    edit->when = EDIT_WITH_TRANSACTION_ID;
+    edit->element = ELEMENT_NETWORK_TRANSACTION_ID;
+}
+
+/* initiator: { at: PATH of the request, merchant: [ values ] } */
+void rules_read_initiator(struct rules_loading *x, const struct tree_node *initiator)
+{
+    static const char *const known[] = {"at", "merchant", NULL};
+    const struct tree_node *at = tree_get(initiator, "at"), *merchant = tree_get(initiator, "merchant");
+    struct plan *plan = &x->r->plan;
+    struct texts values = {0};
+    if (!rules_check_map(x, initiator, known)) return;
+    if (!x->has_places) {
+        loading_complain(&x->l, initiator, "'initiator' needs body json or form");
+        return;
+    }
+    if (!at || !merchant) {
+        loading_complain(&x->l, initiator, "'%s' is missing: %s", at ? "merchant" : "at",
+                         at ? "which values mean that the merchant initiated the payment" : "the path that tells");
+        return;
+    }
+    if (rules_check_text(x, at, "a path") && rules_add_path(x, plan->paths, path_of_value(at), &plan->capture)) plan->has_capture = true;
+    if (!rules_read_texts(x, merchant, &values)) return;
+    x->r->merchant_initiated = values.at;
+    x->r->merchant_initiated_count = values.count;
+    for (size_t i = 0; i < values.count; i++)
+        if (values.at[i].len > BODY_CAPTURED_MAX_BYTES)
+            loading_complain(&x->l, merchant, "a value is at most %d bytes long", BODY_CAPTURED_MAX_BYTES);
+}
+
+/* --- reply --- */
+
 void rules_read_reply(struct rules_loading *x, const struct tree_node *reply)
 {
-    static const char *const known[] = {"approved", "decline_code", "pan_retry", "network_transaction_id", NULL};
+    static const char *const known[] = {"approved", "decline_code", "declines", "pan_retry", "network_transaction_id", NULL};
     if (!rules_check_map(x, reply, known)) return;
     const struct tree_node *approved = tree_get(reply, "approved"), *decline_code = tree_get(reply, "decline_code");
-    const struct tree_node *pan_retry = tree_get(reply, "pan_retry");
+    const struct tree_node *pan_retry = tree_get(reply, "pan_retry"), *declines = tree_get(reply, "declines");
     const struct tree_node *transaction = tree_get(reply, "network_transaction_id");
     if (approved) read_approved(x, approved);
     if (decline_code) read_decline_codes(x, decline_code);
-    if (pan_retry) {
-        struct texts codes;
-        if (make_texts(x, pan_retry, &codes)) {
-            rules_for_each(x, pan_retry, read_code, &codes);
-            x->r->pan_retry = codes.at;
-            x->r->pan_retry_count = codes.count;
-        }
-        /* Without both, a decline is not clear, and a payment could be made twice. */
-        if (!approved || !decline_code)
-            loading_complain(&x->l, pan_retry,
-                             "'pan_retry' needs 'approved' and 'decline_code': only a clear decline is tried again");
-    }
-    uint32_t path;
-    if (transaction && rules_check_text(x, transaction, "a path") &&
-        rules_add_path(x, x->r->reply_paths, path_of_value(transaction), &path))
-        x->r->network_transaction_id_path = path;
+    if (declines) read_declines(x, declines);
+    if (pan_retry) read_pan_retry(x, pan_retry);
+    const struct tree_node *needy = declines ? declines : pan_retry;
+    /* Without both, a decline is not clear, and a payment could be made twice. */
+    if (needy && (!approved || !decline_code))
+        loading_complain(&x->l, needy, "'%s' needs 'approved' and 'decline_code': only a clear decline is tried again",
+                         declines ? "declines" : "pan_retry");
+    if (transaction) read_transaction(x, transaction);
 }

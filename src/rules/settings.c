@@ -21,7 +21,9 @@ enum { PATH_TEXT_BYTES = 160 };
 #define SECRET SETTING_FLAG_SECRET
 #define DRAFT_CONFIG struct draft_config
 #define DRAFT_LISTEN struct draft_listen
+#define DRAFT_NETWORK struct draft_network
 #define DRAFT_MERCHANT struct draft_merchant
+#define DRAFT_WEBHOOK struct draft_webhook
 #define DRAFT_ROUTE struct draft_route
 static const struct setting TABLE[SETTING_ID_COUNT] = {
 #define SETTING(id, scope, path, member, type, min, max, words, initial, flags, help)                                  \

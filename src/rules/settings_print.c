@@ -6,7 +6,8 @@
 
 /* The settings table for people: 'cardveil check --help' and the README. */
 
-static const char *const HEADINGS[] = {"Top level", "Each entry of 'listen'", "Each entry of 'merchants'",
+static const char *const HEADINGS[] = {"Top level", "Each entry of 'listen'", "Each entry of 'networks'",
+                                       "Each entry of 'merchants'", "Each entry of a merchant's 'webhooks'",
                                        "Each entry of 'routes'"};
 
 static const char *kind_of(const struct setting *s)
@@ -27,7 +28,7 @@ static const char *kind_of(const struct setting *s)
     case SETTING_SIZE:
         return "size";
     case SETTING_WORD:
-    case SETTING_LEVEL:
+    case SETTING_CHOICE:
         return s->words;
     case SETTING_NAME:
         return "name";
@@ -38,7 +39,13 @@ static const char *kind_of(const struct setting *s)
     case SETTING_PATH:
         return "path";
     case SETTING_KEY_REFERENCE:
+    case SETTING_KEEPER_SECRET:
+    case SETTING_KEEPER_KEY:
+    case SETTING_REGISTRAR_SECRET:
+    case SETTING_REGISTRAR_KEY:
         return "file:PATH, env:NAME";
+    case SETTING_BRANDS:
+        return "list of brands";
     case SETTING_CERTIFICATES:
     case SETTING_PRIVATE_KEY:
         return "PEM file";

@@ -317,11 +317,85 @@ static bool take_private_key(struct loading *l, const struct setting *s, const s
     return false;
 }
 
-static bool take_level(struct loading *l, const struct setting *s, const struct tree_node *node, enum log_level *out)
+/* Every enum of the drafts has the size of an unsigned, and may be written through one (C11 6.7.2.2, 6.5). */
+static bool take_choice(struct loading *l, const struct setting *s, const struct tree_node *node, unsigned *out)
 {
     int n = take_word(l, s, node);
-    if (n >= 0) *out = (enum log_level)n;
+    if (n >= 0) *out = (unsigned)n;
     return n >= 0;
+}
+
+/* --- secrets by reference --- */
+
+static const char *check_secret_text(slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.at[i] < 0x20) return "a secret is one line of text; there is more behind this reference";
+    return NULL;
+}
+
+/* Editors put a line end behind what is typed. */
+static slice without_line_end(slice text)
+{
+    if (slice_ends(text, SLICE("\n"))) text.len--;
+    if (slice_ends(text, SLICE("\r"))) text.len--;
+    return text;
+}
+
+/* A role that may not have it finds nothing there, and nothing wrong with it either. */
+static bool take_secret(struct loading *l, const struct setting *s, const struct tree_node *node, unsigned audience, bool is_key,
+                        slice *out)
+{
+    slice reference, bytes;
+    if (!take_key_reference(l, s, node, &reference)) return false;
+    result r = source_read_secret(l->source, reference, audience, &bytes);
+    if (r.err == ERR_MEMORY) l->out_of_memory = true;
+    if (failed(r) && r.err != ERR_MEMORY)
+        loading_complain(l, node, "'%s': cannot read '%.*s': %s", s->path, name_shown(node->text), node->text.at,
+                         slice_starts(reference, SLICE("env:")) ? "no such variable in the environment"
+                         : r.err == ERR_TOO_LARGE               ? "larger than 16 MiB"
+                                                                : strerror(errno));
+    *out = SLICE("");
+    if (failed(r)) return false;
+    if (!bytes.at) return true;
+    if (!is_key) bytes = without_line_end(bytes);
+    const char *wrong = is_key ? pem_check_private_key(bytes) : bytes.len == 0 ? "there is nothing in it" : check_secret_text(bytes);
+    if (wrong) loading_complain(l, node, "'%s': %s", s->path, wrong);
+    if (wrong) return false;
+    if (secrets_keep(l->secrets, bytes, out)) return true;
+    l->out_of_memory = true;
+    return false;
+}
+
+/* --- brands --- */
+
+static bool take_brand(struct loading *l, const struct setting *s, const struct tree_node *at, slice name, unsigned *out)
+{
+    enum card_brand brand;
+    if (card_brand_parse(name, &brand) && brand != BRAND_UNKNOWN) {
+        *out |= 1u << brand;
+        return true;
+    }
+    const char *known[BRAND_COUNT] = {NULL};
+    char hint[NAME_HINT_BYTES];
+    for (unsigned b = BRAND_UNKNOWN + 1; b < BRAND_COUNT; b++) known[b - 1] = card_brand_name((enum card_brand)b);
+    name_write_hint(name, known, hint);
+    loading_complain(l, at, "'%s': no brand '%.*s'%s", s->path, name_shown(name), name.at, hint);
+    return false;
+}
+
+static bool take_brands(struct loading *l, const struct setting *s, const struct tree_node *node, unsigned *out)
+{
+    bool right = true;
+    slice rest = node->text, name;
+    *out = 0;
+    if (node->kind == TREE_MAP || (node->kind == TREE_SCALAR && rest.len == 0) || (node->kind == TREE_LIST && node->count == 0)) {
+        expected(l, s, node, "a list of brands, such as [ visa, mastercard ]");
+        return false;
+    }
+    while (node->kind == TREE_SCALAR && slice_next(&rest, ' ', &name)) right = take_brand(l, s, node, name, out) && right;
+    for (const struct tree_node *n = node->first; n; n = n->next) right = take_brand(l, s, n, n->text, out) && right;
+    return right;
 }
 
 static bool take_list(struct loading *l, const struct setting *s, const struct tree_node *node,
@@ -362,8 +436,8 @@ bool setting_parse(struct loading *l, const struct setting *s, const struct tree
         return take_size(l, s, node, at);
     case SETTING_WORD:
         return take_word(l, s, node) >= 0 && loading_copy(l, node->text, at);
-    case SETTING_LEVEL:
-        return take_level(l, s, node, at);
+    case SETTING_CHOICE:
+        return take_choice(l, s, node, at);
     case SETTING_NAME:
         return take_name(l, s, node, at);
     case SETTING_TEXT:
@@ -378,6 +452,14 @@ bool setting_parse(struct loading *l, const struct setting *s, const struct tree
         return take_certificates(l, s, node, at);
     case SETTING_PRIVATE_KEY:
         return take_private_key(l, s, node, at);
+    case SETTING_KEEPER_SECRET:
+    case SETTING_KEEPER_KEY:
+        return take_secret(l, s, node, SOURCE_FOR_KEEPER, s->type == SETTING_KEEPER_KEY, at);
+    case SETTING_REGISTRAR_SECRET:
+    case SETTING_REGISTRAR_KEY:
+        return take_secret(l, s, node, SOURCE_FOR_REGISTRAR, s->type == SETTING_REGISTRAR_KEY, at);
+    case SETTING_BRANDS:
+        return take_brands(l, s, node, at);
     case SETTING_LIST:
         break;
     }

@@ -16,11 +16,11 @@
 
 /* A bundle, in this machine's byte order (it never leaves the machine):
  *
- *     magic[8] · folder · count · { path · withheld · content } × count      text = length[8] · bytes; count[8], withheld[8]
+ *     magic[8] · audience[8] · folder · count · { path · content } × count          text = length[8] · bytes; count[8]
  *
  * It ends exactly after the last content. Folder is what relative paths are relative to. A secret's path is its reference,
- * "file:/PATH" or "env:NAME", so a file that is read as a certificate too is another entry. withheld is 0 or 1: a secret that
- * the bundle's reader may not see stands there without content, so that its configuration is not found lacking. */
+ * "file:/PATH" or "env:NAME", so a file that is read as a certificate too is another entry; in a bundle that is not for its
+ * audience it stands there without content. */
 static const char MAGIC[8] = {'C', 'V', 'B', 'N', 'D', 'L', '0', '2'};
 
 enum {
@@ -42,7 +42,7 @@ struct entry {
     char *bytes;       /* NULL when the bundle's */
     size_t bytes_cap;
     slice content;
-    bool is_secret, is_withheld;
+    bool is_secret;
     unsigned audience; /* of a secret: everyone it was read for */
 };
 
@@ -50,6 +50,7 @@ struct source {
     char *folder_copy; /* NULL when the bundle's */
     slice folder;      /* absolute, without a slash at its end */
     bool is_disk;
+    unsigned audience; /* of the bundle */
     void *map;
     size_t map_len;
     size_t count;
@@ -307,7 +308,7 @@ result source_read_secret(struct source *s, slice reference, unsigned audience, 
         return FAIL(NOT_FOUND);
     }
     known->audience |= audience;
-    *out = known->is_withheld ? SLICE_NONE : known->content;
+    *out = s->is_disk || s->audience & audience ? known->content : SLICE_NONE;
     return OK;
 }
 
@@ -336,14 +337,14 @@ static bool write_text(int fd, slice text)
 
 static bool write_entry(int fd, const struct entry *e, unsigned audience)
 {
-    bool withheld = e->is_withheld || (e->is_secret && !(e->audience & audience));
-    return write_text(fd, e->path) && write_u64(fd, withheld) && write_text(fd, withheld ? SLICE("") : e->content);
+    bool is_withheld = e->is_secret && !(e->audience & audience);
+    return write_text(fd, e->path) && write_text(fd, is_withheld ? SLICE("") : e->content);
 }
 
 static bool write_entries(const struct source *s, int fd, unsigned audience)
 {
-    if (!write_whole(fd, (slice){MAGIC, sizeof MAGIC}) || !write_text(fd, s->folder) || !write_u64(fd, s->count))
-        return false;
+    if (!write_whole(fd, (slice){MAGIC, sizeof MAGIC}) || !write_u64(fd, audience)) return false;
+    if (!write_text(fd, s->folder) || !write_u64(fd, s->count)) return false;
     const struct entry *e;
     SIMPLEQ_FOREACH(e, &s->entries, next)
     if (!write_entry(fd, e, audience)) return false;
@@ -400,17 +401,15 @@ static bool is_absolute_reference(slice path)
 static bool take_entry(struct source *s, slice *rest)
 {
     slice path, content;
-    uint64_t withheld;
     if (!take_text(rest, REFERENCE_MAX_BYTES, &path)) return false;
     bool is_secret = is_absolute_reference(path);
-    if ((!is_secret && !is_absolute_path(path)) || !take_u64(rest, is_secret, &withheld)) return false;
-    if (!take_text(rest, withheld ? 0 : FILE_MAX_BYTES, &content) || find_entry(s, path)) return false;
+    if (!is_secret && !is_absolute_path(path)) return false;
+    if (!take_text(rest, FILE_MAX_BYTES, &content) || find_entry(s, path)) return false;
     struct entry *e = calloc(1, sizeof *e);
     if (!e) return false;
     e->path = path;
     e->content = content;
     e->is_secret = is_secret;
-    e->is_withheld = withheld;
     SIMPLEQ_INSERT_TAIL(&s->entries, e, next);
     s->count++;
     return true;
@@ -419,8 +418,10 @@ static bool take_entry(struct source *s, slice *rest)
 static bool take_entries(struct source *s, slice rest)
 {
     slice magic;
-    uint64_t count;
+    uint64_t count, audience;
     if (!take(&rest, sizeof MAGIC, &magic) || memcmp(magic.at, MAGIC, sizeof MAGIC) != 0) return false;
+    if (!take_u64(&rest, SOURCE_FOR_ALL, &audience)) return false;
+    s->audience = (unsigned)audience;
     if (!take_text(&rest, PATH_MAX, &s->folder)) return false;
     if (s->folder.len && !is_absolute_path(s->folder)) return false;
     if (!take_u64(&rest, FILES_MAX, &count)) return false;

@@ -2,6 +2,7 @@
 #include "rules/url.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <string.h>
 
 enum { HOST_MAX_BYTES = 253, LABEL_MAX_BYTES = 63 };
@@ -97,7 +98,8 @@ const char *url_check_path(slice path)
     return NULL;
 }
 
-const char *url_parse(slice text, struct upstream_url *out)
+/* Scheme, host and port; *rest: what follows them. */
+static const char *parse_origin(slice text, bool may_have_query, struct upstream_url *out, slice *rest)
 {
     *out = (struct upstream_url){.path = SLICE("")};
     if (slice_starts(text, SLICE("https://"))) {
@@ -110,18 +112,48 @@ const char *url_parse(slice text, struct upstream_url *out)
     } else {
         return "must begin with https:// (or http://)";
     }
-    size_t query = slice_find(text, '?'), fragment = slice_find(text, '#');
-    if (query < text.len) return "must not have a query ('?')";
-    if (fragment < text.len) return "must not have a fragment ('#')";
-    size_t slash = slice_find(text, '/');
-    const char *wrong = parse_authority(slice_range(text, 0, slash), out);
-    if (wrong) return wrong;
-    slice path = slice_after(text, slash);
-    if (path.len == 0) return NULL;
+    size_t end = slice_find(text, '/'), query = slice_find(text, '?');
+    if (query < text.len && !may_have_query) return "must not have a query ('?')";
+    if (slice_find(text, '#') < text.len) return "must not have a fragment ('#')";
+    if (query < end) end = query;
+    *rest = slice_after(text, end);
+    return parse_authority(slice_range(text, 0, end), out);
+}
+
+const char *url_parse(slice text, struct upstream_url *out)
+{
+    slice path;
+    const char *wrong = parse_origin(text, false, out, &path);
+    if (wrong || path.len == 0) return wrong;
     wrong = url_check_path(path);
     if (path.at[path.len - 1] == '/') path.len--;
     out->path = path;
     return wrong;
+}
+
+/* RFC 3986 3.4: pchar, '/' and '?'; percent-encoding whole. */
+static const char *check_query(slice query)
+{
+    for (size_t i = 0; i < query.len; i++) {
+        char c = query.at[i];
+        bool is_encoded = c == '%' && i + 2 < query.len && isxdigit((unsigned char)query.at[i + 1]) &&
+                          isxdigit((unsigned char)query.at[i + 2]);
+        if (!is_encoded && !is_letter_or_digit(c) && !strchr("-._~!$&'()*+,;=:@/?", c))
+            return "has a character that a query cannot have";
+    }
+    return NULL;
+}
+
+const char *url_parse_target(slice text, struct upstream_url *out)
+{
+    slice target;
+    const char *wrong = parse_origin(text, true, out, &target);
+    if (wrong) return wrong;
+    size_t query = slice_find(target, '?');
+    if (query == 0 && target.len) return "needs a '/' before its query";
+    out->path = target.len ? target : SLICE("/");
+    wrong = target.len ? url_check_path(slice_range(target, 0, query)) : NULL;
+    return wrong || query == target.len ? wrong : check_query(slice_after(target, query + 1));
 }
 
 bool url_is_loopback(const struct upstream_url *url)

@@ -3,12 +3,15 @@
 
 #include "base/clock.h"
 #include "sandbox/fields.h"
+#include "sandbox/tms.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows of the table of decisions, by the amount that asks for them. */
+enum { AMOUNT_NOT_ALLOWED = 9057, AMOUNT_CRYPTOGRAM_VISA = 9082, AMOUNT_CRYPTOGRAM_MASTERCARD = 9088 };
 enum { KEPT_TRANSACTIONS = 1000, TID_DIGITS = 20, REFERENCE_MAX_BYTES = 50 };
 
 struct transaction {
@@ -20,6 +23,7 @@ struct transaction {
 };
 
 struct rede {
+    struct tms *network;
     struct transaction kept[KEPT_TRANSACTIONS]; /* a ring: the newest takes the place of the oldest */
     size_t made;
 };
@@ -68,9 +72,11 @@ static const struct {
     {"kind", "76", "76", "56"},
 };
 
-struct rede *rede_new(void)
+struct rede *rede_new(struct tms *network)
 {
-    return calloc(1, sizeof(struct rede));
+    struct rede *r = calloc(1, sizeof *r);
+    if (r) r->network = network;
+    return r;
 }
 
 void rede_free(struct rede *r)
@@ -145,6 +151,34 @@ static const char *brand_name(slice number)
     return number.at[0] == '3' ? "Amex" : "Elo";
 }
 
+/* transactionCredentials.credentialId from 06 on: the merchant, not the cardholder, starts the payment. */
+static bool is_merchant_initiated(const struct fields *f)
+{
+    uint64_t id;
+    return slice_to_u64(fields_text(f, "transactionCredentials/credentialId"), 99, &id) && id >= 6;
+}
+
+/* The card network has its say first, then the table of decisions, which is about the card, also behind a token. */
+static const struct decision *decide(const struct rede *r, const struct fields *f, uint64_t amount)
+{
+    slice card;
+    struct tms_payment payment = {.number = fields_text(f, "cardNumber"),
+                                  .cryptogram = fields_text(f, "tokenCryptogram"),
+                                  .eci = fields_text(f, "securityAuthentication/sai"),
+                                  .merchant_initiated = is_merchant_initiated(f)};
+    bool is_visa = slice_starts(payment.number, SLICE("4"));
+    if (!slice_to_u64(fields_text(f, "expirationMonth"), 12, &payment.month) ||
+        !slice_to_u64(fields_text(f, "expirationYear"), 2099, &payment.year))
+        return decision_for(SLICE_NONE, AMOUNT_NOT_ALLOWED);
+    switch (tms_judge(r->network, &payment, &card)) {
+    case TMS_NOT_A_TOKEN:
+    case TMS_RIGHT: return decision_for(card, amount);
+    case TMS_WRONG: return decision_for(SLICE_NONE, is_visa ? AMOUNT_CRYPTOGRAM_VISA : AMOUNT_CRYPTOGRAM_MASTERCARD);
+    case TMS_NOT_ACTIVE: break;
+    }
+    return decision_for(SLICE_NONE, AMOUNT_NOT_ALLOWED);
+}
+
 static struct transaction *transaction_new(struct rede *r, const struct fields *f)
 {
     struct transaction *t = &r->kept[r->made++ % KEPT_TRANSACTIONS];
@@ -162,7 +196,7 @@ static struct transaction *transaction_new(struct rede *r, const struct fields *
     memcpy(t->last4, number.at + number.len - 4, 4);
     memcpy(t->reference, reference.at, reference.len);
     t->debit = slice_is(fields_text(f, "kind"), "debit");
-    t->decision = decision_for(number, amount);
+    t->decision = decide(r, f, amount);
     return t;
 }
 

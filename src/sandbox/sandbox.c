@@ -10,6 +10,7 @@
 #include "sandbox/credibanco.h"
 #include "sandbox/record.h"
 #include "sandbox/rede.h"
+#include "sandbox/tms.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct sandbox {
     struct loop *loop;
     struct listener *listener;
     struct tls_server *tls;
+    struct tms *tms;
     struct rede *rede;
     struct credibanco *credibanco;
     struct record *record;
@@ -71,7 +73,7 @@ static result write_answer(struct client *c)
     struct buf *out = link_output(c->link);
     slice body = buf_slice(&c->answer.body);
     TRY(http_write_status_line(out, c->answer.status));
-    TRY(http_write_field(out, SLICE("Content-Type"), c->answer.is_text ? SLICE("text/plain") : SLICE("application/json")));
+    TRY(http_write_field(out, SLICE("Content-Type"), slice_of(c->answer.content_type ? c->answer.content_type : "application/json")));
     if (c->answer.echo.len > 0) TRY(http_write_field(out, SLICE("X-Echo"), c->answer.echo));
     TRY(http_write_field_u64(out, SLICE("Content-Length"), body.len));
     if (!c->keep_alive) TRY(http_write_field(out, SLICE("Connection"), SLICE("close")));
@@ -97,29 +99,40 @@ static void client_send(struct client *c)
     if (cut || !c->keep_alive) client_end(c, LINK_END_FLUSH);
 }
 
+static void client_finish(struct client *c)
+{
+    switch (c->answer.manner) {
+    case MANNER_DROP: client_end(c, LINK_END_FLUSH); break;
+    case MANNER_RESET: client_end(c, LINK_END_ABORT); break;
+    case MANNER_ANSWER:
+    case MANNER_SLOW:
+    case MANNER_HANG:
+    case MANNER_CUT:
+    case MANNER_ECHO: client_send(c); break;
+    }
+}
+
 static void on_slow_answer(void *arg)
 {
     struct client *c = arg;
     c->waiting = false;
-    client_send(c);
+    client_finish(c);
     if (!c->ended) link_resume(c->link);
 }
 
 static void client_answer(struct client *c)
 {
-    switch (c->answer.manner) {
-    case MANNER_SLOW:
-    case MANNER_HANG:
-        c->waiting = true;
-        link_pause(c->link);
-        link_set_deadline(c->link, 0);
-        timer_set(c->timer, c->answer.manner == MANNER_SLOW ? SLOW_MS : HANG_MS);
-        break;
-    case MANNER_DROP: client_end(c, LINK_END_FLUSH); break;
-    case MANNER_ANSWER:
-    case MANNER_CUT:
-    case MANNER_ECHO: client_send(c); break;
+    uint64_t wait_ms = c->answer.delay_ms;
+    if (c->answer.manner == MANNER_SLOW) wait_ms += SLOW_MS;
+    if (c->answer.manner == MANNER_HANG) wait_ms += HANG_MS;
+    if (!wait_ms) {
+        client_finish(c);
+        return;
     }
+    c->waiting = true;
+    link_pause(c->link);
+    link_set_deadline(c->link, 0);
+    timer_set(c->timer, wait_ms);
 }
 
 static void client_refuse(struct client *c, int status, const char *text)
@@ -145,8 +158,9 @@ static result handle_record(struct client *c, const struct http_head *head)
         return buf_append(&c->answer.body, SLICE("{\"requests\":[]}"));
     }
     bool masked = head->query.at && slice_find_slice(head->query, SLICE("mask=1")) < head->query.len;
-    c->answer.is_text = slice_is(head->path, "/_sandbox/last");
-    if (c->answer.is_text) return record_write_last(c->sandbox->record, masked, &c->answer.body);
+    bool last = slice_is(head->path, "/_sandbox/last");
+    c->answer.content_type = last ? "text/plain" : NULL;
+    if (last) return record_write_last(c->sandbox->record, masked, &c->answer.body);
     return record_write(c->sandbox->record, masked, &c->answer.body);
 }
 
@@ -155,11 +169,13 @@ static result handle(struct client *c, const struct http_head *head)
     struct sandbox *s = c->sandbox;
     struct sandbox_request q = {.head = head, .body = buf_slice(&c->body), .pool = c->pool};
     if (slice_is(head->path, "/_sandbox/requests") || slice_is(head->path, "/_sandbox/last")) return handle_record(c, head);
+    if (tms_control_takes(head->path)) return tms_control_handle(s->tms, &q, &c->answer);
     record_add(s->record, buf_slice(&c->raw_head), q.body);
     if (http_head_get(head, "content-encoding").at) {
         c->answer.status = 415;
         return buf_append(&c->answer.body, SLICE("{\"error\":\"send the body without content coding\"}"));
     }
+    if (tms_takes(head->path)) return tms_handle(s->tms, &q, &c->answer);
     if (rede_takes(head->path)) return rede_handle(s->rede, &q, &c->answer);
     if (credibanco_takes(head->path)) return credibanco_handle(s->credibanco, &q, &c->answer);
     c->answer.status = 404;
@@ -263,18 +279,23 @@ static void on_stop(void *arg)
     loop_stop(s->loop);
 }
 
-static result sandbox_start(struct sandbox *s, const struct sandbox_options *options)
+static result sandbox_start(struct sandbox *s, const struct sandbox_options *options, const char **why)
 {
     struct address address;
     int fd = -1;
+    *why = "--listen: not a loopback address; a simulated processor listens on 127.0.0.1:PORT or [::1]:PORT only";
     ENSURE(!failed(address_parse(options->listen, &address)) && address_is_loopback(&address), USAGE);
+    *why = NULL;
     if (options->certificate.len > 0 && failed(tls_server_new(options->certificate, options->key, SLICE_NONE, &s->tls)))
         return FAIL(CRYPTO);
     s->loop = loop_new();
-    s->rede = rede_new();
+    ENSURE(s->loop, MEMORY);
+    TRY(tms_new(s->loop, &options->network, &s->tms, why));
+    *why = NULL;
+    s->rede = rede_new(s->tms);
     s->credibanco = credibanco_new();
     s->record = record_new();
-    ENSURE(s->loop && s->rede && s->credibanco && s->record, MEMORY);
+    ENSURE(s->rede && s->credibanco && s->record, MEMORY);
     TRY(loop_on_signal(s->loop, SIGINT, on_stop, s));
     TRY(loop_on_signal(s->loop, SIGTERM, on_stop, s));
     TRY(address_listen(&address, false, &fd));
@@ -283,11 +304,12 @@ static result sandbox_start(struct sandbox *s, const struct sandbox_options *opt
     return OK;
 }
 
-result sandbox_new(const struct sandbox_options *options, struct sandbox **out)
+result sandbox_new(const struct sandbox_options *options, struct sandbox **out, const char **why)
 {
+    *why = NULL;
     *out = calloc(1, sizeof **out);
     ENSURE(*out, MEMORY);
-    result started = sandbox_start(*out, options);
+    result started = sandbox_start(*out, options, why);
     if (failed(started)) {
         sandbox_free(*out);
         *out = NULL;
@@ -305,6 +327,7 @@ void sandbox_free(struct sandbox *s)
 {
     if (!s) return;
     listener_free(s->listener);
+    tms_free(s->tms);
     if (s->loop) loop_free(s->loop);
     tls_server_free(s->tls);
     rede_free(s->rede);

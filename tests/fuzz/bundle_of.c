@@ -21,13 +21,13 @@ struct source *bundle_of(const struct bundle_file *files, size_t count)
     int fd = memfd_create("fuzz", MFD_ALLOW_SEALING | MFD_CLOEXEC);
     if (fd == -1) abort();
     put(fd, SLICE("CVBNDL02"));
+    put_u64(fd, SOURCE_FOR_ALL);
     put_u64(fd, 0);
     put_u64(fd, count);
     for (size_t i = 0; i < count; i++) {
         slice path = slice_of(files[i].path);
         put_u64(fd, path.len);
         put(fd, path);
-        put_u64(fd, 0);
         put_u64(fd, files[i].content.len);
         put(fd, files[i].content);
     }

@@ -9,6 +9,8 @@
 static const char RULES[] = "processor: pay\nupstream: https://api.example.com\naccept: [ POST /pay ]\nbody: json\n"
                             "card: { number: $.pan }\nnetwork_token: { set: { $.c: cryptogram } }\n"
                             "reply: { approved: { $.a: ok }, decline_code: $.b, pan_retry: [ \"05\" ] }\n";
+static const char SIGNED[] = "processor: signed\nupstream: https://api.example.com\naccept: [ POST /pay ]\nbody: json\n"
+                             "sign: { type: cybersource-http-signature }\n";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,6 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct bundle_file files[] = {
         {"/c/cardveil.yaml", {(const char *)data, size}},
         {"/c/rules/pay.yaml", SLICE(RULES)},
+        {"/c/rules/signed.yaml", SLICE(SIGNED)},
+        {"file:/c/secret", SLICE("c2hhcmVkLXNlY3JldA==\n")},
+        {"env:SECRET", SLICE("not Base64")},
         {"/etc/ssl/certs/ca-certificates.crt", SLICE("anchors")},
     };
     struct source *source = bundle_of(files, sizeof files / sizeof files[0]);

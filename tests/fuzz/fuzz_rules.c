@@ -18,6 +18,11 @@ static void check(const struct ruleset *r)
         if (r->approved[i].path >= reply_paths) abort();
     for (size_t i = 0; i < r->decline_code_count; i++)
         if (r->decline_code_paths[i] >= reply_paths) abort();
+    if (r->plan.has_capture && r->plan.capture >= paths) abort();
+    if (r->network_transaction_id_path >= (int64_t)reply_paths) abort();
+    for (size_t i = 0; i < r->decline_count; i++)
+        if (r->declines[i].reason == DECLINE_NONE || r->declines[i].code.len == 0) abort();
+    if (r->sign.kind == SIGN_HMAC_SHA256 && (r->sign.field.len == 0 || !sign_rule_has(&r->sign, SIGN_PART_SIGNATURE))) abort();
     (void)ruleset_accepts(r, SLICE("POST"), SLICE("/v1/pay"));
 }
 

@@ -9,35 +9,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cardveil import CERTS, SANITIZERS, binary, free_port
+from cardveil import CERTS, binary
 from client import Client
 from leaks import VISA
 from payments import BASIC, FORM, JSON
+from sandbox_process import Sandbox
 from wire import Broken
 
 PAY = "/erede/v1/transactions"
-
-
-class Sandbox:
-    def __init__(self, *more):
-        import os
-        self.port = free_port()
-        self.process = subprocess.Popen([binary(), "sandbox", "--listen", f"127.0.0.1:{self.port}", *map(str, more)], stderr=subprocess.PIPE,
-                                        env={**os.environ, **SANITIZERS})
-        self.said = self.process.stderr.readline().decode()
-        assert "no money moves" in self.said, self.said
-
-    def ask(self, *args, **kwargs):
-        with Client(self.port) as client:
-            return client.ask(*args, **kwargs)
-
-    def json(self, *args, **kwargs):
-        answer = self.ask(*args, **kwargs)
-        return answer.status, json.loads(answer.body)
-
-    def stop(self):
-        self.process.terminate()
-        return self.process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +86,6 @@ def test_not_one_json_object(sandbox, body):
 
 def test_wrong_content_type(sandbox):
     assert sandbox.ask("POST", PAY, [BASIC, FORM], rede()).status == 415
-
-
-def test_network_token(sandbox):
-    status, told = pay(sandbox, tokenCryptogram="AAAAAAAAAAAAAAAAAAAAAAAAAAA=", securityAuthentication={"sai": "05"}, securityCode=...,
-                       transactionCredentials={"credentialId": "01"})
-    assert (status, told["returnCode"]) == (200, "00"), told
 
 
 @pytest.mark.parametrize("amount, brand", [(19005, "05"), (9051, "51"), (9091, "91"), (9082, "82")])

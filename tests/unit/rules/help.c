@@ -114,6 +114,17 @@ char *help_replace(char *text, const char *what, const char *by)
     return out;
 }
 
+void help_secrets(void)
+{
+    help_write("shared", "c2hhcmVkLXNlY3JldC1vZi10aGUtdGVzdHM=\r\n");
+    help_write("hook", "a-secret-of-a-webhook\n");
+    help_write("short", "too-short\n");
+    help_write("empty", "\n");
+    help_write("lines", "one\ntwo\n");
+    ck_assert_int_eq(setenv("CARDVEIL_TEST_SHARED", "ZW52aXJvbm1lbnQ=", 1), 0);
+    ck_assert_int_eq(unsetenv("CARDVEIL_TEST_UNSET"), 0);
+}
+
 void help_copy(const char *from, const char *to)
 {
     char source[PATH_MAX], target[PATH_MAX];

@@ -16,6 +16,7 @@ static void enter(void)
     help_copy("tests/corpus/config/rules", "rules");
     help_certificate("a");
     help_certificate("b");
+    help_secrets();
 }
 
 static struct config *load(struct source *s, const char *file, char **said)
@@ -105,7 +106,7 @@ static void check_whole(const struct config *c)
               c->listens[1].client_ca.len > 0);
     ck_assert(c->listens[2].insecure && !c->listens[2].merchant.at);
     /* listed first, then those that are only named: by the listeners, then by the routes */
-    static const char *const merchants[] = {"shop", "third", "other", "fourth"};
+    static const char *const merchants[] = {"shop", "third", "fourth", "other"};
     ck_assert_uint_eq(c->merchant_count, 4);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(config_merchant_index(c, slice_of(merchants[i])), i);
@@ -168,6 +169,69 @@ START_TEST(a_bundle_gives_the_same_configuration)
     }
     config_free(c);
     close(fd);
+}
+END_TEST
+
+static void check_networks(const struct config *c, unsigned role)
+{
+    bool registrar = role & SOURCE_FOR_REGISTRAR, keeper = role & SOURCE_FOR_KEEPER;
+    static const char shared[] = "c2hhcmVkLXNlY3JldC1vZi10aGUtdGVzdHM=";
+    ck_assert_uint_eq(c->network_count, 3);
+    const struct config_network *n = &c->networks[0];
+    ck_assert(n->type == NETWORK_TYPE_CYBERSOURCE && n->auth == NETWORK_AUTH_HTTP_SIGNATURE && n->timeout_ms == 3000);
+    ck_assert(!n->upstream.tls && n->upstream.port == 9200 && slice_is(n->upstream.path, "/tms"));
+    ck_assert(slice_is(n->merchant_id, "demo_mid") && slice_starts(n->key_id, SLICE("08c9")) && slice_starts(n->profile_id, SLICE("93B3")));
+    ck_assert(slice_is(n->secret, registrar ? shared : "") && slice_is(n->notice_key, registrar ? "ZW52aXJvbm1lbnQ=" : ""));
+    ck_assert(slice_starts(n->answer_key, SLICE("-----BEGIN")) == registrar && (n->answer_key.len > 0) == registrar);
+    ck_assert(slice_is(n->notice_key_id, "a-notice-key") && n->notice_signs == NOTICE_SIGNS_PAYLOAD);
+    ck_assert_uint_eq(n->brands, 1u << BRAND_VISA | 1u << BRAND_ELO);
+    n = &c->networks[1];
+    ck_assert(n->upstream.tls && slice_is(n->upstream.host, "api.cybersource.com") && n->ca.len && n->timeout_ms == 10000);
+    ck_assert(n->auth == NETWORK_AUTH_JWT_KEY && (n->jwt_key.len > 0) == registrar && n->notice_signs == NOTICE_SIGNS_EITHER);
+    ck_assert_uint_eq(n->brands, 1u << BRAND_VISA | 1u << BRAND_MASTERCARD | 1u << BRAND_AMEX);
+    ck_assert(c->networks[2].auth == NETWORK_AUTH_JWT_SECRET && !c->networks[2].notice_key.at);
+
+    ck_assert_uint_eq(c->merchant_count, 3);
+    ck_assert(c->merchants[0].network == 0 && c->merchants[1].network == 1 && c->merchants[2].network == -1);
+    ck_assert(c->merchants[0].webhook_count == 2 && c->merchants[1].webhook_count == 0);
+    const struct config_webhook *w = c->merchants[0].webhooks;
+    ck_assert(w[0].url.tls && slice_is(w[0].url.path, "/hook?for=tokens&x=%20") && w[0].ca.len && slice_is(w[1].url.path, "/"));
+    ck_assert(slice_is(w[0].secret, registrar ? "a-secret-of-a-webhook" : ""));
+
+    static const enum provision provisions[] = {PROVISION_USED, PROVISION_ALL, PROVISION_OFF, PROVISION_OFF, PROVISION_NEW};
+    for (size_t i = 0; i < 5; i++) ck_assert_int_eq(c->routes[i].provision, provisions[i]);
+    ck_assert(slice_is(c->routes[1].sign_key_id, "key-1") && slice_is(c->routes[1].sign_secret, keeper ? shared : ""));
+    ck_assert(slice_is(c->routes[2].sign_merchant_id, "mid") && (c->routes[2].sign_secret.len > 0) == keeper);
+    ck_assert((c->routes[3].sign_private_key.len > 0) == keeper);
+}
+
+START_TEST(secrets_reach_their_role_only)
+{
+    static const unsigned roles[] = {SOURCE_FOR_RELAY, SOURCE_FOR_KEEPER, SOURCE_FOR_REGISTRAR};
+    struct source *disk = source_disk();
+    char *said;
+    struct config *c = load(disk, "good_networks.yaml", &said);
+    ck_assert_msg(c != NULL, "%s", said);
+    free(said);
+    check_networks(c, SOURCE_FOR_KEEPER | SOURCE_FOR_REGISTRAR);
+    config_free(c);
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        int fd = source_bundle(disk, roles[i]);
+        char *bytes = help_read_fd(fd);
+        slice all = {bytes, (size_t)lseek(fd, 0, SEEK_END)};
+        ck_assert((slice_find_slice(all, SLICE("a-secret-of-a-webhook")) < all.len) == (roles[i] == SOURCE_FOR_REGISTRAR));
+        ck_assert((slice_find_slice(all, SLICE("BEGIN PRIVATE KEY")) < all.len) == (roles[i] != SOURCE_FOR_RELAY));
+        free(bytes);
+        struct source *bundle = source_from_bundle(fd);
+        c = load(bundle, "good_networks.yaml", &said);
+        ck_assert_msg(c != NULL, "%s", said);
+        free(said);
+        source_free(bundle);
+        close(fd);
+        check_networks(c, roles[i]);
+        config_free(c);
+    }
+    source_free(disk);
 }
 END_TEST
 
@@ -248,6 +312,7 @@ int main(void)
     tcase_add_test(t, defaults_are_the_design_s);
     tcase_add_test(t, everything_that_can_be_set_is_set);
     tcase_add_test(t, a_bundle_gives_the_same_configuration);
+    tcase_add_test(t, secrets_reach_their_role_only);
     tcase_add_test(t, the_vault_s_key_never_travels);
     tcase_add_test(t, a_missing_file_is_said);
     tcase_add_test(t, files_are_named_as_the_user_named_them);

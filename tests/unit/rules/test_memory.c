@@ -50,6 +50,7 @@ static void enter(void)
     help_copy("tests/corpus/config/rules", "rules");
     help_certificate("a");
     help_certificate("b");
+    help_secrets();
 }
 
 /* A whole load as the supervisor and a role do it. True: nothing failed, <n> was past the last allocation. */
@@ -94,6 +95,7 @@ static void fail_every_allocation(const char *file, enum error want_without)
 START_TEST(a_good_configuration)
 {
     fail_every_allocation("good_whole.yaml", ERR_NONE);
+    fail_every_allocation("good_networks.yaml", ERR_NONE);
 }
 END_TEST
 

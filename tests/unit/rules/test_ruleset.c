@@ -130,6 +130,89 @@ START_TEST(network_token_edits)
 }
 END_TEST
 
+START_TEST(network_token_edits_by_brand_and_with_formats)
+{
+    struct ruleset *r = must_load("good_network.yaml");
+    const struct plan_edit *e = edit_at(r, "$.source.expiry");
+    ck_assert(e->element == ELEMENT_EXPIRY && e->format == DATE_MM_YYYY && !e->as_number && e->when == EDIT_WITH_NETWORK_TOKEN);
+    e = edit_at(r, "$.source.year");
+    ck_assert(e->element == ELEMENT_EXP_YEAR && e->format == DATE_YY && e->as_number);
+    e = edit_at(r, "$.source.type");
+    ck_assert(!e->literal.at && slice_is(e->by_brand[BRAND_VISA], "\"vts\"") && slice_is(e->by_brand[BRAND_MASTERCARD], "\"mdes\""));
+    ck_assert(slice_is(e->by_brand[BRAND_AMEX], "3") && e->by_brand[BRAND_ELO].len == 0 && e->by_brand[BRAND_UNKNOWN].len == 0);
+    ck_assert(edit_at(r, "$.source.last4")->element == ELEMENT_CARD_LAST4);
+    e = edit_at(r, "$.mpi.directory");
+    ck_assert(slice_is(e->literal, "\"Y\"") && e->has_with && e->with == ELEMENT_CRYPTOGRAM && !edit_at(r, "$.mpi.eci")->has_with);
+    ck_assert(edit_at(r, "$.previous")->element == ELEMENT_NETWORK_TRANSACTION_ID);
+    e = edit_at(r, "$.scheme.previous_id");
+    ck_assert(e->when == EDIT_WITH_TRANSACTION_ID && e->element == ELEMENT_NETWORK_TRANSACTION_ID && !e->drop);
+    ruleset_free(r);
+    r = must_load("good_network_form.yaml");
+    ck_assert(slice_is(edit_at(r, "card[scheme]")->by_brand[BRAND_VISA], "v"));
+    ck_assert(edit_at(r, "card[exp]")->format == DATE_MMYY && edit_at(r, "card[ntid]")->when == EDIT_WITH_TRANSACTION_ID);
+    ck_assert(slice_is(path_set_text(r->plan.paths, r->plan.capture), "off_session"));
+    ruleset_free(r);
+}
+END_TEST
+
+START_TEST(declines_initiator_and_idempotency)
+{
+    struct ruleset *r = must_load("good_network.yaml");
+    ck_assert(r->approved_count == 2 && r->approved[0].is_status && !r->approved[1].is_status);
+    ck_assert(slice_is(r->approved[0].values[1], "201") && slice_is(r->approved[1].values[0], "true"));
+    ck_assert_uint_eq(r->decline_count, 5);
+    ck_assert(slice_is(r->declines[1].code, "20005") && r->declines[1].reason == DECLINE_DO_NOT_HONOR);
+    ck_assert(slice_is(r->declines[2].code, "82") && r->declines[2].reason == DECLINE_TOKEN_REFUSED);
+    ck_assert(r->declines[4].reason == DECLINE_HARD && ruleset_may_retry(r) && r->pan_retry_count == 2);
+    ck_assert(slice_is(path_set_text(r->reply_paths, (uint32_t)r->network_transaction_id_path), "$.scheme_id"));
+    ck_assert(r->plan.has_capture && slice_is(path_set_text(r->plan.paths, r->plan.capture), "$.merchant_initiated"));
+    ck_assert(r->merchant_initiated_count == 2 && slice_is(r->merchant_initiated[0], "true"));
+    ck_assert(slice_is(r->idempotency_field, "Cko-Idempotency-Key") && r->sign.kind == SIGN_DIGEST);
+    ruleset_free(r);
+    r = must_load("good.yaml");
+    ck_assert(ruleset_may_retry(r) && !r->plan.has_capture && !r->idempotency_field.at && r->sign.kind == SIGN_NONE);
+    ruleset_free(r);
+}
+END_TEST
+
+static void check_piece(const struct sign_piece *p, enum sign_part part, const char *text)
+{
+    ck_assert_int_eq(p->part, part);
+    ck_assert_msg(slice_is(p->text, text), "%.*s", SLICE_ARG(p->text));
+}
+
+START_TEST(signatures)
+{
+    struct ruleset *r = must_load("good_sign_dlocal.yaml");
+    const struct sign_rule *s = &r->sign;
+    ck_assert(s->kind == SIGN_HMAC_SHA256 && s->encoding == SIGN_HEX && slice_is(s->field, "Authorization"));
+    ck_assert(s->over_count == 3 && s->value_count == 2);
+    check_piece(&s->over[0], SIGN_PART_FIELD, "X-Login");
+    check_piece(&s->over[1], SIGN_PART_FIELD, "X-Date");
+    check_piece(&s->over[2], SIGN_PART_BODY, "");
+    check_piece(&s->value[0], SIGN_PART_TEXT, "V2-HMAC-SHA256, Signature: ");
+    check_piece(&s->value[1], SIGN_PART_SIGNATURE, "");
+    ck_assert(!sign_rule_has(s, SIGN_PART_KEY_ID) && sign_rule_has(s, SIGN_PART_BODY));
+    ruleset_free(r);
+
+    r = must_load("good_sign_hmac.yaml");
+    s = &r->sign;
+    ck_assert(s->encoding == SIGN_BASE64 && s->over_count == 12 && s->value_count == 8);
+    check_piece(&s->over[0], SIGN_PART_METHOD, "");
+    check_piece(&s->over[1], SIGN_PART_TEXT, "\n");
+    check_piece(&s->over[3], SIGN_PART_TEXT, "?");
+    check_piece(&s->over[11], SIGN_PART_BODY_SHA256, "");
+    check_piece(&s->value[1], SIGN_PART_TIMESTAMP, "");
+    check_piece(&s->value[2], SIGN_PART_TEXT, ",k=");
+    ck_assert(sign_rule_has(s, SIGN_PART_KEY_ID));
+    ruleset_free(r);
+
+    r = must_load("good_sign_jwt.yaml");
+    ck_assert(r->sign.kind == SIGN_CYBERSOURCE_JWT && r->sign.rs256);
+    ruleset_free(r);
+}
+END_TEST
+
 START_TEST(reply)
 {
     struct ruleset *r = must_load("good.yaml");
@@ -250,6 +333,9 @@ int main(void)
     tcase_add_test(t, every_case_says_what_is_expected);
     tcase_add_test(t, card_fields);
     tcase_add_test(t, network_token_edits);
+    tcase_add_test(t, network_token_edits_by_brand_and_with_formats);
+    tcase_add_test(t, declines_initiator_and_idempotency);
+    tcase_add_test(t, signatures);
     tcase_add_test(t, reply);
     tcase_add_test(t, accepts);
     tcase_add_test(t, rede);

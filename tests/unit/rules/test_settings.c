@@ -150,10 +150,10 @@ START_TEST(switches_and_levels)
         ck_assert(!parse(SETTING_BOOL, neither[i], 0, 0, NULL, &got));
     }
     enum log_level level = LOG_LEVEL_DEBUG;
-    ck_assert(parse(SETTING_LEVEL, "warn", 0, 0, "debug info warn error", &level));
+    ck_assert(parse(SETTING_CHOICE, "warn", 0, 0, "debug info warn error", &level));
     ck_assert_int_eq(level, LOG_LEVEL_WARN);
-    ck_assert(!parse(SETTING_LEVEL, "warning", 0, 0, "debug info warn error", &level));
-    ck_assert(!parse(SETTING_LEVEL, "debug info", 0, 0, "debug info warn error", &level));
+    ck_assert(!parse(SETTING_CHOICE, "warning", 0, 0, "debug info warn error", &level));
+    ck_assert(!parse(SETTING_CHOICE, "debug info", 0, 0, "debug info warn error", &level));
 }
 END_TEST
 
