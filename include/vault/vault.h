@@ -21,12 +21,16 @@ struct vault;
 struct vault_options {
     slice path;            /* folder */
     slice key;             /* "file:PATH" or "env:NAME": the key-encryption key, 32 bytes as 64 hex digits or base64 */
+    slice old_key;         /* the same, from before; opens the key ring where key does not (yet), and may be empty */
     uint64_t size_bytes;   /* largest store; sparse */
     bool read_only;
     bool serves;           /* the keeper: vault_tick is called every second, so locks may be kept between flushes */
 };
 MUST_USE result vault_init(const struct vault_options *o, bool *key_made); /* makes folder, key ring, and the key file (0600) if missing; ERR_VAULT_EXISTS */
-MUST_USE result vault_open(const struct vault_options *o, struct vault **out); /* ERR_VAULT_MISSING, ERR_VAULT_KEY, ERR_VAULT_FORMAT, ERR_IO */
+MUST_USE result vault_open(const struct vault_options *o, struct vault **out); /* ERR_VAULT_MISSING, ERR_VAULT_KEY, ERR_VAULT_KEY_… (kek_read), ERR_VAULT_RING_OLD, ERR_VAULT_FORMAT, ERR_IO */
+/* Where the key came as "env:NAME": wipes the variable's value in place and takes it out of this process's environment, so that
+ * neither /proc/PID/environ nor anything started later has it. Once the vault is open; it keeps its own copy. */
+void vault_forget_key(slice key);
 void vault_close(struct vault *v); /* flushes; wipes keys; NULL is fine */
 /* Group commit of writes, then their callbacks; then appends the audit lines. Call at the end of each loop turn. */
 void vault_flush(struct vault *v);
@@ -105,13 +109,17 @@ MUST_USE result vault_key_check(struct vault *v, slice key_text, const struct ap
 
 /* --- audit: append-only file, each line carries the hash of the one before --- */
 struct audit_entry {
-    const char *action;   /* literal: "reveal", "token.create", "key.create", "vault.rotate", … */
+    const char *action;   /* literal: "reveal", "token.create", "key.create", "vault.rotate", "keeper.start", … */
     slice merchant, actor /* key id, "listener", "command" */, token, route;
     slice peer;           /* where it came from (PCI DSS 10.2.2): the client's address, "unix", or "uid:N" for a command */
     uint64_t request;     /* request id, 0: none */
     result outcome;
 };
 MUST_USE result vault_audit(struct vault *v, const struct audit_entry *e); /* buffered; written by vault_flush. ERR_VAULT_AUDIT once a write failed: fail closed */
+/* Ends audit.log and begins the next, whose first line tells of it, with e's actor and peer; the chain goes on over both. The
+ * ended one stays in the folder as <name>, from where it may be moved. While others serve. ERR_NOT_FOUND: it has no line yet. */
+enum { AUDIT_NAME_BYTES = sizeof "audit.00000000000000000000.log" };
+MUST_USE result vault_audit_cut(struct vault *v, const struct audit_entry *e, char name[AUDIT_NAME_BYTES]);
 /* True from a failed write until one works again. The lines of a turn are written by vault_flush, so what a turn reveals must
  * leave the process after vault_flush, and not at all while this is true. */
 bool vault_audit_is_failing(const struct vault *v);
@@ -122,14 +130,20 @@ struct vault_stat {
     uint32_t key_version, key_versions;
     uint64_t records_under_old_keys;
     uint64_t seals, seals_max; /* under the newest key; rotate before they are spent */
+    bool under_old_key;        /* vault_options.old_key opened the key ring */
 };
 typedef void (*vault_progress)(void *owner, uint64_t done, uint64_t total);
 MUST_USE result vault_stat(struct vault *v, struct vault_stat *out);
 struct vault_verdict {
-    uint64_t records, bad_records, audit_lines, audit_bad_line /* 0: chain whole */;
+    uint64_t records, bad_records;
+    uint64_t audit_first_line; /* above 1: the ones before it are archived elsewhere */
+    uint64_t audit_lines, audit_bad_line /* 0: chain whole */;
 };
 MUST_USE result vault_verify(struct vault *v, vault_progress progress, void *owner, struct vault_verdict *out);
 MUST_USE result vault_backup(struct vault *v, slice folder, vault_progress progress, void *owner);
 MUST_USE result vault_rotate(struct vault *v, vault_progress progress, void *owner); /* while others serve; may be repeated after a crash */
+/* Seals the key ring under vault_options.key, where old_key opened it so far (PCI DSS 4.0.1 3.7.4); *moved: false where it was
+ * under key already. While others serve, if they have both keys; in one step, so a crash leaves it under one of the two. */
+MUST_USE result vault_rotate_kek(struct vault *v, bool *moved);
 
 #endif

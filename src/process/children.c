@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
+#include "vault/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,19 +86,40 @@ static void introduce_all(struct supervisor *s)
 
 /* --- starting --- */
 
+static result take_variable(slice key, struct key_variable *out)
+{
+    if (!slice_starts(key, SLICE("env:"))) return OK;
+    slice name = slice_after(key, 4);
+    for (char **e = environ; e && *e; e++) {
+        slice entry = slice_of(*e);
+        if (!slice_eq(slice_range(entry, 0, slice_find(entry, '=')), name)) continue;
+        out->text = secret_alloc(entry.len + 1);
+        ENSURE(out->text != NULL, MEMORY);
+        out->bytes = entry.len + 1;
+        memcpy(out->text, entry.at, entry.len);
+        vault_forget_key(key);
+        return OK;
+    }
+    return OK; /* told by the keeper, which misses it */
+}
+
+result children_take_key(struct supervisor *s)
+{
+    TRY(take_variable(s->config->vault_key, &s->keys[0]));
+    return take_variable(s->config->vault_old_key, &s->keys[1]);
+}
+
 /* What a role may see of our environment: nothing of the merchant's, and the vault's key only in the keeper. */
 static void choose_environment(const struct child *c, char *out[ENVIRONMENT_MAX])
 {
     static const char *const passed[] = {"LANG=", "LC_ALL=", "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
-    slice key = c->supervisor->config->vault_key;
-    bool wants_key = c->role == ROLE_KEEPER && slice_starts(key, SLICE("env:"));
     size_t n = 0;
+    for (size_t i = 0; i < 2 && c->role == ROLE_KEEPER; i++)
+        if (c->supervisor->keys[i].text) out[n++] = c->supervisor->keys[i].text;
     for (char **e = environ; e && *e && n < ENVIRONMENT_MAX - 1; e++) {
         slice entry = slice_of(*e);
         bool take = false;
         for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) take = take || slice_starts(entry, slice_of(passed[i]));
-        slice name = slice_range(entry, 0, slice_find(entry, '='));
-        if (wants_key && slice_eq(name, slice_after(key, 4))) take = true;
         if (take) out[n++] = *e;
     }
     out[n] = NULL;

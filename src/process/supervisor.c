@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "supervisor_priv.h"
 
 #include <errno.h>
@@ -217,9 +218,14 @@ void supervisor_on_ready(struct supervisor *s, struct child *c)
     say_serving(s);
 }
 
+/* What a person has to put right before a next start can go better; a service manager need not try again. */
 static int status_of(enum error e)
 {
-    return e == ERR_CONFIG || e == ERR_VAULT_MISSING || e == ERR_VAULT_KEY || e == ERR_VAULT_FORMAT ? EXIT_CONFIG : EXIT_FAILED;
+    static const enum error wrong[] = {ERR_CONFIG, ERR_VAULT_MISSING, ERR_VAULT_FORMAT, ERR_VAULT_KEY, ERR_VAULT_KEY_MISSING,
+                                       ERR_VAULT_KEY_UNREADABLE, ERR_VAULT_KEY_FORM, ERR_VAULT_KEY_OPEN_TO_OTHERS, ERR_VAULT_RING_OLD};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (e == wrong[i]) return EXIT_CONFIG;
+    return EXIT_FAILED;
 }
 
 void supervisor_on_ended(struct supervisor *s, struct child *c)
@@ -270,6 +276,7 @@ static result start(struct supervisor *s)
     size_t relays = s->config->workers ? s->config->workers : 1;
     size_t descriptors = s->config->connections * DESCRIPTORS_A_CONNECTION + SPARE_DESCRIPTORS;
     TRY(choose_users(s));
+    TRY(children_take_key(s));
     s->metrics = metrics_create((unsigned)(relays + 3));
     ENSURE(s->metrics >= 0, IO);
     TRY(metrics_attach(s->metrics, 0));
@@ -293,6 +300,7 @@ static void clean_up(struct supervisor *s)
     sockets_close(&s->sockets);
     timer_free(s->deadline);
     loop_free(s->loop);
+    for (size_t i = 0; i < 2; i++) secret_free(s->keys[i].text, s->keys[i].bytes);
     config_free(s->reload.config);
     config_free(s->config);
     if (s->bundle >= 0) close(s->bundle);

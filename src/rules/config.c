@@ -75,11 +75,22 @@ static void check_admin(struct config_loading *c)
         "set admin.insecure: yes");
 }
 
+static void check_keys(struct config_loading *c)
+{
+    const struct config *config = &c->draft.c;
+    if (config->vault_old_key.at && slice_eq(config->vault_old_key, config->vault_key))
+        loading_complain(&c->l, setting_place(&c->places, SETTING_ID_VAULT_OLD_KEY),
+                         "'vault.old_key' is 'vault.key': a vault moves to a key of its own");
+}
+
 static void read_all(struct config_loading *c, const struct tree_node *root)
 {
-    read_system_file(c, HOSTS_FILE, &c->draft.c.hosts_file);
-    read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
+    if (!c->l.alone) {
+        read_system_file(c, HOSTS_FILE, &c->draft.c.hosts_file);
+        read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
+    }
     settings_read(&c->l, SCOPE_CONFIG, root, &c->draft, &c->places);
+    check_keys(c);
     check_admin(c);
     config_read_networks(c);
     config_read_merchants(c);
@@ -120,7 +131,7 @@ static slice folder_of(slice file)
     return (slice){file.at, len};
 }
 
-result config_load(struct source *source, slice file, struct problems *problems, struct config **out)
+static result load_new(struct source *source, slice file, bool alone, struct problems *problems, struct config **out)
 {
     *out = NULL;
     if (file.len == 0 || slice_find(file, '\0') != file.len) {
@@ -138,7 +149,8 @@ result config_load(struct source *source, slice file, struct problems *problems,
                                 .file = file,
                                 .folder = folder_of(file),
                                 .pool = whole->pool,
-                                .secrets = whole->secrets};
+                                .secrets = whole->secrets,
+                                .alone = alone};
         r = load(c, tree_pool);
     }
     pool_free(tree_pool);
@@ -150,4 +162,14 @@ result config_load(struct source *source, slice file, struct problems *problems,
     }
     free(c);
     return r;
+}
+
+result config_load(struct source *source, slice file, struct problems *problems, struct config **out)
+{
+    return load_new(source, file, false, problems, out);
+}
+
+result config_load_alone(struct source *source, slice file, struct problems *problems, struct config **out)
+{
+    return load_new(source, file, true, problems, out);
 }

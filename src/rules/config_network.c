@@ -10,7 +10,7 @@ void config_check_address(struct config_loading *c, const struct config_address 
 {
     const struct tree_node *place = setting_place(a->places, a->url_id), *ca = a->places->at[a->ca_id];
     if (a->url->tls) {
-        if (!ca && c->draft.c.system_ca.len == 0)
+        if (!c->l.alone && !ca && c->draft.c.system_ca.len == 0)
             loading_complain(
                 &c->l, place,
                 "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",

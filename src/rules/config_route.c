@@ -269,7 +269,7 @@ static void read_route(struct config_loading *c, const struct tree_node *n)
     struct route_loading r = {.c = c, .d = &draft};
     inherit(&draft, &c->draft);
     settings_read(&c->l, SCOPE_ROUTE, n, &draft, &r.places);
-    if (draft.rules.at) {
+    if (draft.rules.at && !c->l.alone) {
         const struct loaded_rules *loaded = load_rules(&r, draft.rules);
         draft.r.rules = loaded ? loaded->rules : NULL;
     }

@@ -108,6 +108,7 @@ result vault_stat(struct vault *v, struct vault_stat *out)
     TRY(vault_each(v, STORE_KEY, count_record, &c));
     TRY(vault_seals_used(v, out->key_version, &out->seals, &out->seals_max));
     TRY(store_space(v->store, &out->store_bytes, &out->store_max_bytes));
+    out->under_old_key = v->under_old_key;
     out->audit_bytes = audit_bytes(v->audit);
     return audit_last(v->folder, &out->audit_lines);
 }
@@ -222,7 +223,12 @@ static result verify_audit(struct vault *v, struct vault_verdict *out)
     } else {
         TRY(r);
     }
-    return audit_verify(v->folder, &anchor, &out->audit_lines, &out->audit_bad_line);
+    struct audit_verdict trail;
+    TRY(audit_verify(v->folder, &anchor, &trail));
+    out->audit_first_line = trail.first;
+    out->audit_lines = trail.lines;
+    out->audit_bad_line = trail.bad_line;
+    return OK;
 }
 
 result vault_verify(struct vault *v, vault_progress progress, void *owner, struct vault_verdict *out)

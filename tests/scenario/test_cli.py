@@ -23,6 +23,20 @@ def test_help_and_wrong_usage(make_cardveil):
         assert done.returncode == 2 and done.stderr, (words, done)
 
 
+def test_a_mistyped_action_gets_the_nearest_one(make_cardveil):
+    veil = make_cardveil(start=False)
+    for words, wanted in ((["vault", "rotat"], b"'rotat'; did you mean 'rotate'?"), (["key", "lsit"], b"did you mean 'list'?"),
+                          (["token", "make"], b"known here: create"), (["vault", "fly"], b"known here: init, stat")):
+        done = veil.cli(*words, check=False)
+        assert done.returncode == 2 and wanted in done.stderr and done.stderr.count(b"\n") == 1, done
+
+
+def test_a_backup_that_cannot_be_made_says_why(make_cardveil):
+    veil = make_cardveil(start=False)
+    done = veil.cli("vault", "backup", "/proc/nothing", check=False)
+    assert done.returncode == 1 and b"No such file or directory" in done.stderr and b"/proc/nothing" in done.stderr, done
+
+
 def test_vault_files_are_private(make_cardveil):
     veil = make_cardveil(start=False)
     assert stat.S_IMODE(os.stat(veil.folder / "vault").st_mode) == 0o700
@@ -47,9 +61,65 @@ def test_no_vault_and_wrong_key(make_cardveil):
     key.write_text("0" * 64 + "\n")
     assert veil.cli("vault", "stat", check=False).returncode == 1
     key.write_text(kept)
+    assert veil.cli("vault", "stat").returncode == 0
     shutil.rmtree(veil.folder / "vault")
     done = veil.cli("vault", "stat", check=False)
     assert done.returncode == 1 and b"vault init" in done.stderr
+
+
+def spoil_missing(key):
+    key.unlink()
+
+
+def spoil_form(key):
+    key.write_text("not a key\n")
+
+
+def spoil_mode(key):
+    key.chmod(0o644)
+
+
+def spoil_kind(key):
+    key.unlink()
+    key.mkdir()
+
+
+def spoil_another(key):
+    key.write_text("ab" * 32 + "\n")
+
+
+KEY_FAULTS = [
+    (spoil_missing, "VAULT_KEY_MISSING", b"is not there"),
+    (spoil_form, "VAULT_KEY_FORM", b"64 hexadecimal digits"),
+    (spoil_mode, "VAULT_KEY_OPEN_TO_OTHERS", b"chmod 600"),
+    (spoil_kind, "VAULT_KEY_UNREADABLE", b"plain file"),
+    (spoil_another, "VAULT_KEY", b"not this vault's"),
+]
+
+
+@pytest.mark.parametrize("spoil, name, words", KEY_FAULTS, ids=[fault[1] for fault in KEY_FAULTS])
+def test_each_fault_of_the_key_file_is_told(make_cardveil, spoil, name, words):
+    """What is wrong, where, and what to do: by the command on the terminal, by serve in its log, which then ends with 2."""
+    veil = make_cardveil(start=False)
+    key = veil.folder / "vault.key"
+    spoil(key)
+    done = veil.cli("vault", "stat", check=False)
+    assert done.returncode == 1 and words in done.stderr and str(key).encode() in done.stderr, done
+    done = veil.cli("serve", check=False)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 2, lines
+    assert any(line.get("event") == "role_failed" and line.get("error") == name and words.decode() in line["reason"] for line in lines), lines
+    assert any(line.get("event") == "vault" and line.get("key", "").endswith("vault.key") for line in lines), lines
+
+
+def test_commands_on_the_vault_need_no_certificates_or_rules(make_cardveil):
+    veil = make_cardveil(start=False)
+    veil.file.write_text(veil.file.read_text().replace("server.pem", "none.pem").replace("server.key", "none.key").replace("rules: rede", "rules: none"))
+    assert veil.cli("check", check=False).returncode == 2
+    for words in (["vault", "stat"], ["vault", "verify"], ["key", "list"]):
+        veil.cli(*words)
+    assert veil.make_tokens([card(VISA)]) == [veil.visa]
+    veil.make_key("shop")
 
 
 def test_token_create_reports_bad_lines(make_cardveil):
@@ -121,6 +191,65 @@ def test_rotate_and_backup_while_serving(make_cardveil, processor):
     veil.cli("vault", "verify")
     veil.start()
     pay(veil, processor)
+
+
+def test_the_audit_trail_is_archived_while_serving(make_cardveil, processor):
+    veil = make_cardveil()
+    pay(veil, processor)
+    done = veil.cli("vault", "archive")
+    archived = sorted((veil.folder / "vault").glob("audit.*.log"))
+    assert len(archived) == 1 and str(archived[0]).encode() in done.stdout, (archived, done.stdout)
+    pay(veil, processor)
+    pay(veil, processor)
+    assert '"action":"vault.archive"' in (veil.folder / "vault" / "audit.log").read_text().splitlines()[0]
+    assert (veil.folder / "vault" / "audit.log").read_text().count('"action":"reveal"') == 2
+    whole = json.loads(veil.cli("vault", "verify", "--json").stdout)
+    assert whole["good"] and whole["audit_first_line"] == 1
+    archived[0].rename(veil.folder / archived[0].name)
+    rest = json.loads(veil.cli("vault", "verify", "--json").stdout)
+    assert rest["good"] and rest["audit_first_line"] == whole["audit_lines"] - rest["audit_lines"] + 1
+    veil.cli("vault", "backup", veil.folder / "copy")
+    veil.stop()
+    veil.config["vault"]["path"] = "copy"
+    veil.write_config()
+    assert json.loads(veil.cli("vault", "verify", "--json").stdout)["good"]
+
+
+def new_key(path):
+    path.write_text(os.urandom(32).hex() + "\n")
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, path.parent.stat().st_uid, path.parent.stat().st_gid)
+
+
+def test_the_key_encryption_key_is_rotated_while_serving(make_cardveil, processor):
+    """The README's steps: both keys in the configuration, a restart, rotate --kek, the old one out."""
+    veil = make_cardveil(start=False)
+    done = veil.cli("vault", "rotate", "--kek", check=False)
+    assert done.returncode == 2 and b"vault.old_key" in done.stderr, done
+    new_key(veil.folder / "new.key")
+    veil.config["vault"].update(key="file:new.key", old_key="file:vault.key")
+    veil.write_config()
+    veil.start()
+    veil.wait_line(lambda line: line.get("event") == "vault_old_key" and "rotate --kek" in line["reason"])
+    pay(veil, processor)
+    assert json.loads(veil.cli("vault", "stat", "--json").stdout)["under_old_key"] == 1
+    assert b"rotated" in veil.cli("vault", "rotate", "--kek").stdout
+    assert json.loads(veil.cli("vault", "stat", "--json").stdout)["under_old_key"] == 0
+    pay(veil, processor)
+    assert veil.ask("POST", "/v1/tokens", [JSON], json.dumps(card("4012888888881881")).encode()).status == 201
+    veil.cli("vault", "rotate")  # the data keys too: the serving keeper opens the new key ring
+    pay(veil, processor)
+    assert b"nothing to do" in veil.cli("vault", "rotate", "--kek").stdout
+    veil.stop()
+    (veil.folder / "vault.key").unlink()
+    del veil.config["vault"]["old_key"]
+    veil.write_config()
+    assert json.loads(veil.cli("vault", "verify", "--json").stdout)["good"]
+    veil.start()
+    pay(veil, processor)
+    trail = (veil.folder / "vault" / "audit.log").read_text()
+    assert '"action":"vault.rotate_kek"' in trail
 
 
 def test_tokens_made_by_a_command_are_served_at_once(world, processor):

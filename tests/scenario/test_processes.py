@@ -60,6 +60,52 @@ def test_the_keeper_has_no_network(world):
     assert not sockets & internet
 
 
+def test_the_audit_trail_tells_of_its_writer(make_cardveil, processor):
+    """PCI DSS 10.2.1.6: starting and stopping of the audit log; 10.2.1.5: changes of who may do what."""
+    veil = make_cardveil()
+    trail = veil.folder / "vault" / "audit.log"
+    assert pay(veil).status == 200
+    veil.reload()
+    for _ in range(100):
+        if "config.reload" in trail.read_text():
+            break
+        time.sleep(0.05)
+    start = veil.mark()
+    os.kill(veil.roles()["keeper"], signal.SIGKILL)
+    veil.wait_line(lambda line: line.get("event") == "sandbox" and line.get("process") == "keeper", start)
+    veil.wait_roles(lambda now: "keeper" in now)
+    veil.stop()
+    lines = [json.loads(line) for line in trail.read_text().splitlines()]
+    told = [line["action"] for line in lines if line["actor"] == "keeper"]
+    assert told == ["keeper.start", "config.reload", "keeper.start", "keeper.stop"], told
+    assert [line["action"] for line in lines].index("keeper.start") < [line["action"] for line in lines].index("reveal")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's environment")
+def test_a_key_in_the_environment_stays_with_the_keeper(make_cardveil, processor):
+    """env: the variable is gone from every environment once it was read, and each new keeper has it all the same."""
+    key = os.urandom(32).hex()
+    veil = make_cardveil(more={"vault": {"path": "vault", "key": "env:CARDVEIL_KEK"}}, environment={"CARDVEIL_KEK": key})
+    veil.secrets.append(key.encode())
+    wanted = {"the key": key.encode(), "its bytes": bytes.fromhex(key)}
+    for _ in range(2):
+        roles = veil.wait_roles(lambda now: {"keeper", "registrar"} <= set(now) and any(name.startswith("relay") for name in now))
+        assert pay(veil).status == 200
+        for name, pid in {"supervisor": veil.process.pid, **roles}.items():
+            assert key.encode() not in open(f"/proc/{pid}/environ", "rb").read(), name
+            if name == "keeper" and "libasan" not in open(f"/proc/{pid}/maps", encoding="ascii").read():  # which copies its environment
+                assert scan_memory(pid, {"the key": key.encode()}) == [], "its text"
+            if name not in ("keeper", "supervisor"):
+                assert scan_memory(pid, wanted) == [], name
+        start = veil.mark()
+        os.kill(roles["keeper"], signal.SIGKILL)
+        veil.wait_line(lambda line: line.get("event") == "sandbox" and line.get("process") == "keeper", start)
+        for _ in range(100):
+            if pay(veil).status == 200:
+                break
+            time.sleep(0.05)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's memory")
 def test_memory_of_a_relay(make_cardveil, processor):
     veil = make_cardveil()
