@@ -28,7 +28,9 @@ struct decision {
     enum manner manner;
     const char *help;
 };
-const struct decision *decision_for(slice card_number, uint64_t amount);
+/* Amounts that end in 9100 to 9199 are decided as those in 9000 to 9099 when a network token pays, and approved when a card does:
+ * what a PAN retry is for. */
+const struct decision *decision_for(slice card_number, uint64_t amount, bool by_network_token);
 void decision_print_table(FILE *out);
 
 #endif

@@ -190,7 +190,7 @@ static result handle_register(struct credibanco *c, const struct fields *f, stru
 static void order_pay(struct order *order, const struct fields *f, const struct card_names *names)
 {
     slice number = fields_text(f, names->number), holder = fields_text(f, names->holder);
-    order->decision = decision_for(number, order->amount);
+    order->decision = decision_for(number, order->amount, false);
     order->state = order->decision->action_code == 0 ? ORDER_APPROVED : ORDER_DECLINED;
     snprintf(order->masked, sizeof order->masked, "%.6s**%.4s", number.at, number.at + number.len - 4);
     snprintf(order->expiry, sizeof order->expiry, "%.4s%.2s", fields_text(f, names->year).at, fields_text(f, names->month).at);

@@ -169,14 +169,15 @@ static const struct decision *decide(const struct rede *r, const struct fields *
     bool is_visa = slice_starts(payment.number, SLICE("4"));
     if (!slice_to_u64(fields_text(f, "expirationMonth"), 12, &payment.month) ||
         !slice_to_u64(fields_text(f, "expirationYear"), 2099, &payment.year))
-        return decision_for(SLICE_NONE, AMOUNT_NOT_ALLOWED);
+        return decision_for(SLICE_NONE, AMOUNT_NOT_ALLOWED, false);
     switch (tms_judge(r->network, &payment, &card)) {
-    case TMS_NOT_A_TOKEN:
-    case TMS_RIGHT: return decision_for(card, amount);
-    case TMS_WRONG: return decision_for(SLICE_NONE, is_visa ? AMOUNT_CRYPTOGRAM_VISA : AMOUNT_CRYPTOGRAM_MASTERCARD);
+    case TMS_NOT_A_TOKEN: return decision_for(card, amount, false);
+    case TMS_RIGHT: return decision_for(card, amount, true);
+    case TMS_WRONG:
+        return decision_for(SLICE_NONE, is_visa ? AMOUNT_CRYPTOGRAM_VISA : AMOUNT_CRYPTOGRAM_MASTERCARD, false);
     case TMS_NOT_ACTIVE: break;
     }
-    return decision_for(SLICE_NONE, AMOUNT_NOT_ALLOWED);
+    return decision_for(SLICE_NONE, AMOUNT_NOT_ALLOWED, false);
 }
 
 static struct transaction *transaction_new(struct rede *r, const struct fields *f)
