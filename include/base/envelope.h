@@ -6,6 +6,11 @@
 
 #include "base/buf.h"
 
+/* How a request's number is written, in the x-cardveil-request-id field, the log and the API's request_id: eight hex digits, '-',
+ * eight more. Never a run of digits that could be taken for a card number (the log masks those). */
+enum { REQUEST_ID_BYTES = 17 };
+void request_id_text(uint64_t id, char out[REQUEST_ID_BYTES]);
+
 /* Appends <text> as the inside of a JSON string: quotes and backslashes escaped, control characters as blanks. */
 MUST_USE result json_append_text(struct buf *out, slice text);
 /* Appends <before>, then <value> as the inside of a string, then the closing quote: json_append_member(b, SLICE(",\"a\":\""), v). */

@@ -106,8 +106,10 @@ MUST_USE result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index
 MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);
 MUST_USE result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change);
 MUST_USE result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token);
-/* POST /v1/tokens/enroll (PERMIT_ENROL). cvc: digits, or empty. The network's decision comes within the network's timeout; when it is
- * down the enrolment is queued and the state is PENDING. */
+/* POST /v1/tokens/enroll (PERMIT_ENROL). The network's decision comes within the network's timeout; when it is down the enrolment is
+ * queued, without any CVC, and the state is PENDING. cvc: its digits; empty: none; or the id of a temporal token (which is longer
+ * than any CVC): the keeper takes the CVC from it, so that the relay sees neither that nor the number beside it, and the token is
+ * used up with the dialogue's end, like one that was revealed. ERR_TOKEN_EXPIRED: there is none by that id. */
 MUST_USE result keeper_enrol(struct keeper_dialogue *d, uint32_t index, slice token, const struct billing_text *billing, slice cvc);
 MUST_USE result keeper_credentials(struct keeper_dialogue *d, uint32_t index, slice token);   /* PERMIT_CREDENTIALS; a fresh cryptogram */
 MUST_USE result keeper_network_token(struct keeper_dialogue *d, uint32_t index, slice token); /* PERMIT_READ; what is known, no call */

@@ -7,6 +7,7 @@
 
 #include "http/head.h"
 #include "keeper/client.h"
+#include "rules/config.h"
 
 struct service_call; /* the service's own */
 struct service_answer {
@@ -22,6 +23,7 @@ struct service_request {
     const struct http_head *head; /* borrows for the call's life */
     slice body;                   /* borrows for the call's life */
     struct keeper_client *keeper;
+    const struct config *config;  /* the keeper client's current generation; borrows for the call's life */
     struct keeper_caller caller;  /* purpose and permission are the service's to set */
 };
 struct service {

@@ -4,13 +4,9 @@
 
 /* The answers that the proxy gives itself: one JSON envelope, {"status":"fail","message":…,"data":{"code","description","path"}}. */
 
-#include "base/buf.h"
+#include "base/envelope.h"
 #include "body/body.h"
 #include "http/refusal.h"
-
-/* Eight hex digits, '-', eight more: never a run of digits that could be taken for a card number (the log masks those). */
-enum { REQUEST_ID_BYTES = 17 };
-void request_id_text(uint64_t id, char out[REQUEST_ID_BYTES]);
 
 struct reply {
     int status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/path_match.h"
+#include "body/percent.h"
 #include "fingerprint.h"
-#include "percent.h"
 #include "walker.h"
 
 #include <stdlib.h>

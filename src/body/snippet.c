@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/body.h"
-#include "percent.h"
+#include "body/percent.h"
 #include "walker.h"
 
 #include <stdlib.h>

@@ -121,6 +121,7 @@ void exchange_done(struct exchange *x)
     buf_done(&x->answer_head);
     buf_done(&x->call_body);
     gate_release(x->gate);
+    gate_release(x->call_gate);
     x->magic = 0;
 }
 

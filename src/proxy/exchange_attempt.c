@@ -130,6 +130,20 @@ void attempt_answer_held(struct exchange *x, enum error why)
 
 /* --- for the report --- */
 
+/* The keeper takes indices for those of its client's generation; this exchange may have begun under an earlier one. */
+static bool find_current(const struct exchange *x, struct payment_outcome *out)
+{
+    const struct config *own = x->gate->config, *current = x->proxy->gate->config;
+    int64_t merchant = config_merchant_index(current, own->merchants[x->merchant].name);
+    for (size_t i = 0; merchant >= 0 && i < current->route_count; i++) {
+        if (!slice_eq(current->routes[i].name, x->route->config->name)) continue;
+        out->merchant = (uint32_t)merchant;
+        out->route = (uint32_t)i;
+        return true;
+    }
+    return false; /* it is configured no more: nobody will ask */
+}
+
 void attempt_report(struct exchange *x)
 {
     const struct attempt *first = &x->attempts[0], *last = &x->attempts[x->attempt];
@@ -138,9 +152,7 @@ void attempt_report(struct exchange *x)
     bool is_known = rules->approved_count > 0; /* rules that know no approval (passthrough) know no payment */
     if (!is_known || x->gate->config->network_count == 0 || token_table_kind(x->tokens, x->told_of - 1) != TOKEN_PERMANENT) return;
     const struct choice *choice = first->status ? &first->choice : &x->choice;
-    const struct payment_outcome outcome = {
-        .merchant = (uint32_t)x->merchant,
-        .route = x->route->index,
+    struct payment_outcome outcome = {
         .token = token_table_id(x->tokens, x->told_of - 1),
         .first = choice->kind,
         .fallback = choice->fallback,
@@ -150,5 +162,5 @@ void attempt_report(struct exchange *x)
         .retry_verdict = x->attempts[1].verdict.what,
         .network_transaction_id = {last->verdict.network_transaction_id, last->verdict.network_transaction_id_len},
     };
-    keeper_payment(x->proxy->keeper, &outcome);
+    if (find_current(x, &outcome)) keeper_payment(x->proxy->keeper, &outcome);
 }

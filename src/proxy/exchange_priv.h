@@ -40,6 +40,7 @@ struct exchange {
     struct proxy *proxy;
     struct client *client; /* NULL once it is gone */
     struct gate *gate;     /* held */
+    struct gate *call_gate; /* held; under which the service was called; NULL: not yet */
     const struct route *route; /* NULL: a service's request, or none found */
     uint64_t id;
 

@@ -11,6 +11,8 @@ static result write_service_answer(const struct exchange *x, struct buf *out, co
 {
     TRY(reply_write_head(out, a->status, x->id, false));
     TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
+    /* RFC 9111 5.2.2.5: "MUST NOT store any part of either the immediate request or response": some of these hold credentials. */
+    TRY(http_write_field(out, SLICE("cache-control"), SLICE("no-store")));
     TRY(reply_write_status_fields(out, a->status, a->allow));
     TRY(reply_write_length(out, a->json.len, keep_alive));
     return x->is_head_method ? OK : buf_append(out, a->json);
@@ -35,11 +37,14 @@ static void on_service_done(void *owner, const struct service_answer *a)
 
 void service_call_start(struct exchange *x)
 {
+    /* A reload may have come while the body arrived: the keeper takes indices for those of its client's generation. */
+    x->call_gate = gate_hold(x->proxy->gate);
     struct service_request request = {
         .loop = x->proxy->loop,
         .head = x->head,
         .body = buf_slice(&x->call_body),
         .keeper = x->proxy->keeper,
+        .config = x->call_gate->config,
         .caller = tokens_caller(x),
     };
     struct service_call *call = x->proxy->service->start(&request, on_service_done, x);

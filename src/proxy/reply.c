@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/reply.h"
 
-#include "base/envelope.h"
 #include "http/writer.h"
-
-void request_id_text(uint64_t id, char out[REQUEST_ID_BYTES])
-{
-    for (int i = REQUEST_ID_BYTES - 1; i >= 0; i--) {
-        bool is_middle = i == REQUEST_ID_BYTES / 2;
-        out[i] = is_middle ? '-' : "0123456789abcdef"[id & 15];
-        if (!is_middle) id >>= 4;
-    }
-}
 
 struct reply reply_of_error(enum error e)
 {
