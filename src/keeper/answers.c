@@ -115,13 +115,19 @@ static result judge_reveal(const struct question *q, result r, const struct card
     return OK;
 }
 
-static void count_reveal(const struct question *q, result r)
+/* Whoever asks for a token that is not there may be guessing, whatever he asks it for: a payment, its masked card, its end. */
+static void count_guess(const struct question *q, result r)
 {
     struct keeper_server *server = q->relay->server;
     const struct config *c = q->standing.version->config;
-    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
-    if (r.err == ERR_TOKEN_UNKNOWN)
+    if (r.err == ERR_TOKEN_UNKNOWN || r.err == ERR_TOKEN_NOT_FOUND)
         bad_tokens_count(server->bad, &q->standing.caller, loop_now_ms(server->loop), c->bad_tokens_window_ms);
+}
+
+static void count_reveal(const struct question *q, result r)
+{
+    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
+    count_guess(q, r);
 }
 
 static void refuse_reveal(struct question *q, result r)
@@ -157,6 +163,7 @@ static void on_info(void *owner, result r, const struct card_info *info, enum ca
     struct question *q = owner;
     slice token = !failed(r) && info ? token_id_slice(&info->token) : token_id_slice(&q->token);
     result written = audit(q, action_of(q, r, deed), token, r);
+    count_guess(q, r);
     if (!failed(r) && !info) r = FAIL(INTERNAL);
     if (!failed(r)) r = written;
     if (failed(r))
@@ -185,13 +192,18 @@ static struct question *question_new(struct dialogue *d, const struct wire_frame
     return q;
 }
 
-static enum error check_reveal(struct dialogue *d)
+static bool guesses_too_much(const struct dialogue *d, uint64_t now)
+{
+    const struct config *c = d->standing.version->config;
+    return bad_tokens_is_blocked(d->relay->server->bad, &d->standing.caller, now, c->bad_tokens, c->bad_tokens_window_ms);
+}
+
+static enum error check_allowance(struct dialogue *d, enum wire_type type)
 {
     struct keeper_server *server = d->relay->server;
-    const struct config *c = d->standing.version->config;
     uint64_t now = loop_now_ms(server->loop);
-    if (bad_tokens_is_blocked(server->bad, &d->standing.caller, now, c->bad_tokens, c->bad_tokens_window_ms))
-        return ERR_TOO_MANY_BAD_TOKENS;
+    if (guesses_too_much(d, now)) return ERR_TOO_MANY_BAD_TOKENS;
+    if (type != WIRE_REVEAL) return ERR_NONE;
     /* By the current configuration: a relay must not keep an old, larger allowance by naming an old one. */
     uint64_t per_second = server->current->config->reveals_per_second;
     return bucket_take(&d->relay->reveals, per_second, now) ? ERR_NONE : ERR_KEEPER_REFUSED;
@@ -324,7 +336,7 @@ static enum error check_question(struct dialogue *d, enum wire_type type)
     if (!d) return ERR_KEEPER_REFUSED;
     if (d->refusal) return d->refusal;
     if (!(d->standing.permission & questions[type].permission)) return ERR_KEEPER_REFUSED;
-    return type == WIRE_REVEAL ? check_reveal(d) : ERR_NONE;
+    return check_allowance(d, type);
 }
 
 void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f)

@@ -276,6 +276,21 @@ def test_twenty_one_bad_tokens(make_cardveil, processor):
     nothing_sent(processor)
 
 
+def test_twenty_one_bad_tokens_through_the_api(make_cardveil, processor):
+    veil = make_cardveil()
+    key = ("x-api-key", veil.key)
+    for number in range(20):
+        method = ("GET", "PATCH", "DELETE")[number % 3]
+        body, headers = (b'{"expiration_date":"12/31"}', [key, JSON]) if method == "PATCH" else (b"", [key])
+        answer = veil.ask(method, f"/v1/tokens/guess{number:04}", headers, body, how="keyed")
+        refused(veil, answer, 404, "TOKEN_NOT_FOUND")
+    answer = veil.ask("GET", f"/v1/tokens/{veil.visa}", [key], how="keyed")
+    refused(veil, answer, 429, "TOO_MANY_BAD_TOKENS")
+    answer = veil.ask("POST", "/any/x", [JSON, key], body_of(f"{{{{ {veil.visa} : detokenize }}}}"), how="keyed")
+    refused(veil, answer, 429, "TOO_MANY_BAD_TOKENS")
+    nothing_sent(processor)
+
+
 def test_rate_of_a_key(make_cardveil, processor):
     veil = make_cardveil(more={"rate": 5})
     statuses = []

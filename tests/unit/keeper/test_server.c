@@ -208,6 +208,30 @@ START_TEST(the_token_api)
 }
 END_TEST
 
+/* Reading, changing and deleting tokens that are not there is guessing like a payment with them: one allowance for all. */
+START_TEST(unknown_tokens_of_the_api_are_counted)
+{
+    static const unsigned permissions[] = {PERMIT_READ, PERMIT_CHANGE, PERMIT_DELETE};
+    const struct card_change change = {.set_expiry = true, .month = 3, .year = 2031};
+    set_up();
+    struct keeper_dialogue *d = open_api(permissions[_i]);
+    for (unsigned i = 0; i < 21; i++) {
+        result r = _i == 0   ? keeper_token_get(d, i, SLICE("tok_other1"))
+                   : _i == 1 ? keeper_token_change(d, i, SLICE("tok_guess"), &change)
+                             : keeper_token_delete(d, i, SLICE("tok_guess"));
+        ck_assert(!failed(r));
+        turns(4);
+    }
+    ck_assert_ptr_nonnull(strstr(story, "token 19 TOKEN_NOT_FOUND;token 20 TOO_MANY_BAD_TOKENS;"));
+    keeper_end(d);
+    story[0] = '\0';
+    d = open_dialogue(caller("cvk_shop", 0)); /* and no payment for the same caller */
+    expect("opened TOO_MANY_BAD_TOKENS 0 shop1;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
 /* A create may bring a known card up to date only where the key may change cards; the trail says what it came to. */
 START_TEST(a_create_changes_a_card_only_with_the_permission_to)
 {
@@ -464,6 +488,7 @@ int main(void)
     tcase_set_timeout(all, 60);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(all, tests[i]);
     tcase_add_loop_test(all, a_breach_drops_that_relay_only, 0, 6);
+    tcase_add_loop_test(all, unknown_tokens_of_the_api_are_counted, 0, 3);
     Suite *s = suite_create("server");
     suite_add_tcase(s, all);
     SRunner *r = srunner_create(s);
