@@ -16,8 +16,9 @@ enum { KEYRING_VERSIONS_MAX = 16, KEYRING_INDEX_BYTES = 32 };
 
 /* --- the key-encryption key --- */
 struct kek; /* secret memory */
-/* source: "file:PATH" or "env:NAME"; 64 hex digits or base64 of 32 bytes, white space around it is free. ERR_VAULT_KEY (also
- * when the file is missing), ERR_IO, ERR_MEMORY. Read once: no file is opened later. */
+/* source: "file:PATH" or "env:NAME"; 64 hex digits or base64 of 32 bytes, white space around it is free. A file
+ * that others may read or change is refused. ERR_VAULT_KEY_MISSING, _UNREADABLE, _FORM, _OPEN_TO_OTHERS, ERR_MEMORY. Read once:
+ * no file is opened later. */
 MUST_USE result kek_read(slice source, struct kek **out);
 /* Makes the file of a "file:" source, 0600, with a random key, unless it is there. Never overwrites. */
 MUST_USE result kek_make_file(slice source, bool *made);

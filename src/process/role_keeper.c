@@ -42,14 +42,17 @@ static void wipe_key_in_environment(slice key)
     if (value) secret_wipe(value, strlen(value));
 }
 
-static void explain_failure(slice path)
+/* Where to look; what is wrong is told by the error itself, when the role gives up. */
+static void explain_failure(const struct config *config, result r)
 {
     int error_number = errno;
     log_begin(LOG_LEVEL_ERROR, "vault");
-    log_word("path", path);
+    log_word("path", config->vault_path);
+    log_word("key", config->vault_key);
     if (error_number) log_errno("errno", error_number);
     log_u64("uid", geteuid());
-    log_text("reason", "the vault's folder and key file must belong to the user that the keeper runs as: 'user', or the folder's owner");
+    if (r.err == ERR_IO || r.err == ERR_VAULT_KEY_UNREADABLE)
+        log_text("reason", "the vault's folder and key file must belong to the user that the keeper runs as: 'user', or the folder's owner");
     log_end();
 }
 
@@ -59,7 +62,7 @@ static result open_vault(const struct config *config, struct vault **out)
                                           .size_bytes = config->vault_size_bytes};
     errno = 0;
     result r = vault_open(&options, out);
-    if (r.err == ERR_IO) explain_failure(config->vault_path);
+    if (failed(r)) explain_failure(config, r);
     wipe_key_in_environment(config->vault_key);
     return r;
 }

@@ -217,9 +217,14 @@ void supervisor_on_ready(struct supervisor *s, struct child *c)
     say_serving(s);
 }
 
+/* What a person has to put right before a next start can go better; a service manager need not try again. */
 static int status_of(enum error e)
 {
-    return e == ERR_CONFIG || e == ERR_VAULT_MISSING || e == ERR_VAULT_KEY || e == ERR_VAULT_FORMAT ? EXIT_CONFIG : EXIT_FAILED;
+    static const enum error wrong[] = {ERR_CONFIG, ERR_VAULT_MISSING, ERR_VAULT_FORMAT, ERR_VAULT_KEY, ERR_VAULT_KEY_MISSING,
+                                       ERR_VAULT_KEY_UNREADABLE, ERR_VAULT_KEY_FORM, ERR_VAULT_KEY_OPEN_TO_OTHERS, ERR_VAULT_RING_OLD};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (e == wrong[i]) return EXIT_CONFIG;
+    return EXIT_FAILED;
 }
 
 void supervisor_on_ended(struct supervisor *s, struct child *c)

@@ -20,10 +20,8 @@ static result from_errno(void)
     return FAIL(IO);
 }
 
-result file_read(int folder, const char *name, void *out, size_t cap, size_t *len)
+result file_read_all(int fd, void *out, size_t cap, size_t *len)
 {
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY); /* a pipe is empty, not waited for */
-    if (fd == -1) return errno == ENOENT ? FAIL(NOT_FOUND) : FAIL(IO);
     size_t have = 0;
     result r = OK;
     for (;;) {
@@ -36,8 +34,16 @@ result file_read(int folder, const char *name, void *out, size_t cap, size_t *le
         if (got <= 0 || full) break;
         have += (size_t)got;
     }
-    (void)close(fd);
     *len = have;
+    return r;
+}
+
+result file_read(int folder, const char *name, void *out, size_t cap, size_t *len)
+{
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY); /* a pipe is empty, not waited for */
+    if (fd == -1) return errno == ENOENT ? FAIL(NOT_FOUND) : FAIL(IO);
+    result r = file_read_all(fd, out, cap, len);
+    (void)close(fd);
     return r;
 }
 

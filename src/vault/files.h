@@ -12,6 +12,7 @@
 
 /* Reads at most cap bytes; ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_IO. */
 MUST_USE result file_read(int folder, const char *name, void *out, size_t cap, size_t *len);
+MUST_USE result file_read_all(int fd, void *out, size_t cap, size_t *len); /* ERR_TOO_LARGE, ERR_IO */
 /* Replaces the file in one step: temporary file, fsync, rename, fsync of the folder. After a crash there is the old or the
  * new content. ERR_VAULT_FULL, ERR_IO. */
 MUST_USE result file_replace(int folder, const char *name, slice content);

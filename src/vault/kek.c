@@ -79,22 +79,35 @@ static bool source_name(slice source, slice scheme, char out[PATH_MAX])
     return true;
 }
 
+/* Root reads any file: the mode decides for him too. The group may read, since a container's secret is often its group's. */
+static result check_mode(const struct stat *st)
+{
+    ENSURE(S_ISREG(st->st_mode), VAULT_KEY_UNREADABLE);
+    ENSURE((st->st_mode & (S_IWGRP | S_IROTH | S_IWOTH)) == 0, VAULT_KEY_OPEN_TO_OTHERS);
+    if (st->st_mode & S_IRGRP)
+        log_plain(LOG_LEVEL_WARN, "vault_key_file", "the key file's group may read it; chmod 600 it unless that group is the keeper's own");
+    return OK;
+}
+
+/* Links are followed: Kubernetes mounts a secret as a link to its present version. A pipe is told as wrong, not waited for. */
 static result read_file(const char *path, char *text, size_t *len)
 {
     struct stat st;
-    result r = file_read(AT_FDCWD, path, text, KEY_TEXT_MAX_BYTES, len);
-    if (failed(r)) return r.err == ERR_IO ? r : FAIL(VAULT_KEY);
-    if (stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH | S_IWGRP | S_IWOTH)))
-        log_plain(LOG_LEVEL_WARN, "vault_key_file", "others may read or change the key file; chmod 600 it");
-    return OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd == -1) return errno == ENOENT || errno == ENOTDIR ? FAIL(VAULT_KEY_MISSING) : FAIL(VAULT_KEY_UNREADABLE);
+    result r = fstat(fd, &st) == 0 ? check_mode(&st) : FAIL(VAULT_KEY_UNREADABLE);
+    if (!failed(r)) r = file_read_all(fd, text, KEY_TEXT_MAX_BYTES, len);
+    (void)close(fd);
+    if (r.err == ERR_IO) return FAIL(VAULT_KEY_UNREADABLE);
+    return r.err == ERR_TOO_LARGE ? FAIL(VAULT_KEY_FORM) : r;
 }
 
 static result read_env(const char *name, char *text, size_t *len)
 {
     const char *value = getenv(name);
-    ENSURE(value != NULL, VAULT_KEY);
+    ENSURE(value != NULL, VAULT_KEY_MISSING);
     *len = strlen(value);
-    ENSURE(*len <= KEY_TEXT_MAX_BYTES, VAULT_KEY);
+    ENSURE(*len <= KEY_TEXT_MAX_BYTES, VAULT_KEY_FORM);
     memcpy(text, value, *len);
     return OK;
 }
@@ -108,9 +121,9 @@ static result read_key(slice source, char *text, struct kek *k)
     } else if (source_name(source, SLICE("env:"), name)) {
         TRY(read_env(name, text, &len));
     } else {
-        return FAIL(VAULT_KEY);
+        return FAIL(VAULT_KEY_MISSING);
     }
-    ENSURE(decode(trimmed((slice){text, len}), k->key), VAULT_KEY);
+    ENSURE(decode(trimmed((slice){text, len}), k->key), VAULT_KEY_FORM);
     return gcm_init(&k->gcm, k->key);
 }
 

@@ -65,7 +65,7 @@ result vault_refresh_ring(struct vault *v)
     bool changed = !slice_eq((slice){v->ring_seen, v->ring_seen_len}, (slice){(char *)seen, len});
     if (!v->ring || changed) TRY(reload_ring(v));
     /* The file is written first, the store's word after it; a file that is behind was put back from an old copy. */
-    ENSURE(keyring_generation(v->ring) >= generation, VAULT_KEY);
+    ENSURE(keyring_generation(v->ring) >= generation, VAULT_RING_OLD);
     memcpy(v->ring_seen, seen, len);
     v->ring_seen_len = len;
     v->ring_version = version;

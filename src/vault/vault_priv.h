@@ -51,7 +51,7 @@ MUST_USE result vault_seal(struct vault *v, const struct seal_place *place, slic
 MUST_USE result vault_seals_used(struct vault *v, uint32_t version, uint64_t *used, uint64_t *max);
 /* Opens; reads the key ring again where the key version is not known yet. ERR_VAULT_SEAL. */
 MUST_USE result vault_unseal(struct vault *v, const struct seal_place *place, slice sealed, uint8_t *out, size_t cap, size_t *len);
-/* Reads the store's word on the key ring, and the ring where that has changed. ERR_VAULT_KEY (rolled back), ERR_VAULT_STORE. */
+/* Reads the store's word on the key ring, and the ring where that has changed. ERR_VAULT_RING_OLD, ERR_VAULT_KEY, ERR_VAULT_STORE. */
 MUST_USE result vault_refresh_ring(struct vault *v);
 /* One value at once, for the synchronous calls; cap bytes at most. ERR_NOT_FOUND, ERR_VAULT_STORE. */
 MUST_USE result vault_read_now(struct vault *v, enum store_table t, slice key, uint8_t *out, size_t cap, size_t *len);

@@ -47,9 +47,55 @@ def test_no_vault_and_wrong_key(make_cardveil):
     key.write_text("0" * 64 + "\n")
     assert veil.cli("vault", "stat", check=False).returncode == 1
     key.write_text(kept)
+    assert veil.cli("vault", "stat").returncode == 0
     shutil.rmtree(veil.folder / "vault")
     done = veil.cli("vault", "stat", check=False)
     assert done.returncode == 1 and b"vault init" in done.stderr
+
+
+def spoil_missing(key):
+    key.unlink()
+
+
+def spoil_form(key):
+    key.write_text("not a key\n")
+
+
+def spoil_mode(key):
+    key.chmod(0o644)
+
+
+def spoil_kind(key):
+    key.unlink()
+    key.mkdir()
+
+
+def spoil_another(key):
+    key.write_text("ab" * 32 + "\n")
+
+
+KEY_FAULTS = [
+    (spoil_missing, "VAULT_KEY_MISSING", b"is not there"),
+    (spoil_form, "VAULT_KEY_FORM", b"64 hexadecimal digits"),
+    (spoil_mode, "VAULT_KEY_OPEN_TO_OTHERS", b"chmod 600"),
+    (spoil_kind, "VAULT_KEY_UNREADABLE", b"plain file"),
+    (spoil_another, "VAULT_KEY", b"not this vault's"),
+]
+
+
+@pytest.mark.parametrize("spoil, name, words", KEY_FAULTS, ids=[fault[1] for fault in KEY_FAULTS])
+def test_each_fault_of_the_key_file_is_told(make_cardveil, spoil, name, words):
+    """What is wrong, where, and what to do: by the command on the terminal, by serve in its log, which then ends with 2."""
+    veil = make_cardveil(start=False)
+    key = veil.folder / "vault.key"
+    spoil(key)
+    done = veil.cli("vault", "stat", check=False)
+    assert done.returncode == 1 and words in done.stderr and str(key).encode() in done.stderr, done
+    done = veil.cli("serve", check=False)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 2, lines
+    assert any(line.get("event") == "role_failed" and line.get("error") == name and words.decode() in line["reason"] for line in lines), lines
+    assert any(line.get("event") == "vault" and line.get("key", "").endswith("vault.key") for line in lines), lines
 
 
 def test_token_create_reports_bad_lines(make_cardveil):

@@ -84,14 +84,63 @@ START_TEST(keys_that_are_none)
                                       "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==", "!AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         write_key(bad[i]);
-        ck_assert_msg(open_error() == ERR_VAULT_KEY, "%zu", i);
+        ck_assert_msg(open_error() == ERR_VAULT_KEY_FORM, "%zu", i);
     }
+    char long_text[4096];
+    memset(long_text, 'a', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    write_key(long_text);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_FORM);
+    ck_assert_int_eq(setenv("CARDVEIL_TEST_KEY", "secret", 1), 0);
+    f.options.key = SLICE("env:CARDVEIL_TEST_KEY");
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_FORM);
+}
+END_TEST
+
+/* Each fault has its own words: what is wrong, and what to do about it. */
+START_TEST(key_faults_are_told_apart)
+{
+    char folder_key[PATH_MAX + 8];
     ck_assert_int_eq(unlink(key_path), 0);
-    ck_assert_int_eq(open_error(), ERR_VAULT_KEY);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_MISSING);
+    ck_assert_int_eq(mkfifo(key_path, 0600), 0);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_UNREADABLE);
+    (void)snprintf(folder_key, sizeof folder_key, "file:%s", f.vault_path);
+    f.options.key = slice_of(folder_key);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_UNREADABLE);
     f.options.key = SLICE("vault.key");
-    ck_assert_int_eq(open_error(), ERR_VAULT_KEY);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_MISSING);
     f.options.key = SLICE("env:CARDVEIL_TEST_NO_SUCH_VARIABLE");
-    ck_assert_int_eq(open_error(), ERR_VAULT_KEY);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_MISSING);
+}
+END_TEST
+
+/* Root is asked too, who could read it whatever its mode. */
+START_TEST(a_key_file_that_is_open_to_others_is_refused)
+{
+    static const struct {
+        mode_t mode;
+        enum error e;
+    } cases[] = {{0600, ERR_NONE},  {0400, ERR_NONE},  {0440, ERR_NONE},  {0640, ERR_NONE},
+                 {0644, ERR_VAULT_KEY_OPEN_TO_OTHERS}, {0604, ERR_VAULT_KEY_OPEN_TO_OTHERS},
+                 {0620, ERR_VAULT_KEY_OPEN_TO_OTHERS}, {0602, ERR_VAULT_KEY_OPEN_TO_OTHERS}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(chmod(key_path, cases[i].mode), 0);
+        ck_assert_msg(open_error() == cases[i].e, "%o", (unsigned)cases[i].mode);
+    }
+}
+END_TEST
+
+/* As Kubernetes mounts a secret: a link to ..data/vault.key, which is a link to the version of the day. */
+START_TEST(a_key_file_may_be_a_link)
+{
+    char real[PATH_MAX + 8];
+    (void)snprintf(real, sizeof real, "%s.real", key_path);
+    ck_assert_int_eq(rename(key_path, real), 0);
+    ck_assert_int_eq(symlink(real, key_path), 0);
+    ck_assert_int_eq(open_error(), ERR_NONE);
+    ck_assert_int_eq(unlink(real), 0);
+    ck_assert_int_eq(open_error(), ERR_VAULT_KEY_MISSING);
 }
 END_TEST
 
@@ -143,7 +192,7 @@ START_TEST(a_key_ring_from_before_a_rotation_is_refused)
     ck_assert(!failed(vault_rotate(f.v, NULL, NULL)));
     fixture_close(&f);
     fixture_write(&f, "keyring", ring, len);
-    ck_assert_int_eq(open_error(), ERR_VAULT_KEY);
+    ck_assert_int_eq(open_error(), ERR_VAULT_RING_OLD);
 }
 END_TEST
 
@@ -224,6 +273,9 @@ int main(void)
     tcase_add_test(t, the_key_file_is_private_and_never_overwritten);
     tcase_add_test(t, a_key_may_be_hex_or_base64);
     tcase_add_test(t, keys_that_are_none);
+    tcase_add_test(t, key_faults_are_told_apart);
+    tcase_add_test(t, a_key_file_that_is_open_to_others_is_refused);
+    tcase_add_test(t, a_key_file_may_be_a_link);
     tcase_add_test(t, a_key_may_come_from_the_environment);
     tcase_add_test(t, another_key_does_not_open_the_vault);
     tcase_add_test(t, no_byte_of_the_key_ring_can_change);
