@@ -65,6 +65,9 @@ struct config {
 
 /* Loads and checks everything, rules files and certificates too. Adds every mistake to problems; ERR_CONFIG if there is any. */
 MUST_USE result config_load(struct source *source, slice file, struct problems *problems, struct config **out);
+/* The same for commands that want the vault and the merchants only: the files that the configuration names (certificates,
+ * private keys, rules) are not opened, so their settings are empty, and whoever may open the vault need not own them. */
+MUST_USE result config_load_alone(struct source *source, slice file, struct problems *problems, struct config **out);
 void config_free(struct config *c);
 int64_t config_merchant_index(const struct config *c, slice name); /* -1: unknown */
 void config_print_settings(int fd, bool markdown); /* the settings table: --help and the README */

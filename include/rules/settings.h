@@ -55,6 +55,7 @@ struct loading {
     slice folder;           /* of that file, with a slash at its end; "" */
     struct pool *pool;      /* lives as long as the config */
     struct secrets *secrets;
+    bool alone;             /* the files that it names are not opened; what they would hold stays empty */
     bool out_of_memory;     /* once set, the whole load fails with ERR_MEMORY */
 };
 __attribute__((format(printf, 3, 4)))

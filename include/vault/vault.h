@@ -27,6 +27,9 @@ struct vault_options {
 };
 MUST_USE result vault_init(const struct vault_options *o, bool *key_made); /* makes folder, key ring, and the key file (0600) if missing; ERR_VAULT_EXISTS */
 MUST_USE result vault_open(const struct vault_options *o, struct vault **out); /* ERR_VAULT_MISSING, ERR_VAULT_KEY, ERR_VAULT_KEY_… (kek_read), ERR_VAULT_RING_OLD, ERR_VAULT_FORMAT, ERR_IO */
+/* Where the key came as "env:NAME": wipes the variable's value in place and takes it out of this process's environment, so that
+ * neither /proc/PID/environ nor anything started later has it. Once the vault is open; it keeps its own copy. */
+void vault_forget_key(slice key);
 void vault_close(struct vault *v); /* flushes; wipes keys; NULL is fine */
 /* Group commit of writes, then their callbacks; then appends the audit lines. Call at the end of each loop turn. */
 void vault_flush(struct vault *v);

@@ -46,7 +46,7 @@ int cli_vault_configure(struct cli_vault *c, const char *command, const char *fi
     c->source = source_disk();
     c->problems = problems_new();
     if (!c->source || !c->problems) return cli_vault_failed(c, FAIL(MEMORY));
-    result r = config_load(c->source, slice_of(file), c->problems, &c->config);
+    result r = config_load_alone(c->source, slice_of(file), c->problems, &c->config);
     if (failed(r)) {
         problems_print(c->problems, STDERR_FILENO);
         if (problems_count(c->problems) == 0) (void)cli_vault_failed(c, r);
@@ -68,6 +68,7 @@ int cli_vault_open(struct cli_vault *c, bool read_only)
 {
     c->options.read_only = read_only;
     result r = vault_open(&c->options, &c->v);
+    vault_forget_key(c->options.key);
     return failed(r) ? open_failed(c, r) : CLI_DONE;
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
+#include "vault/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,19 +86,34 @@ static void introduce_all(struct supervisor *s)
 
 /* --- starting --- */
 
+result children_take_key(struct supervisor *s)
+{
+    slice key = s->config->vault_key;
+    if (!slice_starts(key, SLICE("env:"))) return OK;
+    slice name = slice_after(key, 4);
+    for (char **e = environ; e && *e; e++) {
+        slice entry = slice_of(*e);
+        if (!slice_eq(slice_range(entry, 0, slice_find(entry, '=')), name)) continue;
+        s->key_variable = secret_alloc(entry.len + 1);
+        ENSURE(s->key_variable != NULL, MEMORY);
+        s->key_variable_bytes = entry.len + 1;
+        memcpy(s->key_variable, entry.at, entry.len);
+        vault_forget_key(key);
+        return OK;
+    }
+    return OK; /* told by the keeper, which misses it */
+}
+
 /* What a role may see of our environment: nothing of the merchant's, and the vault's key only in the keeper. */
 static void choose_environment(const struct child *c, char *out[ENVIRONMENT_MAX])
 {
     static const char *const passed[] = {"LANG=", "LC_ALL=", "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
-    slice key = c->supervisor->config->vault_key;
-    bool wants_key = c->role == ROLE_KEEPER && slice_starts(key, SLICE("env:"));
     size_t n = 0;
+    if (c->role == ROLE_KEEPER && c->supervisor->key_variable) out[n++] = c->supervisor->key_variable;
     for (char **e = environ; e && *e && n < ENVIRONMENT_MAX - 1; e++) {
         slice entry = slice_of(*e);
         bool take = false;
         for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) take = take || slice_starts(entry, slice_of(passed[i]));
-        slice name = slice_range(entry, 0, slice_find(entry, '='));
-        if (wants_key && slice_eq(name, slice_after(key, 4))) take = true;
         if (take) out[n++] = *e;
     }
     out[n] = NULL;

@@ -7,8 +7,6 @@
 #include "vault/vault.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static void on_message(struct role_process *p, const struct control_message *m, int fd)
@@ -32,16 +30,6 @@ static void on_message(struct role_process *p, const struct control_message *m, 
     }
 }
 
-/* The key-encryption key may stand in the environment; the vault has its own copy now, in secret memory. */
-static void wipe_key_in_environment(slice key)
-{
-    char name[128] = {0};
-    if (!slice_starts(key, SLICE("env:")) || key.len - 4 >= sizeof name) return;
-    memcpy(name, key.at + 4, key.len - 4);
-    char *value = getenv(name);
-    if (value) secret_wipe(value, strlen(value));
-}
-
 /* Where to look; what is wrong is told by the error itself, when the role gives up. */
 static void explain_failure(const struct config *config, result r)
 {
@@ -63,7 +51,7 @@ static result open_vault(const struct config *config, struct vault **out)
     errno = 0;
     result r = vault_open(&options, out);
     if (failed(r)) explain_failure(config, r);
-    wipe_key_in_environment(config->vault_key);
+    vault_forget_key(config->vault_key);
     return r;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "supervisor_priv.h"
 
 #include <errno.h>
@@ -275,6 +276,7 @@ static result start(struct supervisor *s)
     size_t relays = s->config->workers ? s->config->workers : 1;
     size_t descriptors = s->config->connections * DESCRIPTORS_A_CONNECTION + SPARE_DESCRIPTORS;
     TRY(choose_users(s));
+    TRY(children_take_key(s));
     s->metrics = metrics_create((unsigned)(relays + 3));
     ENSURE(s->metrics >= 0, IO);
     TRY(metrics_attach(s->metrics, 0));
@@ -298,6 +300,7 @@ static void clean_up(struct supervisor *s)
     sockets_close(&s->sockets);
     timer_free(s->deadline);
     loop_free(s->loop);
+    secret_free(s->key_variable, s->key_variable_bytes);
     config_free(s->reload.config);
     config_free(s->config);
     if (s->bundle >= 0) close(s->bundle);

@@ -77,8 +77,10 @@ static void check_admin(struct config_loading *c)
 
 static void read_all(struct config_loading *c, const struct tree_node *root)
 {
-    read_system_file(c, HOSTS_FILE, &c->draft.c.hosts_file);
-    read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
+    if (!c->l.alone) {
+        read_system_file(c, HOSTS_FILE, &c->draft.c.hosts_file);
+        read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
+    }
     settings_read(&c->l, SCOPE_CONFIG, root, &c->draft, &c->places);
     check_admin(c);
     config_read_merchants(c);
@@ -119,7 +121,7 @@ static slice folder_of(slice file)
     return (slice){file.at, len};
 }
 
-result config_load(struct source *source, slice file, struct problems *problems, struct config **out)
+static result load_new(struct source *source, slice file, bool alone, struct problems *problems, struct config **out)
 {
     *out = NULL;
     if (file.len == 0 || slice_find(file, '\0') != file.len) {
@@ -137,7 +139,8 @@ result config_load(struct source *source, slice file, struct problems *problems,
                                 .file = file,
                                 .folder = folder_of(file),
                                 .pool = whole->pool,
-                                .secrets = whole->secrets};
+                                .secrets = whole->secrets,
+                                .alone = alone};
         r = load(c, tree_pool);
     }
     pool_free(tree_pool);
@@ -149,4 +152,14 @@ result config_load(struct source *source, slice file, struct problems *problems,
     }
     free(c);
     return r;
+}
+
+result config_load(struct source *source, slice file, struct problems *problems, struct config **out)
+{
+    return load_new(source, file, false, problems, out);
+}
+
+result config_load_alone(struct source *source, slice file, struct problems *problems, struct config **out)
+{
+    return load_new(source, file, true, problems, out);
 }

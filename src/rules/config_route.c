@@ -86,7 +86,7 @@ static void check_upstream_reach(struct route_loading *r, const struct tree_node
 {
     const struct upstream_url *url = &r->d->r.upstream;
     if (url->tls) {
-        if (!r->places.at[SETTING_ID_ROUTE_CA] && r->c->draft.c.system_ca.len == 0)
+        if (!r->c->l.alone && !r->places.at[SETTING_ID_ROUTE_CA] && r->c->draft.c.system_ca.len == 0)
             loading_complain(
                 &r->c->l, place,
                 "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",
@@ -227,7 +227,7 @@ static void read_route(struct config_loading *c, const struct tree_node *n)
     struct route_loading r = {.c = c, .d = &draft};
     inherit(&draft, &c->draft);
     settings_read(&c->l, SCOPE_ROUTE, n, &draft, &r.places);
-    if (draft.rules.at) {
+    if (draft.rules.at && !c->l.alone) {
         const struct loaded_rules *loaded = load_rules(&r, draft.rules);
         draft.r.rules = loaded ? loaded->rules : NULL;
     }

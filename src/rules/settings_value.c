@@ -278,12 +278,14 @@ static bool take_address(struct loading *l, const struct setting *s, const struc
 
 /* --- files --- */
 
+/* False: told, out of memory, or not to be opened at all. */
 static bool read_named_file(struct loading *l, const struct setting *s, const struct tree_node *node, slice *out)
 {
     if (!is_path(node->text)) {
         expected(l, s, node, "the path of a PEM file");
         return false;
     }
+    if (l->alone) return false;
     slice path;
     if (!loading_path(l, node->text, &path)) return false;
     result r = source_read(l->source, path, out);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "files.h"
+#include "vault/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,6 +111,15 @@ static result read_env(const char *name, char *text, size_t *len)
     ENSURE(*len <= KEY_TEXT_MAX_BYTES, VAULT_KEY_FORM);
     memcpy(text, value, *len);
     return OK;
+}
+
+void vault_forget_key(slice key)
+{
+    char name[PATH_MAX];
+    char *value = source_name(key, SLICE("env:"), name) ? getenv(name) : NULL;
+    if (!value) return;
+    secret_wipe(value, strlen(value));
+    (void)unsetenv(name);
 }
 
 static result read_key(slice source, char *text, struct kek *k)

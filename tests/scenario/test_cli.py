@@ -98,6 +98,16 @@ def test_each_fault_of_the_key_file_is_told(make_cardveil, spoil, name, words):
     assert any(line.get("event") == "vault" and line.get("key", "").endswith("vault.key") for line in lines), lines
 
 
+def test_commands_on_the_vault_need_no_certificates_or_rules(make_cardveil):
+    veil = make_cardveil(start=False)
+    veil.file.write_text(veil.file.read_text().replace("server.pem", "none.pem").replace("server.key", "none.key").replace("rules: rede", "rules: none"))
+    assert veil.cli("check", check=False).returncode == 2
+    for words in (["vault", "stat"], ["vault", "verify"], ["key", "list"]):
+        veil.cli(*words)
+    assert veil.make_tokens([card(VISA)]) == [veil.visa]
+    veil.make_key("shop")
+
+
 def test_token_create_reports_bad_lines(make_cardveil):
     veil = make_cardveil(start=False)
     lines = [json.dumps(card(VISA)), "not json", json.dumps(card("4111111111111112")), json.dumps(card(PANS[1]))]

@@ -60,6 +60,29 @@ def test_the_keeper_has_no_network(world):
     assert not sockets & internet
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's environment")
+def test_a_key_in_the_environment_stays_with_the_keeper(make_cardveil, processor):
+    """env: the variable is gone from every environment once it was read, and each new keeper has it all the same."""
+    key = os.urandom(32).hex()
+    veil = make_cardveil(more={"vault": {"path": "vault", "key": "env:CARDVEIL_KEK"}}, environment={"CARDVEIL_KEK": key})
+    veil.secrets.append(key.encode())
+    wanted = {"the key": key.encode(), "its bytes": bytes.fromhex(key)}
+    for _ in range(2):
+        roles = veil.wait_roles(lambda now: {"keeper", "registrar"} <= set(now) and any(name.startswith("relay") for name in now))
+        assert pay(veil).status == 200
+        for name, pid in {"supervisor": veil.process.pid, **roles}.items():
+            assert key.encode() not in open(f"/proc/{pid}/environ", "rb").read(), name
+            if name != "supervisor":
+                assert scan_memory(pid, {"the key": key.encode()} if name == "keeper" else wanted) == [], name
+        start = veil.mark()
+        os.kill(roles["keeper"], signal.SIGKILL)
+        veil.wait_line(lambda line: line.get("event") == "sandbox" and line.get("process") == "keeper", start)
+        for _ in range(100):
+            if pay(veil).status == 200:
+                break
+            time.sleep(0.05)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's memory")
 def test_memory_of_a_relay(make_cardveil, processor):
     veil = make_cardveil()

@@ -55,6 +55,42 @@ static char *on_case(const char *file)
     return help_replace(said, RULES_FOLDER, "INSTALLED");
 }
 
+/* What 'vault', 'key' and 'token' load: none of the files that it names is there, and mistakes are still mistakes. */
+START_TEST(alone_needs_no_other_file)
+{
+    char *said;
+    struct problems *p = problems_new();
+    struct source *s = source_disk();
+    struct config *c;
+    help_write("lonely.yaml", "vault: { path: v, key: file:k }\n"
+                              "listen:\n"
+                              "  - at: 127.0.0.1:1\n"
+                              "    merchant: shop\n"
+                              "  - at: 0.0.0.0:2\n"
+                              "    tls: { certificate: none.pem, key: none.key, client_ca: none.pem }\n"
+                              "routes:\n"
+                              "  - { name: r, rules: nowhere, prefix: /r, merchant: other, upstream: https://localhost, ca: none.pem,"
+                              " certificate: none.pem, key: none.key, network_tokens: { volume: 50% } }\n");
+    ck_assert_int_eq(config_load(s, SLICE("lonely.yaml"), p, &c).err, ERR_CONFIG);
+    problems_free(p);
+    p = problems_new();
+    ck_assert_int_eq(config_load_alone(s, SLICE("lonely.yaml"), p, &c).err, ERR_NONE);
+    ck_assert(slice_ends(c->vault_path, SLICE("/v")) && slice_ends(c->vault_key, SLICE("/k")));
+    ck_assert_int_ge(config_merchant_index(c, SLICE("shop")), 0);
+    ck_assert_int_ge(config_merchant_index(c, SLICE("other")), 0);
+    config_free(c);
+    help_write("lonely.yaml", "listen: [ { at: 127.0.0.1:1, tls: { certificate: a.pem } } ]\nwhat: 1\n");
+    source_free(s);
+    s = source_disk();
+    ck_assert_int_eq(config_load_alone(s, SLICE("lonely.yaml"), p, &c).err, ERR_CONFIG);
+    said = help_problems(p);
+    ck_assert_msg(strstr(said, "unknown key 'what'") && strstr(said, "'tls' needs 'key'"), "%s", said);
+    free(said);
+    problems_free(p);
+    source_free(s);
+}
+END_TEST
+
 START_TEST(every_case_says_what_is_expected)
 {
     help_corpus("config", on_case);
@@ -244,6 +280,7 @@ int main(void)
     TCase *t = tcase_create("config");
     tcase_add_checked_fixture(t, enter, help_leave);
     tcase_set_timeout(t, 120);
+    tcase_add_test(t, alone_needs_no_other_file);
     tcase_add_test(t, every_case_says_what_is_expected);
     tcase_add_test(t, defaults_are_the_design_s);
     tcase_add_test(t, everything_that_can_be_set_is_set);
