@@ -41,6 +41,7 @@ struct config {
     slice file;                   /* absolute: what the roles load from the bundle */
     /* vault */
     slice vault_engine, vault_path /* absolute */, vault_key /* "file:ABSOLUTE" or "env:NAME" */;
+    slice vault_old_key;          /* likewise; start NULL: none */
     uint64_t vault_size_bytes;
     slice user;                   /* whom to become when started as root; may be empty */
     struct config_listen *listens;

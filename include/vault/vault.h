@@ -21,6 +21,7 @@ struct vault;
 struct vault_options {
     slice path;            /* folder */
     slice key;             /* "file:PATH" or "env:NAME": the key-encryption key, 32 bytes as 64 hex digits or base64 */
+    slice old_key;         /* the same, from before; opens the key ring where key does not (yet), and may be empty */
     uint64_t size_bytes;   /* largest store; sparse */
     bool read_only;
     bool serves;           /* the keeper: vault_tick is called every second, so locks may be kept between flushes */
@@ -124,6 +125,7 @@ struct vault_stat {
     uint32_t key_version, key_versions;
     uint64_t records_under_old_keys;
     uint64_t seals, seals_max; /* under the newest key; rotate before they are spent */
+    bool under_old_key;        /* vault_options.old_key opened the key ring */
 };
 typedef void (*vault_progress)(void *owner, uint64_t done, uint64_t total);
 MUST_USE result vault_stat(struct vault *v, struct vault_stat *out);
@@ -133,5 +135,8 @@ struct vault_verdict {
 MUST_USE result vault_verify(struct vault *v, vault_progress progress, void *owner, struct vault_verdict *out);
 MUST_USE result vault_backup(struct vault *v, slice folder, vault_progress progress, void *owner);
 MUST_USE result vault_rotate(struct vault *v, vault_progress progress, void *owner); /* while others serve; may be repeated after a crash */
+/* Seals the key ring under vault_options.key, where old_key opened it so far (PCI DSS 4.0.1 3.7.4); *moved: false where it was
+ * under key already. While others serve, if they have both keys; in one step, so a crash leaves it under one of the two. */
+MUST_USE result vault_rotate_kek(struct vault *v, bool *moved);
 
 #endif

@@ -20,13 +20,15 @@ static const char USAGE[] =
     "usage: cardveil vault init   [-c cardveil.yaml]\n"
     "       cardveil vault stat   [-c cardveil.yaml] [--json]\n"
     "       cardveil vault verify [-c cardveil.yaml] [--json]\n"
-    "       cardveil vault rotate [-c cardveil.yaml]\n"
+    "       cardveil vault rotate [-c cardveil.yaml] [--kek]\n"
     "       cardveil vault backup DIR [-c cardveil.yaml]\n\n"
     "init    makes the vault that the configuration names, and its key file (0600) if that is missing.\n"
     "stat    prints what is in it.\n"
     "verify  opens every record, follows the PAN index and the audit trail's hash chain. Exit status 1 if anything is wrong.\n"
     "rotate  seals every record under a new data key, compacts the store, and destroys the old key; also while 'serve' runs.\n"
     "        Interrupted, it may simply be run again.\n"
+    "        --kek: seals the keys under another key-encryption key instead. Set vault.key to the new key and vault.old_key to the\n"
+    "        present one, restart 'serve', run this, and take vault.old_key out again.\n"
     "backup  copies the vault to DIR, also while 'serve' runs. To restore, point vault.path at the copy. The key file is not\n"
     "        copied: keep it elsewhere, because the copy cannot be opened without it.\n\n"
     "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
@@ -52,7 +54,8 @@ int cli_vault_configure(struct cli_vault *c, const char *command, const char *fi
         if (problems_count(c->problems) == 0) (void)cli_vault_failed(c, r);
         return r.err == ERR_MEMORY ? CLI_FAILED : CLI_WRONG;
     }
-    c->options = (struct vault_options){.path = c->config->vault_path, .key = c->config->vault_key, .size_bytes = c->config->vault_size_bytes};
+    c->options = (struct vault_options){.path = c->config->vault_path, .key = c->config->vault_key,
+                                        .old_key = c->config->vault_old_key, .size_bytes = c->config->vault_size_bytes};
     return CLI_DONE;
 }
 
@@ -61,6 +64,7 @@ static int open_failed(const struct cli_vault *c, result why)
 {
     int status = cli_vault_failed(c, why);
     fprintf(stderr, "  vault.path: %.*s\n  vault.key:  %.*s\n", SLICE_ARG(c->options.path), SLICE_ARG(c->options.key));
+    if (c->options.old_key.len) fprintf(stderr, "  vault.old_key: %.*s\n", SLICE_ARG(c->options.old_key));
     return status;
 }
 
@@ -69,6 +73,7 @@ int cli_vault_open(struct cli_vault *c, bool read_only)
     c->options.read_only = read_only;
     result r = vault_open(&c->options, &c->v);
     vault_forget_key(c->options.key);
+    vault_forget_key(c->options.old_key);
     return failed(r) ? open_failed(c, r) : CLI_DONE;
 }
 
@@ -161,15 +166,19 @@ int cli_finish_output(const char *command, int status)
 
 /* --- the actions --- */
 
+struct arguments {
+    const char *file, *folder; /* folder: of 'backup' */
+    bool json, kek;
+};
+
 static void on_progress(void *owner, uint64_t done, uint64_t total)
 {
     cli_progress_show(owner, done, total);
 }
 
-static int init(struct cli_vault *c, bool json, const char *folder)
+static int init(struct cli_vault *c, const struct arguments *a)
 {
-    (void)json;
-    (void)folder;
+    (void)a;
     bool key_made;
     result r = vault_init(&c->options, &key_made);
     if (failed(r)) return open_failed(c, r);
@@ -181,9 +190,8 @@ static int init(struct cli_vault *c, bool json, const char *folder)
     return status ? status : cli_vault_audit(c, "vault.init", SLICE_NONE, SLICE_NONE, OK);
 }
 
-static int stat_vault(struct cli_vault *c, bool json, const char *folder)
+static int stat_vault(struct cli_vault *c, const struct arguments *a)
 {
-    (void)folder;
     struct vault_stat s;
     int status = cli_vault_open(c, true);
     if (status) return status;
@@ -204,22 +212,22 @@ static int stat_vault(struct cli_vault *c, bool json, const char *folder)
         {"records_under_old_keys", "records under older data keys", s.records_under_old_keys},
         {"seals", "seals under this data key", s.seals},
         {"seals_max", "seals after which it must be rotated", s.seals_max},
+        {"under_old_key", "key ring still under vault.old_key", s.under_old_key},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (json) {
+        if (a->json) {
             printf("%s\"%s\":%" PRIu64, i ? "," : "{", rows[i].name, rows[i].n);
         } else {
             printf("%-38s %" PRIu64 "\n", rows[i].text, rows[i].n);
         }
     }
-    if (json) printf("}\n");
+    if (a->json) printf("}\n");
     if (s.key_versions > 1) fprintf(stderr, "cardveil vault stat: a rotation was interrupted; run 'cardveil vault rotate' again\n");
     return CLI_DONE;
 }
 
-static int verify(struct cli_vault *c, bool json, const char *folder)
+static int verify(struct cli_vault *c, const struct arguments *a)
 {
-    (void)folder;
     struct vault_verdict verdict;
     struct cli_progress p;
     uint64_t took_ms;
@@ -230,7 +238,7 @@ static int verify(struct cli_vault *c, bool json, const char *folder)
     (void)cli_progress_end(&p, &took_ms);
     if (failed(r)) return cli_vault_failed(c, r);
     bool good = verdict.bad_records == 0 && verdict.audit_bad_line == 0;
-    if (json) {
+    if (a->json) {
         printf("{\"good\":%s,\"records\":%" PRIu64 ",\"bad_records\":%" PRIu64 ",\"audit_lines\":%" PRIu64 ",\"audit_bad_line\":%" PRIu64 "}\n",
                good ? "true" : "false", verdict.records, verdict.bad_records, verdict.audit_lines, verdict.audit_bad_line);
         return good ? CLI_DONE : CLI_FAILED;
@@ -248,12 +256,32 @@ static int verify(struct cli_vault *c, bool json, const char *folder)
     return good ? CLI_DONE : CLI_FAILED;
 }
 
-static int rotate(struct cli_vault *c, bool json, const char *folder)
+static int rotate_kek(struct cli_vault *c)
 {
-    (void)json;
-    (void)folder;
+    bool moved = false;
+    int status = cli_vault_open(c, false);
+    if (status) return status;
+    result r = vault_rotate_kek(c->v, &moved);
+    int audited = cli_vault_audit(c, "vault.rotate_kek", SLICE_NONE, SLICE_NONE, r);
+    if (failed(r)) return cli_vault_failed(c, r);
+    if (moved)
+        printf("rotated: the key ring is under vault.key now\ntake vault.old_key out of the configuration; the old key opens only backups "
+               "made before this\n");
+    else
+        printf("nothing to do: the key ring is under vault.key already; take vault.old_key out of the configuration\n");
+    return audited;
+}
+
+static int rotate(struct cli_vault *c, const struct arguments *a)
+{
     struct cli_progress p;
     uint64_t took_ms;
+    if (a->kek && !c->options.old_key.len) {
+        fprintf(stderr, "cardveil vault rotate: --kek moves the vault from vault.old_key to vault.key; set vault.old_key to the present key and "
+                        "vault.key to a new one first, and restart 'serve' with both\n");
+        return CLI_WRONG;
+    }
+    if (a->kek) return rotate_kek(c);
     int status = cli_vault_open(c, false);
     if (status) return status;
     cli_progress_start(&p, "records sealed anew");
@@ -269,25 +297,24 @@ static int rotate(struct cli_vault *c, bool json, const char *folder)
     return audited;
 }
 
-static int backup(struct cli_vault *c, bool json, const char *folder)
+static int backup(struct cli_vault *c, const struct arguments *a)
 {
-    (void)json;
     int status = cli_vault_open(c, false);
     if (status) return status;
     status = cli_vault_audit(c, "vault.backup", SLICE_NONE, SLICE_NONE, OK); /* before, so that the copy says so too */
     if (status) return status;
-    result r = vault_backup(c->v, slice_of(folder), NULL, NULL);
+    result r = vault_backup(c->v, slice_of(a->folder), NULL, NULL);
     if (failed(r)) {
         (void)cli_vault_audit(c, "vault.backup", SLICE_NONE, SLICE_NONE, r);
         return cli_vault_failed(c, r);
     }
-    printf("backup made at %s\nthe key (vault.key) is not in it: keep that in another place\n", folder);
+    printf("backup made at %s\nthe key (vault.key) is not in it: keep that in another place\n", a->folder);
     return CLI_DONE;
 }
 
 static const struct action {
     const char *name, *command;
-    int (*run)(struct cli_vault *c, bool json, const char *folder);
+    int (*run)(struct cli_vault *c, const struct arguments *a);
     int words;
 } actions[] = {
     {"init", "vault init", init, 1},         {"stat", "vault stat", stat_vault, 1}, {"verify", "vault verify", verify, 1},
@@ -307,11 +334,11 @@ static int wrong_usage(const char *why)
     return CLI_WRONG;
 }
 
-static int run(const struct action *action, const char *file, bool json, const char *folder)
+static int run(const struct action *action, const struct arguments *a)
 {
     struct cli_vault c;
-    int status = cli_vault_configure(&c, action->command, file);
-    if (!status) status = action->run(&c, json, folder);
+    int status = cli_vault_configure(&c, action->command, a->file);
+    if (!status) status = action->run(&c, a);
     cli_vault_end(&c);
     return cli_finish_output(action->command, status);
 }
@@ -319,10 +346,10 @@ static int run(const struct action *action, const char *file, bool json, const c
 int cli_vault(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"kek", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    const char *file = "cardveil.yaml";
-    bool json = false;
+    struct arguments a = {.file = "cardveil.yaml"};
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (option == 'h') {
@@ -330,9 +357,11 @@ int cli_vault(int argc, char **argv)
             return cli_finish_output("vault", CLI_DONE);
         }
         if (option == 'j') {
-            json = true;
+            a.json = true;
+        } else if (option == 'k') {
+            a.kek = true;
         } else if (option == 'c') {
-            file = optarg;
+            a.file = optarg;
         } else {
             return wrong_usage("unknown option, or one without its value");
         }
@@ -342,5 +371,7 @@ int cli_vault(int argc, char **argv)
     if (!action) return wrong_usage("unknown action");
     if (argc - optind < action->words) return wrong_usage("backup needs a folder to copy to");
     if (argc - optind > action->words) return wrong_usage("too many words");
-    return run(action, file, json, argc - optind > 1 ? argv[optind + 1] : NULL);
+    if (a.kek && action->run != rotate) return wrong_usage("--kek belongs to rotate");
+    a.folder = argc - optind > 1 ? argv[optind + 1] : NULL;
+    return run(action, &a);
 }

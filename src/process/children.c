@@ -86,22 +86,27 @@ static void introduce_all(struct supervisor *s)
 
 /* --- starting --- */
 
-result children_take_key(struct supervisor *s)
+static result take_variable(slice key, struct key_variable *out)
 {
-    slice key = s->config->vault_key;
     if (!slice_starts(key, SLICE("env:"))) return OK;
     slice name = slice_after(key, 4);
     for (char **e = environ; e && *e; e++) {
         slice entry = slice_of(*e);
         if (!slice_eq(slice_range(entry, 0, slice_find(entry, '=')), name)) continue;
-        s->key_variable = secret_alloc(entry.len + 1);
-        ENSURE(s->key_variable != NULL, MEMORY);
-        s->key_variable_bytes = entry.len + 1;
-        memcpy(s->key_variable, entry.at, entry.len);
+        out->text = secret_alloc(entry.len + 1);
+        ENSURE(out->text != NULL, MEMORY);
+        out->bytes = entry.len + 1;
+        memcpy(out->text, entry.at, entry.len);
         vault_forget_key(key);
         return OK;
     }
     return OK; /* told by the keeper, which misses it */
+}
+
+result children_take_key(struct supervisor *s)
+{
+    TRY(take_variable(s->config->vault_key, &s->keys[0]));
+    return take_variable(s->config->vault_old_key, &s->keys[1]);
 }
 
 /* What a role may see of our environment: nothing of the merchant's, and the vault's key only in the keeper. */
@@ -109,7 +114,8 @@ static void choose_environment(const struct child *c, char *out[ENVIRONMENT_MAX]
 {
     static const char *const passed[] = {"LANG=", "LC_ALL=", "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
     size_t n = 0;
-    if (c->role == ROLE_KEEPER && c->supervisor->key_variable) out[n++] = c->supervisor->key_variable;
+    for (size_t i = 0; i < 2 && c->role == ROLE_KEEPER; i++)
+        if (c->supervisor->keys[i].text) out[n++] = c->supervisor->keys[i].text;
     for (char **e = environ; e && *e && n < ENVIRONMENT_MAX - 1; e++) {
         slice entry = slice_of(*e);
         bool take = false;

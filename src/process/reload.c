@@ -48,7 +48,8 @@ static bool may_replace(const struct config *now, const struct config *next)
         return false;
     }
     warn_restart(!slice_eq(now->vault_engine, next->vault_engine) || !slice_eq(now->vault_path, next->vault_path) ||
-                     !slice_eq(now->vault_key, next->vault_key) || now->vault_size_bytes != next->vault_size_bytes,
+                     !slice_eq(now->vault_key, next->vault_key) ||
+                         !slice_eq(now->vault_old_key, next->vault_old_key) || now->vault_size_bytes != next->vault_size_bytes,
                  "vault");
     warn_restart(!slice_eq(now->user, next->user), "user");
     warn_restart(now->workers != next->workers, "workers");

@@ -46,12 +46,13 @@ static void explain_failure(const struct config *config, result r)
 
 static result open_vault(const struct config *config, struct vault **out)
 {
-    const struct vault_options options = {.path = config->vault_path, .serves = true, .key = config->vault_key,
+    const struct vault_options options = {.path = config->vault_path, .serves = true, .key = config->vault_key, .old_key = config->vault_old_key,
                                           .size_bytes = config->vault_size_bytes};
     errno = 0;
     result r = vault_open(&options, out);
     if (failed(r)) explain_failure(config, r);
     vault_forget_key(config->vault_key);
+    vault_forget_key(config->vault_old_key);
     return r;
 }
 

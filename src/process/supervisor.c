@@ -300,7 +300,7 @@ static void clean_up(struct supervisor *s)
     sockets_close(&s->sockets);
     timer_free(s->deadline);
     loop_free(s->loop);
-    secret_free(s->key_variable, s->key_variable_bytes);
+    for (size_t i = 0; i < 2; i++) secret_free(s->keys[i].text, s->keys[i].bytes);
     config_free(s->reload.config);
     config_free(s->config);
     if (s->bundle >= 0) close(s->bundle);

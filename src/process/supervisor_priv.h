@@ -58,8 +58,10 @@ struct supervisor {
     int exit_status;
     char *file;                         /* of the configuration, as the user named it */
     struct config *config;
-    char *key_variable;                 /* "NAME=key" in secret memory, for the keeper only; NULL: vault.key is a file */
-    size_t key_variable_bytes;
+    struct key_variable {
+        char *text;                     /* "NAME=key" in secret memory, for the keeper only; NULL: that key is a file */
+        size_t bytes;
+    } keys[2];                          /* vault.key, vault.old_key */
     int bundle, metrics;
     uint32_t generation, last_generation;
     struct identity keeper_user, other_user;
@@ -77,7 +79,7 @@ void child_start(struct child *c);
 bool child_tell(struct child *c, enum control_type type, uint32_t generation, int fd); /* false: it is not there */
 void child_kill(struct child *c);
 void children_reap(struct supervisor *s);
-/* Where vault.key is env:NAME, moves that variable out of the environment into secret memory, for each keeper to come. */
+/* Where vault.key or vault.old_key is env:NAME, moves that variable out of the environment into secret memory, for each keeper to come. */
 MUST_USE result children_take_key(struct supervisor *s);
 struct child *supervisor_keeper(struct supervisor *s);
 bool child_is_relay(const struct child *c);

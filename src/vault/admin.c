@@ -108,6 +108,7 @@ result vault_stat(struct vault *v, struct vault_stat *out)
     TRY(vault_each(v, STORE_KEY, count_record, &c));
     TRY(vault_seals_used(v, out->key_version, &out->seals, &out->seals_max));
     TRY(store_space(v->store, &out->store_bytes, &out->store_max_bytes));
+    out->under_old_key = v->under_old_key;
     out->audit_bytes = audit_bytes(v->audit);
     return audit_last(v->folder, &out->audit_lines);
 }

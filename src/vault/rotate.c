@@ -50,7 +50,7 @@ static result add_key(struct vault *v)
 {
     if (keyring_count(v->ring) == 1) {
         TRY(keyring_add(v->ring));
-        TRY(keyring_save(v->ring, v->folder, v->kek));
+        TRY(vault_save_ring(v));
     }
     CRASH_POINT("key_added");
     TRY(tell_generation(v));
@@ -151,20 +151,53 @@ static result rotate_locked(struct rotation *o)
     TRY(store_lmdb_sweep(v->store));
     CRASH_POINT("swept");
     keyring_drop_old(v->ring);
-    TRY(keyring_save(v->ring, v->folder, v->kek));
+    TRY(vault_save_ring(v));
     CRASH_POINT("keys_dropped");
     return tell_generation(v);
 }
 
-result vault_rotate(struct vault *v, vault_progress progress, void *owner)
+static result lock_rotation(struct vault *v, int *lock)
 {
     ENSURE(!v->read_only, VAULT_STORE);
+    *lock = file_lock(v->folder, "rotate.lock", LOCK_EX | LOCK_NB);
+    if (*lock == -1) return errno == EWOULDBLOCK ? FAIL(VAULT_BUSY) : FAIL(IO);
+    return OK;
+}
+
+result vault_rotate(struct vault *v, vault_progress progress, void *owner)
+{
     struct rotation o = {.v = v, .progress = progress, .owner = owner};
-    int lock = file_lock(v->folder, "rotate.lock", LOCK_EX | LOCK_NB);
-    if (lock == -1) return errno == EWOULDBLOCK ? FAIL(VAULT_BUSY) : FAIL(IO);
+    int lock;
+    TRY(lock_rotation(v, &lock));
     o.plain = secret_alloc(STORE_VALUE_MAX_BYTES);
     result r = o.plain ? rotate_locked(&o) : FAIL(MEMORY);
     secret_free(o.plain, STORE_VALUE_MAX_BYTES);
+    (void)close(lock);
+    return r;
+}
+
+/* File first, then the store's word, as with data keys: a ring from before, put back, is refused by then, and every process
+ * that has the vault open reads the new one. Killed between the two, it is repaired by the next call. */
+static result rotate_kek_locked(struct vault *v, bool *moved)
+{
+    vault_flush(v);
+    TRY(vault_refresh_ring(v));
+    *moved = v->under_old_key;
+    if (*moved) {
+        v->under_old_key = false;
+        result r = vault_save_ring(v);
+        v->under_old_key = failed(r);
+        TRY(r);
+    }
+    CRASH_POINT("kek_changed");
+    return tell_generation(v);
+}
+
+result vault_rotate_kek(struct vault *v, bool *moved)
+{
+    int lock;
+    TRY(lock_rotation(v, &lock));
+    result r = rotate_kek_locked(v, moved);
     (void)close(lock);
     return r;
 }

@@ -43,10 +43,26 @@ result vault_read_now(struct vault *v, enum store_table t, slice key, uint8_t *o
     return n.r;
 }
 
+static result load_ring(struct vault *v, struct keyring **out)
+{
+    result r = keyring_load(v->folder, v->kek, out);
+    if (r.err == ERR_VAULT_KEY && v->old_kek) {
+        r = keyring_load(v->folder, v->old_kek, out);
+        v->under_old_key = !failed(r);
+        if (r.err != ERR_VAULT_KEY) return r;
+        r = keyring_load(v->folder, v->kek, out); /* vault_rotate_kek came between the two */
+    }
+    if (failed(r)) return r;
+    v->under_old_key = false;
+    kek_free(v->old_kek); /* it has done its work */
+    v->old_kek = NULL;
+    return OK;
+}
+
 static result reload_ring(struct vault *v)
 {
     struct keyring *ring;
-    TRY(keyring_load(v->folder, v->kek, &ring));
+    TRY(load_ring(v, &ring));
     keyring_free(v->ring);
     v->ring = ring;
     return OK;
@@ -70,6 +86,11 @@ result vault_refresh_ring(struct vault *v)
     v->ring_seen_len = len;
     v->ring_version = version;
     return OK;
+}
+
+result vault_save_ring(struct vault *v)
+{
+    return keyring_save(v->ring, v->folder, v->under_old_key ? v->old_kek : v->kek);
 }
 
 struct store_write vault_expect_ring(const struct vault *v)
@@ -262,6 +283,22 @@ static void forget_open(int folder)
         if (open_vaults[i].inode == st.st_ino && open_vaults[i].device == st.st_dev) open_vaults[i].inode = 0;
 }
 
+/* The old key is asked for only where it is needed, so it may be gone once the key ring is under the new one. */
+static result open_ring(struct vault *v, const struct vault_options *o)
+{
+    result r = vault_refresh_ring(v);
+    if (r.err == ERR_VAULT_KEY && o->old_key.len) {
+        TRY(kek_read(o->old_key, &v->old_kek));
+        r = vault_refresh_ring(v);
+    }
+    TRY(r);
+    if (o->serves && v->under_old_key)
+        log_plain(LOG_LEVEL_WARN, "vault_old_key", "the key ring is under vault.old_key; run 'cardveil vault rotate --kek'");
+    else if (o->serves && o->old_key.len)
+        log_plain(LOG_LEVEL_WARN, "vault_old_key", "the key ring is under vault.key; take vault.old_key out of the configuration");
+    return OK;
+}
+
 static result open_parts(struct vault *v, const struct vault_options *o)
 {
     bool marker;
@@ -269,7 +306,7 @@ static result open_parts(struct vault *v, const struct vault_options *o)
     ENSURE(!marker, VAULT_MISSING);
     TRY(kek_read(o->key, &v->kek));
     TRY(store_lmdb_open(v->folder, v->path, o->size_bytes, o->read_only, &v->store));
-    TRY(vault_refresh_ring(v));
+    TRY(open_ring(v, o));
     TRY(audit_open(v->folder, o->read_only, &v->audit));
     if (o->serves) audit_keep_lock(v->audit);
     return card_ops_start(v);
@@ -318,6 +355,7 @@ void vault_close(struct vault *v)
     audit_close(v->audit);
     keyring_free(v->ring);
     kek_free(v->kek);
+    kek_free(v->old_kek);
     if (v->folder != -1) {
         forget_open(v->folder);
         (void)close(v->folder);

@@ -22,7 +22,8 @@ struct vault {
     char path[PATH_MAX];
     int folder;
     bool read_only;
-    struct kek *kek;
+    struct kek *kek, *old_kek; /* old_kek: NULL unless the key ring needed it */
+    bool under_old_key;        /* the key ring file is sealed under old_kek */
     struct keyring *ring;
     /* The store's word on the key ring, as last read: part of every batch that seals, so nothing sealed under a key that a
      * rotation is leaving can be written once that rotation has begun. Empty: not written yet. */
@@ -51,6 +52,8 @@ MUST_USE result vault_seal(struct vault *v, const struct seal_place *place, slic
 MUST_USE result vault_seals_used(struct vault *v, uint32_t version, uint64_t *used, uint64_t *max);
 /* Opens; reads the key ring again where the key version is not known yet. ERR_VAULT_SEAL. */
 MUST_USE result vault_unseal(struct vault *v, const struct seal_place *place, slice sealed, uint8_t *out, size_t cap, size_t *len);
+/* Writes the key ring under the key-encryption key that opened it. */
+MUST_USE result vault_save_ring(struct vault *v);
 /* Reads the store's word on the key ring, and the ring where that has changed. ERR_VAULT_RING_OLD, ERR_VAULT_KEY, ERR_VAULT_STORE. */
 MUST_USE result vault_refresh_ring(struct vault *v);
 /* One value at once, for the synchronous calls; cap bytes at most. ERR_NOT_FOUND, ERR_VAULT_STORE. */

@@ -179,6 +179,43 @@ def test_rotate_and_backup_while_serving(make_cardveil, processor):
     pay(veil, processor)
 
 
+def new_key(path):
+    path.write_text(os.urandom(32).hex() + "\n")
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, path.parent.stat().st_uid, path.parent.stat().st_gid)
+
+
+def test_the_key_encryption_key_is_rotated_while_serving(make_cardveil, processor):
+    """The README's steps: both keys in the configuration, a restart, rotate --kek, the old one out."""
+    veil = make_cardveil(start=False)
+    done = veil.cli("vault", "rotate", "--kek", check=False)
+    assert done.returncode == 2 and b"vault.old_key" in done.stderr, done
+    new_key(veil.folder / "new.key")
+    veil.config["vault"].update(key="file:new.key", old_key="file:vault.key")
+    veil.write_config()
+    veil.start()
+    veil.wait_line(lambda line: line.get("event") == "vault_old_key" and "rotate --kek" in line["reason"])
+    pay(veil, processor)
+    assert json.loads(veil.cli("vault", "stat", "--json").stdout)["under_old_key"] == 1
+    assert b"rotated" in veil.cli("vault", "rotate", "--kek").stdout
+    assert json.loads(veil.cli("vault", "stat", "--json").stdout)["under_old_key"] == 0
+    pay(veil, processor)
+    assert veil.ask("POST", "/v1/tokens", [JSON], json.dumps(card("4012888888881881")).encode()).status == 201
+    veil.cli("vault", "rotate")  # the data keys too: the serving keeper opens the new key ring
+    pay(veil, processor)
+    assert b"nothing to do" in veil.cli("vault", "rotate", "--kek").stdout
+    veil.stop()
+    (veil.folder / "vault.key").unlink()
+    del veil.config["vault"]["old_key"]
+    veil.write_config()
+    assert json.loads(veil.cli("vault", "verify", "--json").stdout)["good"]
+    veil.start()
+    pay(veil, processor)
+    trail = (veil.folder / "vault" / "audit.log").read_text()
+    assert '"action":"vault.rotate_kek"' in trail
+
+
 def test_tokens_made_by_a_command_are_served_at_once(world, processor):
     token = world.make_tokens([card("4012888888881881")])[0]
     answer = world.ask("POST", REDE, [JSON, BASIC], payments.rede_template(token))

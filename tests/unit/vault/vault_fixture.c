@@ -31,7 +31,7 @@ void fixture_make(struct fixture *f)
     ck_assert_ptr_nonnull(mkdtemp(f->folder));
     (void)snprintf(f->vault_path, sizeof f->vault_path, "%s/var/vault", f->folder);
     (void)snprintf(f->key, sizeof f->key, "file:%s/var/vault.key", f->folder);
-    f->options = (struct vault_options){slice_of(f->vault_path), slice_of(f->key), 64 << 20, false};
+    f->options = (struct vault_options){.path = slice_of(f->vault_path), .key = slice_of(f->key), .size_bytes = 64 << 20};
     result r = vault_init(&f->options, &made);
     ck_assert_msg(!failed(r), "init: %s", error_name(r.err));
     ck_assert(made);
