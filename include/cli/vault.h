@@ -2,7 +2,7 @@
 #ifndef CLI_VAULT_H
 #define CLI_VAULT_H
 
-/* 'cardveil vault init | stat | rotate [--kek] | backup DIR | verify'. argv[0] is the subcommand's name. Exit status: 0 done, 1 the work
+/* 'cardveil vault init | stat | rotate [--kek] | backup DIR | archive | verify'. argv[0] is the subcommand's name. Exit status: 0 done, 1 the work
  * failed, 2 wrong usage or configuration. Also what 'key' and 'token' share with it: the way from a configuration file to an
  * open vault, progress, and JSON text. */
 

@@ -115,6 +115,10 @@ struct audit_entry {
     result outcome;
 };
 MUST_USE result vault_audit(struct vault *v, const struct audit_entry *e); /* buffered; written by vault_flush. ERR_VAULT_AUDIT once a write failed: fail closed */
+/* Ends audit.log and begins the next, whose first line tells of it, with e's actor and peer; the chain goes on over both. The
+ * ended one stays in the folder as <name>, from where it may be moved. While others serve. ERR_NOT_FOUND: it has no line yet. */
+enum { AUDIT_NAME_BYTES = sizeof "audit.00000000000000000000.log" };
+MUST_USE result vault_audit_cut(struct vault *v, const struct audit_entry *e, char name[AUDIT_NAME_BYTES]);
 /* True from a failed write until one works again. The lines of a turn are written by vault_flush, so what a turn reveals must
  * leave the process after vault_flush, and not at all while this is true. */
 bool vault_audit_is_failing(const struct vault *v);
@@ -130,7 +134,9 @@ struct vault_stat {
 typedef void (*vault_progress)(void *owner, uint64_t done, uint64_t total);
 MUST_USE result vault_stat(struct vault *v, struct vault_stat *out);
 struct vault_verdict {
-    uint64_t records, bad_records, audit_lines, audit_bad_line /* 0: chain whole */;
+    uint64_t records, bad_records;
+    uint64_t audit_first_line; /* above 1: the ones before it are archived elsewhere */
+    uint64_t audit_lines, audit_bad_line /* 0: chain whole */;
 };
 MUST_USE result vault_verify(struct vault *v, vault_progress progress, void *owner, struct vault_verdict *out);
 MUST_USE result vault_backup(struct vault *v, slice folder, vault_progress progress, void *owner);

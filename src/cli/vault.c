@@ -21,7 +21,8 @@ static const char USAGE[] =
     "       cardveil vault stat   [-c cardveil.yaml] [--json]\n"
     "       cardveil vault verify [-c cardveil.yaml] [--json]\n"
     "       cardveil vault rotate [-c cardveil.yaml] [--kek]\n"
-    "       cardveil vault backup DIR [-c cardveil.yaml]\n\n"
+    "       cardveil vault backup DIR [-c cardveil.yaml]\n"
+    "       cardveil vault archive [-c cardveil.yaml]\n\n"
     "init    makes the vault that the configuration names, and its key file (0600) if that is missing.\n"
     "stat    prints what is in it.\n"
     "verify  opens every record, follows the PAN index and the audit trail's hash chain. Exit status 1 if anything is wrong.\n"
@@ -30,7 +31,10 @@ static const char USAGE[] =
     "        --kek: seals the keys under another key-encryption key instead. Set vault.key to the new key and vault.old_key to the\n"
     "        present one, restart 'serve', run this, and take vault.old_key out again.\n"
     "backup  copies the vault to DIR, also while 'serve' runs. To restore, point vault.path at the copy. The key file is not\n"
-    "        copied: keep it elsewhere, because the copy cannot be opened without it.\n\n"
+    "        copied: keep it elsewhere, because the copy cannot be opened without it. Archived audit files are not copied either.\n"
+    "archive ends audit.log, also while 'serve' runs: it is audit.<number of its last line>.log from then on, and a new audit.log\n"
+    "        carries its hash chain on. 'verify' reads the archived files that lie in the vault's folder; they may be moved away,\n"
+    "        the oldest first, and copied back to be verified.\n\n"
     "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
 
 /* --- shared with 'key' and 'token' --- */
@@ -239,11 +243,15 @@ static int verify(struct cli_vault *c, const struct arguments *a)
     if (failed(r)) return cli_vault_failed(c, r);
     bool good = verdict.bad_records == 0 && verdict.audit_bad_line == 0;
     if (a->json) {
-        printf("{\"good\":%s,\"records\":%" PRIu64 ",\"bad_records\":%" PRIu64 ",\"audit_lines\":%" PRIu64 ",\"audit_bad_line\":%" PRIu64 "}\n",
-               good ? "true" : "false", verdict.records, verdict.bad_records, verdict.audit_lines, verdict.audit_bad_line);
+        printf("{\"good\":%s,\"records\":%" PRIu64 ",\"bad_records\":%" PRIu64 ",\"audit_first_line\":%" PRIu64 ",\"audit_lines\":%" PRIu64
+               ",\"audit_bad_line\":%" PRIu64 "}\n",
+               good ? "true" : "false", verdict.records, verdict.bad_records, verdict.audit_first_line, verdict.audit_lines,
+               verdict.audit_bad_line);
         return good ? CLI_DONE : CLI_FAILED;
     }
-    printf("%" PRIu64 " records, %" PRIu64 " bad; %" PRIu64 " audit lines, ", verdict.records, verdict.bad_records, verdict.audit_lines);
+    printf("%" PRIu64 " records, %" PRIu64 " bad; %" PRIu64 " audit lines", verdict.records, verdict.bad_records, verdict.audit_lines);
+    if (verdict.audit_first_line > 1) printf(" from number %" PRIu64 " on (those before it are archived elsewhere)", verdict.audit_first_line);
+    printf(", ");
     if (verdict.audit_bad_line) {
         printf("chain broken at line %" PRIu64 "\n", verdict.audit_bad_line);
     } else {
@@ -252,7 +260,8 @@ static int verify(struct cli_vault *c, const struct arguments *a)
     if (verdict.bad_records)
         fprintf(stderr, "cardveil vault verify: records were altered or damaged; restore them from a backup ('cardveil vault backup')\n");
     if (verdict.audit_bad_line)
-        fprintf(stderr, "cardveil vault verify: audit.log was altered or cut off at that line; compare it with a backup\n");
+        fprintf(stderr, "cardveil vault verify: the audit trail was altered or cut off at that line, or an archived file with it is missing; compare it with "
+                        "a backup, or put the file back beside audit.log\n");
     return good ? CLI_DONE : CLI_FAILED;
 }
 
@@ -297,6 +306,23 @@ static int rotate(struct cli_vault *c, const struct arguments *a)
     return audited;
 }
 
+static int archive(struct cli_vault *c, const struct arguments *a)
+{
+    (void)a;
+    char name[AUDIT_NAME_BYTES];
+    int status = cli_vault_open(c, false);
+    if (status) return status;
+    const struct audit_entry e = {.actor = SLICE("command"), .peer = cli_vault_peer(), .outcome = OK};
+    result r = vault_audit_cut(c->v, &e, name);
+    if (r.err == ERR_NOT_FOUND) {
+        fprintf(stderr, "cardveil %s: the audit trail has no line yet; nothing to archive\n", c->command);
+        return CLI_FAILED;
+    }
+    if (failed(r)) return cli_vault_failed(c, r);
+    printf("archived: %.*s/%s\nthe trail goes on in audit.log; move the archived file where it is kept\n", SLICE_ARG(c->options.path), name);
+    return CLI_DONE;
+}
+
 static int backup(struct cli_vault *c, const struct arguments *a)
 {
     int status = cli_vault_open(c, false);
@@ -318,7 +344,7 @@ static const struct action {
     int words;
 } actions[] = {
     {"init", "vault init", init, 1},         {"stat", "vault stat", stat_vault, 1}, {"verify", "vault verify", verify, 1},
-    {"rotate", "vault rotate", rotate, 1}, {"backup", "vault backup", backup, 2},
+    {"rotate", "vault rotate", rotate, 1}, {"backup", "vault backup", backup, 2},   {"archive", "vault archive", archive, 1},
 };
 
 static const struct action *find_action(const char *name)

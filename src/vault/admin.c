@@ -223,7 +223,12 @@ static result verify_audit(struct vault *v, struct vault_verdict *out)
     } else {
         TRY(r);
     }
-    return audit_verify(v->folder, &anchor, &out->audit_lines, &out->audit_bad_line);
+    struct audit_verdict trail;
+    TRY(audit_verify(v->folder, &anchor, &trail));
+    out->audit_first_line = trail.first;
+    out->audit_lines = trail.lines;
+    out->audit_bad_line = trail.bad_line;
+    return OK;
 }
 
 result vault_verify(struct vault *v, vault_progress progress, void *owner, struct vault_verdict *out)

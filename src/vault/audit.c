@@ -4,10 +4,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "files.h"
+#include "lmdb_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -27,7 +30,7 @@ enum {
 };
 
 struct audit {
-    int fd;
+    int folder, fd; /* folder: borrowed */
     struct audit_head head;
     uint64_t size;       /* of the file when the head was its end */
     struct buf pending;  /* bodies that wait for the flush: length 2, text */
@@ -63,9 +66,9 @@ static char *put_hex(char *at, const uint8_t *bytes, size_t len)
     return at;
 }
 
-static bool get_hex(const char *at, uint8_t *out, size_t len)
+bool audit_get_hash(const char at[2 * AUDIT_HASH_BYTES], uint8_t out[AUDIT_HASH_BYTES])
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < AUDIT_HASH_BYTES; i++) {
         unsigned n = 0;
         for (size_t j = 0; j < 2; j++) {
             char c = at[2 * i + j];
@@ -220,7 +223,7 @@ static bool line_head(slice line, struct audit_head *out)
     slice seq = slice_after(line, before_seq.len);
     seq = slice_range(seq, 0, slice_find(seq, ','));
     const char *hash = line.at + line.len - 2 - HASH_HEX_BYTES;
-    return slice_to_u64(seq, UINT64_MAX, &out->seq) && get_hex(hash, out->hash, sizeof out->hash);
+    return slice_to_u64(seq, UINT64_MAX, &out->seq) && audit_get_hash(hash, out->hash);
 }
 
 /* Takes the file's end for the head: at start, and when another process has appended. A last line that was cut off (power
@@ -256,6 +259,45 @@ static result lock_file(int fd, int how)
     return OK;
 }
 
+static int open_file(int folder, bool read_only)
+{
+    return openat(folder, file_name, (read_only ? O_RDONLY : O_RDWR | O_APPEND) | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* The open file is still the one of that name: audit_cut gives the name to another. */
+static bool is_current(const struct audit *a)
+{
+    struct stat mine, named;
+    return fstat(a->fd, &mine) == 0 && fstatat(a->folder, file_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+}
+
+/* Asking for the lock and looking at the file's end cost more than a line does: a process that writes all the time keeps the
+ * lock for some milliseconds. */
+static result take_lock(struct audit *a)
+{
+    if (a->locked) return OK;
+    for (;;) {
+        TRY(lock_file(a->fd, LOCK_EX));
+        if (is_current(a)) break;
+        int next = open_file(a->folder, false);
+        (void)flock(a->fd, LOCK_UN);
+        ENSURE(next != -1, IO); /* somebody took the file away: nothing more is told until it is back */
+        (void)close(a->fd);
+        a->fd = next;
+        a->size = UINT64_MAX;
+    }
+    a->locked = true;
+    a->locked_ms = clock_now_ms();
+    return take_up_tail(a);
+}
+
+static void release_lock(struct audit *a)
+{
+    if (a->locked) (void)flock(a->fd, LOCK_UN);
+    a->locked = false;
+}
+
 result audit_create(int folder)
 {
     return file_replace(folder, file_name, SLICE_NONE);
@@ -268,12 +310,13 @@ result audit_open(int folder, bool read_only, struct audit **out)
     buf_init(&a->pending, PENDING_MAX_BYTES);
     buf_init(&a->out, 2 * PENDING_MAX_BYTES);
     a->size = UINT64_MAX;
-    a->fd = openat(folder, file_name, (read_only ? O_RDONLY : O_RDWR | O_APPEND) | O_CLOEXEC | O_NOFOLLOW);
+    a->read_only = read_only;
+    a->folder = folder;
+    a->fd = open_file(folder, read_only);
     result r = a->fd != -1 ? OK : errno == ENOENT ? FAIL(VAULT_AUDIT_CHAIN) : FAIL(IO);
     if (!failed(r) && !read_only) {
-        r = lock_file(a->fd, LOCK_EX);
-        if (!failed(r)) r = take_up_tail(a);
-        if (a->fd != -1) (void)flock(a->fd, LOCK_UN);
+        r = take_lock(a);
+        release_lock(a);
     }
     if (failed(r)) {
         audit_close(a);
@@ -325,23 +368,6 @@ static result format_pending(struct audit *a, struct audit_head *head)
         rest = slice_after(rest, 2 + len);
     }
     return OK;
-}
-
-/* Asking for the lock and looking at the file's end cost more than a line does: a process that writes all the time keeps the
- * lock for some milliseconds. */
-static result take_lock(struct audit *a)
-{
-    if (a->locked) return OK;
-    TRY(lock_file(a->fd, LOCK_EX));
-    a->locked = true;
-    a->locked_ms = clock_now_ms();
-    return take_up_tail(a);
-}
-
-static void release_lock(struct audit *a)
-{
-    if (a->locked) (void)flock(a->fd, LOCK_UN);
-    a->locked = false;
 }
 
 void audit_keep_lock(struct audit *a)
@@ -414,7 +440,7 @@ result audit_last(int folder, uint64_t *seq)
 {
     struct audit a = {.size = UINT64_MAX, .read_only = true};
     *seq = 0;
-    a.fd = openat(folder, file_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    a.fd = open_file(folder, true);
     ENSURE(a.fd != -1, IO);
     result r = lock_file(a.fd, LOCK_SH);
     if (!failed(r)) r = take_up_tail(&a);
@@ -422,4 +448,54 @@ result audit_last(int folder, uint64_t *seq)
     (void)close(a.fd);
     if (!failed(r)) *seq = a.head.seq;
     return r;
+}
+
+/* --- one file ends, the next begins --- */
+
+/* What a cut that was killed before its last step left: archive names of the file that is still written. */
+static result drop_early_names(const struct audit *a)
+{
+    struct stat mine, named;
+    struct audit_names names;
+    ENSURE(fstat(a->fd, &mine) == 0, IO);
+    TRY(audit_names_read(a->folder, &names));
+    result r = OK;
+    for (size_t i = 0; i < names.count && !failed(r); i++) {
+        if (fstatat(a->folder, names.at[i], &named, AT_SYMLINK_NOFOLLOW) == -1) r = FAIL(IO);
+        else if (named.st_ino == mine.st_ino && unlinkat(a->folder, names.at[i], 0) == -1) r = FAIL(IO);
+    }
+    audit_names_done(&names);
+    return r;
+}
+
+/* The archive's name first, then the new file in one step with its first line in it: at no time is there no trail, or one whose
+ * head nobody knows. */
+static result cut_locked(struct audit *a, const struct audit_entry *e, char name[AUDIT_NAME_BYTES])
+{
+    char body[BODY_MAX_BYTES];
+    struct audit_head head = a->head;
+    ENSURE(head.seq > 0, NOT_FOUND);
+    ENSURE(fsync(a->fd) == 0, IO);
+    TRY(drop_early_names(a));
+    (void)snprintf(name, AUDIT_NAME_BYTES, "audit.%020" PRIu64 ".log", head.seq);
+    ENSURE(linkat(a->folder, file_name, a->folder, name, 0) == 0, IO);
+    CRASH_POINT("audit_named");
+    buf_clear(&a->out);
+    struct audit_entry first = *e;
+    first.action = AUDIT_CUT_ACTION;
+    TRY(append_line(&a->out, (slice){body, format_body(a, &first, body)}, &head));
+    return file_replace(a->folder, file_name, buf_slice(&a->out));
+}
+
+result audit_cut(struct audit *a, const struct audit_entry *e, char name[AUDIT_NAME_BYTES])
+{
+    audit_flush(a);
+    ENSURE(!a->failing && !a->read_only, VAULT_AUDIT);
+    TRY(take_lock(a));
+    result r = cut_locked(a, e, name);
+    release_lock(a);
+    TRY(r);
+    TRY(take_lock(a)); /* of the new file, whose head is ours now */
+    release_lock(a);
+    return OK;
 }

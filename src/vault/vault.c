@@ -400,6 +400,13 @@ result vault_audit(struct vault *v, const struct audit_entry *e)
     return audit_add(v->audit, e);
 }
 
+result vault_audit_cut(struct vault *v, const struct audit_entry *e, char name[AUDIT_NAME_BYTES])
+{
+    ENSURE(!v->read_only, VAULT_AUDIT);
+    TRY(audit_cut(v->audit, e, name));
+    return vault_anchor_write(v);
+}
+
 bool vault_audit_is_failing(const struct vault *v)
 {
     return audit_is_failing(v->audit);

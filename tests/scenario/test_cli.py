@@ -179,6 +179,28 @@ def test_rotate_and_backup_while_serving(make_cardveil, processor):
     pay(veil, processor)
 
 
+def test_the_audit_trail_is_archived_while_serving(make_cardveil, processor):
+    veil = make_cardveil()
+    pay(veil, processor)
+    done = veil.cli("vault", "archive")
+    archived = sorted((veil.folder / "vault").glob("audit.*.log"))
+    assert len(archived) == 1 and str(archived[0]).encode() in done.stdout, (archived, done.stdout)
+    pay(veil, processor)
+    pay(veil, processor)
+    assert '"action":"vault.archive"' in (veil.folder / "vault" / "audit.log").read_text().splitlines()[0]
+    assert (veil.folder / "vault" / "audit.log").read_text().count('"action":"reveal"') == 2
+    whole = json.loads(veil.cli("vault", "verify", "--json").stdout)
+    assert whole["good"] and whole["audit_first_line"] == 1
+    archived[0].rename(veil.folder / archived[0].name)
+    rest = json.loads(veil.cli("vault", "verify", "--json").stdout)
+    assert rest["good"] and rest["audit_first_line"] == whole["audit_lines"] - rest["audit_lines"] + 1
+    veil.cli("vault", "backup", veil.folder / "copy")
+    veil.stop()
+    veil.config["vault"]["path"] = "copy"
+    veil.write_config()
+    assert json.loads(veil.cli("vault", "verify", "--json").stdout)["good"]
+
+
 def new_key(path):
     path.write_text(os.urandom(32).hex() + "\n")
     path.chmod(0o600)

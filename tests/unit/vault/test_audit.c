@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault_fixture.h"
 
+#include "lmdb_priv.h" /* vault_crash_point */
+
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +32,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    vault_crash_point = NULL;
     fixture_remove(&f);
 }
 
@@ -281,6 +284,180 @@ START_TEST(a_trail_that_cannot_be_written_refuses_until_it_can)
 }
 END_TEST
 
+/* --- archived files --- */
+
+static const char archived_3[] = "audit.00000000000000000003.log", archived_6[] = "audit.00000000000000000006.log";
+
+static result cut(char name[AUDIT_NAME_BYTES])
+{
+    const struct audit_entry e = {.actor = SLICE("command"), .peer = SLICE("uid:0"), .outcome = OK};
+    return vault_audit_cut(f.v, &e, name);
+}
+
+/* Lines 1 to 3 archived, 4 to 6 archived, 7 and 8 in use; 4 and 7 tell of the cuts. */
+static void make_three_files(void)
+{
+    char name[AUDIT_NAME_BYTES];
+    ck_assert_int_eq(cut(name).err, ERR_NOT_FOUND);
+    write_lines(3, 1);
+    ck_assert(!failed(cut(name)));
+    ck_assert_str_eq(name, archived_3);
+    write_lines(1, 2);
+    ck_assert(!failed(cut(name)));
+    ck_assert_str_eq(name, archived_6);
+    write_lines(1, 1);
+    tick(f.v);
+}
+
+static void expect_trail(uint64_t first, uint64_t lines, uint64_t bad_line)
+{
+    struct vault_verdict v = verify();
+    ck_assert_uint_eq(v.audit_first_line, first);
+    ck_assert_uint_eq(v.audit_lines, lines);
+    ck_assert_uint_eq(v.audit_bad_line, bad_line);
+}
+
+static void take_away(const char *name)
+{
+    char path[PATH_MAX];
+    fixture_path(&f, name, path);
+    ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(the_chain_goes_on_over_archived_files)
+{
+    make_three_files();
+    expect_trail(1, 8, 0);
+    size_t len = fixture_read(&f, "audit.log", trail, sizeof trail - 1);
+    trail[len] = '\0';
+    ck_assert(strncmp(trail, "{\"seq\":7,", 9) == 0);
+    ck_assert_ptr_nonnull(strstr(trail, "\"action\":\"vault.archive\",\"merchant\":\"\",\"actor\":\"command\",\"peer\":\"uid:0\""));
+    take_away(archived_3);
+    expect_trail(4, 5, 0);
+    take_away(archived_6);
+    expect_trail(7, 2, 0);
+    fixture_close(&f);
+    fixture_open(&f);
+    write_lines(1, 1);
+    expect_trail(7, 3, 0);
+}
+END_TEST
+
+START_TEST(an_archived_file_that_is_altered_or_missing_between_is_found)
+{
+    make_three_files();
+    size_t len = fixture_read(&f, archived_6, trail, sizeof trail);
+    for (size_t i = 0; i < len; i += 11) {
+        memcpy(changed, trail, len);
+        changed[i] ^= 1;
+        fixture_write(&f, archived_6, changed, len);
+        uint64_t bad = verify().audit_bad_line;
+        ck_assert_msg(bad >= 4 && bad <= 7, "byte %zu: %lu", i, (unsigned long)bad);
+    }
+    fixture_write(&f, archived_6, trail, len);
+    expect_trail(1, 8, 0);
+    take_away(archived_6); /* not the oldest */
+    ck_assert_uint_eq(verify().audit_bad_line, 4);
+    fixture_write(&f, archived_6, trail, len);
+    take_away("audit.log");
+    fixture_write(&f, "audit.log", "", 0);
+    ck_assert_uint_eq(verify().audit_bad_line, 7); /* behind it, the anchor */
+}
+END_TEST
+
+/* Nothing but the front may be missing: lines that are as good as new, but not these. */
+START_TEST(a_front_of_somebody_else_is_found)
+{
+    make_three_files();
+    take_away(archived_3);
+    size_t len = fixture_read(&f, archived_6, trail, sizeof trail);
+    char *prev = memmem(trail, len, "\"prev\":\"", 8);
+    ck_assert_ptr_nonnull(prev);
+    prev[8] = prev[8] == '0' ? '1' : '0';
+    fixture_write(&f, archived_6, trail, len);
+    ck_assert_uint_eq(verify().audit_bad_line, 4);
+}
+END_TEST
+
+static void die_when_named(const char *name)
+{
+    if (strcmp(name, "audit_named") == 0) _exit(9);
+}
+
+START_TEST(a_cut_killed_half_way_is_no_harm_and_the_next_one_mends_it)
+{
+    char name[AUDIT_NAME_BYTES];
+    int status;
+    write_lines(3, 1);
+    fixture_close(&f);
+    pid_t child = fork();
+    if (child == 0) {
+        vault_crash_point = die_when_named;
+        fixture_open(&f);
+        (void)!failed(cut(name));
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+    fixture_open(&f);
+    ck_assert(fixture_has(&f, archived_3)); /* the same file by two names */
+    write_lines(3, 1);
+    tick(f.v);
+    expect_trail(1, 6, 0);
+    ck_assert(!failed(cut(name)));
+    ck_assert_str_eq(name, archived_6);
+    ck_assert(!fixture_has(&f, archived_3));
+    expect_trail(1, 7, 0);
+}
+END_TEST
+
+/* Writers that have the file open while it is cut, again and again: no line is lost, none stands in two files. */
+START_TEST(cuts_beside_writers_lose_nothing)
+{
+    enum { WRITERS = 3, WRITES = 200, CUTS = 20 };
+    char name[AUDIT_NAME_BYTES];
+    pid_t writers[WRITERS];
+    int status;
+    fixture_close(&f);
+    for (size_t i = 0; i < WRITERS; i++) {
+        writers[i] = fork();
+        if (writers[i] != 0) continue;
+        fixture_open(&f);
+        write_lines(WRITES, 1);
+        fixture_close(&f);
+        _exit(0);
+    }
+    fixture_open(&f);
+    write_lines(1, 1);
+    for (size_t i = 0; i < CUTS; i++) {
+        ck_assert(!failed(cut(name)));
+        usleep(1000);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        ck_assert_int_eq(waitpid(writers[i], &status, 0), writers[i]);
+        ck_assert_int_eq(status, 0);
+    }
+    expect_trail(1, WRITERS * WRITES + 1 + CUTS, 0);
+}
+END_TEST
+
+/* A file that somebody took away is not written on unseen. */
+START_TEST(a_trail_that_was_taken_away_fails_closed)
+{
+    write_lines(1, 1);
+    size_t len = fixture_read(&f, "audit.log", trail, sizeof trail);
+    tick(f.v);
+    take_away("audit.log");
+    ck_assert(!failed(add(uuid)));
+    vault_flush(f.v);
+    ck_assert(vault_audit_is_failing(f.v));
+    fixture_write(&f, "audit.log", trail, len);
+    vault_flush(f.v);
+    ck_assert(!vault_audit_is_failing(f.v));
+    expect_trail(1, 2, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("audit");
@@ -298,6 +475,12 @@ int main(void)
     tcase_add_test(t, closing_anchors_the_last_line);
     tcase_add_test(t, a_half_line_at_the_end_is_removed_at_start);
     tcase_add_test(t, several_processes_append_to_one_chain);
+    tcase_add_test(t, the_chain_goes_on_over_archived_files);
+    tcase_add_test(t, an_archived_file_that_is_altered_or_missing_between_is_found);
+    tcase_add_test(t, a_front_of_somebody_else_is_found);
+    tcase_add_test(t, a_cut_killed_half_way_is_no_harm_and_the_next_one_mends_it);
+    tcase_add_test(t, cuts_beside_writers_lose_nothing);
+    tcase_add_test(t, a_trail_that_was_taken_away_fails_closed);
     tcase_add_test(t, a_trail_that_cannot_be_written_refuses_until_it_can);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
