@@ -29,6 +29,8 @@ int cli_vault_open(struct cli_vault *c, bool read_only);
 int cli_vault_has_merchant(struct cli_vault *c, slice merchant);
 void cli_vault_end(struct cli_vault *c);
 int cli_vault_failed(const struct cli_vault *c, result why); /* prints; CLI_FAILED */
+/* A word that is no action of the command; known is NULL-ended. Prints, with the nearest or all of them; CLI_WRONG. */
+int cli_unknown_action(const char *command, const char *word, const char *const *known);
 /* Who runs the command, for the audit trail: "uid:N" of the real user, ",sudo:N" behind it where sudo says who was before. */
 slice cli_vault_peer(void);
 /* Writes one line of the audit trail for a command. */

@@ -206,7 +206,9 @@ static int run_words(int argc, char **argv, struct arguments *a)
         const char *why = check_arguments(action, a);
         return why ? wrong_usage(why) : run(action, a);
     }
-    return wrong_usage("unknown action");
+    const char *known[sizeof actions / sizeof actions[0] + 1] = {NULL};
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) known[i] = actions[i].name;
+    return cli_unknown_action("key", argv[0], known);
 }
 
 int cli_key(int argc, char **argv)

@@ -259,6 +259,7 @@ int cli_token(int argc, char **argv)
         {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'}, {"unique", no_argument, NULL, 'u'},
         {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
+    static const char *const known[] = {"create", NULL};
     const char *file = "cardveil.yaml", *merchant = NULL;
     bool unique = false, json = false;
     optind = 1;
@@ -284,7 +285,7 @@ int cli_token(int argc, char **argv)
         }
     }
     if (optind == argc) return wrong_usage("say what to do");
-    if (strcmp(argv[optind], "create") != 0) return wrong_usage("unknown action");
+    if (strcmp(argv[optind], "create") != 0) return cli_unknown_action("token", argv[optind], known);
     if (argc - optind > 1) return wrong_usage("too many words; cards are read from stdin");
     if (!merchant) return wrong_usage("create needs --merchant NAME");
     return create(file, merchant, unique, json);

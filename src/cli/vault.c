@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "rules/config.h"
+#include "rules/names.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -41,8 +42,20 @@ static const char USAGE[] =
 
 int cli_vault_failed(const struct cli_vault *c, result why)
 {
-    fprintf(stderr, "cardveil %s: %s\n", c->command, error_text(why.err));
+    if (why.err == ERR_IO && errno) /* its own sentence points to a log, and a command has none */
+        fprintf(stderr, "cardveil %s: a file could not be read or written: %s\n", c->command, strerror(errno));
+    else
+        fprintf(stderr, "cardveil %s: %s\n", c->command, error_text(why.err));
     return CLI_FAILED;
+}
+
+int cli_unknown_action(const char *command, const char *word, const char *const *known)
+{
+    char hint[NAME_HINT_BYTES];
+    slice shown = slice_of(word);
+    name_write_hint(shown, known, hint);
+    fprintf(stderr, "cardveil %s: there is no action '%.*s'%s\n", command, name_shown(shown), word, hint);
+    return CLI_WRONG;
 }
 
 int cli_vault_configure(struct cli_vault *c, const char *command, const char *file)
@@ -75,6 +88,7 @@ static int open_failed(const struct cli_vault *c, result why)
 int cli_vault_open(struct cli_vault *c, bool read_only)
 {
     c->options.read_only = read_only;
+    errno = 0;
     result r = vault_open(&c->options, &c->v);
     vault_forget_key(c->options.key);
     vault_forget_key(c->options.old_key);
@@ -329,10 +343,13 @@ static int backup(struct cli_vault *c, const struct arguments *a)
     if (status) return status;
     status = cli_vault_audit(c, "vault.backup", SLICE_NONE, SLICE_NONE, OK); /* before, so that the copy says so too */
     if (status) return status;
+    errno = 0;
     result r = vault_backup(c->v, slice_of(a->folder), NULL, NULL);
     if (failed(r)) {
+        (void)cli_vault_failed(c, r); /* before errno is another's */
+        fprintf(stderr, "  backup to: %s\n", a->folder);
         (void)cli_vault_audit(c, "vault.backup", SLICE_NONE, SLICE_NONE, r);
-        return cli_vault_failed(c, r);
+        return CLI_FAILED;
     }
     printf("backup made at %s\nthe key (vault.key) is not in it: keep that in another place\n", a->folder);
     return CLI_DONE;
@@ -352,6 +369,13 @@ static const struct action *find_action(const char *name)
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
         if (strcmp(actions[i].name, name) == 0) return &actions[i];
     return NULL;
+}
+
+static int unknown_action(const char *word)
+{
+    const char *known[sizeof actions / sizeof actions[0] + 1] = {NULL};
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) known[i] = actions[i].name;
+    return cli_unknown_action("vault", word, known);
 }
 
 static int wrong_usage(const char *why)
@@ -394,7 +418,7 @@ int cli_vault(int argc, char **argv)
     }
     if (optind == argc) return wrong_usage("say what to do");
     const struct action *action = find_action(argv[optind]);
-    if (!action) return wrong_usage("unknown action");
+    if (!action) return unknown_action(argv[optind]);
     if (argc - optind < action->words) return wrong_usage("backup needs a folder to copy to");
     if (argc - optind > action->words) return wrong_usage("too many words");
     if (a.kek && action->run != rotate) return wrong_usage("--kek belongs to rotate");

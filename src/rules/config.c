@@ -75,6 +75,14 @@ static void check_admin(struct config_loading *c)
         "set admin.insecure: yes");
 }
 
+static void check_keys(struct config_loading *c)
+{
+    const struct config *config = &c->draft.c;
+    if (config->vault_old_key.at && slice_eq(config->vault_old_key, config->vault_key))
+        loading_complain(&c->l, setting_place(&c->places, SETTING_ID_VAULT_OLD_KEY),
+                         "'vault.old_key' is 'vault.key': a vault moves to a key of its own");
+}
+
 static void read_all(struct config_loading *c, const struct tree_node *root)
 {
     if (!c->l.alone) {
@@ -82,6 +90,7 @@ static void read_all(struct config_loading *c, const struct tree_node *root)
         read_system_file(c, CONFIG_SYSTEM_CA_FILE, &c->draft.c.system_ca);
     }
     settings_read(&c->l, SCOPE_CONFIG, root, &c->draft, &c->places);
+    check_keys(c);
     check_admin(c);
     config_read_merchants(c);
     config_read_listens(c);

@@ -23,6 +23,20 @@ def test_help_and_wrong_usage(make_cardveil):
         assert done.returncode == 2 and done.stderr, (words, done)
 
 
+def test_a_mistyped_action_gets_the_nearest_one(make_cardveil):
+    veil = make_cardveil(start=False)
+    for words, wanted in ((["vault", "rotat"], b"'rotat'; did you mean 'rotate'?"), (["key", "lsit"], b"did you mean 'list'?"),
+                          (["token", "make"], b"known here: create"), (["vault", "fly"], b"known here: init, stat")):
+        done = veil.cli(*words, check=False)
+        assert done.returncode == 2 and wanted in done.stderr and done.stderr.count(b"\n") == 1, done
+
+
+def test_a_backup_that_cannot_be_made_says_why(make_cardveil):
+    veil = make_cardveil(start=False)
+    done = veil.cli("vault", "backup", "/proc/nothing", check=False)
+    assert done.returncode == 1 and b"No such file or directory" in done.stderr and b"/proc/nothing" in done.stderr, done
+
+
 def test_vault_files_are_private(make_cardveil):
     veil = make_cardveil(start=False)
     assert stat.S_IMODE(os.stat(veil.folder / "vault").st_mode) == 0o700
