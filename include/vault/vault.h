@@ -108,7 +108,7 @@ MUST_USE result vault_key_check(struct vault *v, slice key_text, const struct ap
 
 /* --- audit: append-only file, each line carries the hash of the one before --- */
 struct audit_entry {
-    const char *action;   /* literal: "reveal", "token.create", "key.create", "vault.rotate", … */
+    const char *action;   /* literal: "reveal", "token.create", "key.create", "vault.rotate", "keeper.start", … */
     slice merchant, actor /* key id, "listener", "command" */, token, route;
     slice peer;           /* where it came from (PCI DSS 10.2.2): the client's address, "unix", or "uid:N" for a command */
     uint64_t request;     /* request id, 0: none */

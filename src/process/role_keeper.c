@@ -7,20 +7,39 @@
 #include "vault/vault.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
+
+struct keeper_process {
+    struct keeper_server *server;
+    struct vault *vault;
+};
+
+/* The audit trail tells of its own writer too: starts, stops and each change of what is allowed (PCI DSS 4.0.1 10.2.1.5, 10.2.1.6).
+ * A line that cannot be written stops every reveal as well, so nothing else has to fail here. */
+static void audit(struct vault *vault, const char *action, result outcome)
+{
+    char uid[24];
+    int len = snprintf(uid, sizeof uid, "uid:%lu", (unsigned long)getuid());
+    const struct audit_entry e = {.action = action, .actor = SLICE("keeper"), .peer = {uid, (size_t)len}, .outcome = outcome};
+    result r = vault_audit(vault, &e);
+    if (failed(r)) log_failure("audit", r);
+}
 
 static void on_message(struct role_process *p, const struct control_message *m, int fd)
 {
+    struct keeper_process *own = p->own;
     struct config *config = NULL;
     result r;
     switch (m->type) {
     case CONTROL_RELAY:
-        r = fd >= 0 ? keeper_server_add_relay(p->own, m->number, fd) : FAIL(IO);
+        r = fd >= 0 ? keeper_server_add_relay(own->server, m->number, fd) : FAIL(IO);
         if (failed(r)) log_failure("relay_connection", r);
         return;
     case CONTROL_CONFIG:
         r = fd >= 0 ? role_config(p, fd, &config) : FAIL(IO);
-        if (!failed(r)) r = keeper_server_configure(p->own, config, m->generation);
+        if (!failed(r)) r = keeper_server_configure(own->server, config, m->generation);
+        audit(own->vault, "config.reload", r);
         if (failed(r)) log_failure("reload", r);
         role_say(p, CONTROL_CONFIGURED, m->generation, r.err);
         return;
@@ -70,7 +89,7 @@ static void warn_of_root(void)
     log_plain(LOG_LEVEL_WARN, "keeper_is_root", "set 'user' in the configuration and give that user the vault folder and its key file");
 }
 
-static result start_server(struct role_process *p, struct config *config, struct vault *vault)
+static result start_server(struct role_process *p, struct config *config, struct keeper_process *own)
 {
     /* The folder's name is read before the server takes the configuration. */
     result r = role_enter_sandbox(p, SANDBOX_KEEPER, config->vault_path);
@@ -78,36 +97,37 @@ static result start_server(struct role_process *p, struct config *config, struct
         config_free(config);
         return r;
     }
-    struct keeper_server *server = NULL;
-    const struct keeper_server_options options = {p->loop, vault, config, p->generation};
-    r = keeper_server_new(&options, &server);
+    const struct keeper_server_options options = {p->loop, own->vault, config, p->generation};
+    r = keeper_server_new(&options, &own->server);
     if (!failed(r)) warn_of_swap();
-    p->own = server;
     return r;
 }
 
 int keeper_main(struct role_process *p)
 {
     struct config *config = NULL;
-    struct vault *vault = NULL;
+    struct keeper_process own = {NULL, NULL};
+    p->own = &own;
     p->on_message = on_message;
     result r = role_config(p, ROLE_FD_BUNDLE, &config);
     if (failed(r)) return role_give_up(p, r);
     log_start(role_name(p->start->role), p->start->number, config->log_level);
     warn_of_root();
-    r = open_vault(config, &vault);
+    r = open_vault(config, &own.vault);
     if (failed(r)) {
         config_free(config);
         return role_give_up(p, r);
     }
-    r = start_server(p, config, vault);
+    r = start_server(p, config, &own);
     if (failed(r)) {
-        vault_close(vault);
+        vault_close(own.vault);
         return role_give_up(p, r);
     }
+    audit(own.vault, "keeper.start", OK);
     role_say(p, CONTROL_READY, p->generation, ERR_NONE);
     loop_run(p->loop);
-    keeper_server_free(p->own);
-    vault_close(vault);
+    keeper_server_free(own.server);
+    audit(own.vault, "keeper.stop", OK);
+    vault_close(own.vault);
     return 0;
 }

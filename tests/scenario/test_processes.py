@@ -60,6 +60,27 @@ def test_the_keeper_has_no_network(world):
     assert not sockets & internet
 
 
+def test_the_audit_trail_tells_of_its_writer(make_cardveil, processor):
+    """PCI DSS 10.2.1.6: starting and stopping of the audit log; 10.2.1.5: changes of who may do what."""
+    veil = make_cardveil()
+    trail = veil.folder / "vault" / "audit.log"
+    assert pay(veil).status == 200
+    veil.reload()
+    for _ in range(100):
+        if "config.reload" in trail.read_text():
+            break
+        time.sleep(0.05)
+    start = veil.mark()
+    os.kill(veil.roles()["keeper"], signal.SIGKILL)
+    veil.wait_line(lambda line: line.get("event") == "sandbox" and line.get("process") == "keeper", start)
+    veil.wait_roles(lambda now: "keeper" in now)
+    veil.stop()
+    lines = [json.loads(line) for line in trail.read_text().splitlines()]
+    told = [line["action"] for line in lines if line["actor"] == "keeper"]
+    assert told == ["keeper.start", "config.reload", "keeper.start", "keeper.stop"], told
+    assert [line["action"] for line in lines].index("keeper.start") < [line["action"] for line in lines].index("reveal")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's environment")
 def test_a_key_in_the_environment_stays_with_the_keeper(make_cardveil, processor):
     """env: the variable is gone from every environment once it was read, and each new keeper has it all the same."""
