@@ -491,6 +491,7 @@ result audit_cut(struct audit *a, const struct audit_entry *e, char name[AUDIT_N
 {
     audit_flush(a);
     ENSURE(!a->failing && !a->read_only, VAULT_AUDIT);
+    ENSURE(fsync(a->fd) == 0, IO); /* most of it now: a keeper waits while the file is locked */
     TRY(take_lock(a));
     result r = cut_locked(a, e, name);
     release_lock(a);

@@ -187,7 +187,8 @@ START_TEST(reading_stops_at_the_input_limit)
     ck_assert(!failed(buf_append(&owner.got, in)));
     link_consume(link_, in.len);
     TURN_UNTIL(loop, owner.got.len == sent);
-    for (size_t i = 0; i < sent; i++) ck_assert_int_eq(owner.got.at[i], large[i % 65536]);
+    /* In blocks: each assertion writes to a file, and a kernel with large buffers takes megabytes. */
+    for (size_t i = 0; i < sent; i += 65536) ck_assert_mem_eq(owner.got.at + i, large, sent - i < 65536 ? sent - i : 65536);
     finish();
 }
 END_TEST
@@ -230,14 +231,15 @@ START_TEST(appending_while_the_kernel_is_full)
     ck_assert_uint_gt(link_unsent(link_), 0);
     size_t from = 0, at = 0;
     for (int i = 0; i < 100000 && total < want; i++) {
-        size_t n = read_some(peer, got, sizeof got);
+        size_t n = read_some(peer, got, sizeof got), good = 0;
         for (size_t k = 0; k < n; k++) {
-            ck_assert_int_eq(got[k], large[from % 1000000 + at]);
+            good += got[k] == large[from % 1000000 + at];
             if (++at == 100003) {
                 at = 0;
                 from += 100003;
             }
         }
+        ck_assert_uint_eq(good, n); /* once a read: an assertion for each of four million bytes takes too long */
         total += n;
         turn(loop);
     }
