@@ -34,6 +34,14 @@ size_t slice_find_slice(slice s, slice needle);
 /* Decimal digits only, the whole slice, no sign, no blanks. False when empty, not digits, or above <max>. */
 bool slice_to_u64(slice s, uint64_t max, uint64_t *out);
 bool slice_is_digits(slice s); /* at least one, all of '0'..'9' */
+/* A-Z a-z 0-9 '_' '-': what tokens and the words of a placeholder are made of. */
+static inline bool slice_is_word_char(char c)
+{
+    static const uint64_t set[4] = {UINT64_C(0x03ff200000000000), UINT64_C(0x07fffffe87fffffe)}; /* a bit for each byte */
+    unsigned char n = (unsigned char)c;
+    return set[n >> 6] >> (n & 63) & 1;
+}
+bool slice_is_word(slice s); /* at least one, all of them word characters */
 /* Takes the part before <separator> off the front of *rest; false when *rest is exhausted (its start is NULL). */
 bool slice_next(slice *rest, char separator, slice *part);
 /* Comparison whose time depends on the lengths only. For keys and digests. */

@@ -8,6 +8,7 @@
 #include "base/slice.h"
 #include "net/loop.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:8443", "unix:PATH". No names. ERR_CONFIG. */
@@ -16,6 +17,8 @@ struct address {
     socklen_t len;
 };
 MUST_USE result address_parse(slice text, struct address *out);
+/* The host alone, as inet_ntop(3) writes it; "unix" for every other family. */
+void address_host_text(const struct sockaddr *a, char out[INET6_ADDRSTRLEN]);
 bool address_is_loopback(const struct address *a); /* 127.0.0.0/8, ::1, unix */
 /* Binds and listens, non-blocking, close-on-exec, SO_REUSEADDR; reuse_port for one socket per relay. ERR_IO with errno. */
 MUST_USE result address_listen(const struct address *a, bool reuse_port, int *fd);

@@ -129,10 +129,15 @@ void log_error(const char *name, enum error e)
     log_text(name, error_name(e));
 }
 
-static bool is_word_char(char c)
+static bool is_digit(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("._:/@-", c) != NULL);
+    return c >= '0' && c <= '9';
+}
+
+/* Letters and the signs that words may have; digits have rules of their own. */
+static bool is_shown(char c)
+{
+    return (slice_is_word_char(c) && !is_digit(c)) || c == '.' || c == ':' || c == '/' || c == '@';
 }
 
 static void put_digits(slice run)
@@ -152,16 +157,15 @@ void log_word(const char *name, slice word)
     put_name(name);
     put(SLICE("\""));
     /* Cut between runs of digits, never within one: its beginning alone would not be masked. */
-    for (size_t i = 0; i < word.len && i < WORD_BYTES;) {
-        size_t end = i;
-        while (end < word.len && word.at[end] >= '0' && word.at[end] <= '9') end++;
+    for (size_t i = 0, end; i < word.len && i < WORD_BYTES; i = end) {
+        for (end = i; end < word.len && is_digit(word.at[end]);) end++;
         if (end > i) {
             put_digits(slice_range(word, i, end));
-            i = end;
             continue;
         }
-        put(is_word_char(word.at[i]) ? slice_range(word, i, i + 1) : SLICE("?"));
-        i++;
+        while (end < word.len && end < WORD_BYTES && is_shown(word.at[end])) end++;
+        put(end > i ? slice_range(word, i, end) : SLICE("?"));
+        if (end == i) end++;
     }
     put(SLICE("\""));
 }

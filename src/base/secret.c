@@ -6,9 +6,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SMALL_MAX_BYTES = 64 * 1024, HEAP_MIN_BLOCK = 32 };
+enum { SMALL_MAX_BYTES = 64 * 1024, HEAP_MIN_BLOCK = 32, SPARE_SIZES = 8 /* 32 to 4096 bytes */, SPARES_EACH = 16 };
 
 static bool locked;
+
+/* Each payment asks for a few small blocks and gives them back, and OpenSSL's heap spends a thousand instructions and two locks
+ * on each. So some are kept, wiped and still locked. A spare is all zeros. */
+static struct {
+    unsigned count;
+    void *at[SPARES_EACH];
+} spares[SPARE_SIZES];
 
 result secret_start(size_t heap_bytes)
 {
@@ -40,11 +47,22 @@ static void *map_locked(size_t bytes)
     return at;
 }
 
+/* Which spares are of that size, and the size itself: a power of two, as in OpenSSL's heap; SPARE_SIZES: none are. */
+static unsigned spare_index(size_t bytes, size_t *size)
+{
+    unsigned i = 0;
+    for (*size = HEAP_MIN_BLOCK; *size < bytes && i < SPARE_SIZES; i++) *size *= 2;
+    return i;
+}
+
 void *secret_alloc(size_t bytes)
 {
     if (bytes == 0) bytes = 1;
     if (bytes <= SMALL_MAX_BYTES && CRYPTO_secure_malloc_initialized()) {
-        void *at = OPENSSL_secure_zalloc(bytes);
+        size_t size;
+        unsigned i = spare_index(bytes, &size);
+        if (i < SPARE_SIZES && spares[i].count) return spares[i].at[--spares[i].count];
+        void *at = OPENSSL_secure_zalloc(i < SPARE_SIZES ? size : bytes);
         if (at) return at;
     }
     return map_locked(bytes);
@@ -55,14 +73,23 @@ void secret_free(void *at, size_t bytes)
     if (!at) return;
     if (bytes == 0) bytes = 1;
     if (CRYPTO_secure_allocated(at)) {
-        OPENSSL_secure_clear_free(at, bytes);
+        size_t size;
+        unsigned i = spare_index(bytes, &size);
+        if (i == SPARE_SIZES || spares[i].count == SPARES_EACH) {
+            OPENSSL_secure_clear_free(at, bytes);
+            return;
+        }
+        secret_wipe(at, bytes); /* the rest of the block was never handed out */
+        spares[i].at[spares[i].count++] = at;
         return;
     }
-    OPENSSL_cleanse(at, bytes);
+    secret_wipe(at, bytes);
     (void)munmap(at, whole_pages(bytes));
 }
 
+/* The C library's: promised not to be optimised away, as OPENSSL_cleanse() is, and as quick as memset(): a payment wipes some
+ * kilobytes, a large body its length several times over. */
 void secret_wipe(void *at, size_t bytes)
 {
-    if (at) OPENSSL_cleanse(at, bytes);
+    if (at) explicit_bzero(at, bytes);
 }

@@ -87,6 +87,13 @@ bool slice_is_digits(slice s)
     return s.len > 0;
 }
 
+bool slice_is_word(slice s)
+{
+    bool all = true;
+    for (size_t i = 0; i < s.len; i++) all &= slice_is_word_char(s.at[i]);
+    return s.len > 0 && all;
+}
+
 bool slice_to_u64(slice s, uint64_t max, uint64_t *out)
 {
     uint64_t n = 0;

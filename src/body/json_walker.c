@@ -117,12 +117,23 @@ static result take_found(struct json_walker *j, result pushed, const struct plac
     return walk_add_slot(j->walk, found, field_here(j), whole, 1);
 }
 
+/* Where the first brace stands in [from, to); <to>: nowhere. Searched past the string's end, so that the many short strings of
+ * a large body cost no search of their own. */
+static uint64_t find_brace(struct json_walker *j, uint64_t from, uint64_t to)
+{
+    if (j->plain_to < to) {
+        if (j->plain_to < from) j->plain_to = from;
+        j->plain_to += placeholder_find_opener(walk_raw(j->walk, j->plain_to, walk_end(j->walk)));
+    }
+    return j->plain_to < to ? j->plain_to : to;
+}
+
 static result scan_plain(struct json_walker *j, slice raw, uint64_t at, bool is_key)
 {
     struct placeholder_found found;
     bool is_found;
     size_t used;
-    for (size_t i = placeholder_find_opener(raw); i < raw.len; i += used) {
+    for (size_t i = (size_t)(find_brace(j, at, at + raw.len) - at); i < raw.len; i += used) {
         result r = placeholder_push_plain(&j->scanner, slice_after(raw, i), at + i, &found, &is_found, &used);
         TRY(take_found(j, r, &found, is_found, is_key));
     }

@@ -38,6 +38,7 @@ struct json_walker {
     uint64_t gap_end;  /* past the last token and the white space after it */
     uint64_t last_end; /* past the last token */
     uint64_t token_start, token_end;
+    uint64_t plain_to; /* what no brace of a placeholder stands before, from the current token on; 0: not looked yet */
     uint64_t stopped_at;
     enum error stopped;
     unsigned depth;

@@ -8,11 +8,6 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static bool is_word_char(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
-}
-
 /* --- the grammar --- */
 
 struct reader {
@@ -53,15 +48,13 @@ static slice take_word(struct reader *r)
 
 static bool is_token(slice word)
 {
-    for (size_t i = 0; i < word.len; i++)
-        if (!is_word_char(word.at[i])) return false;
-    return word.len >= TOKEN_ID_MIN_BYTES && word.len <= TOKEN_ID_MAX_BYTES;
+    return word.len >= TOKEN_ID_MIN_BYTES && word.len <= TOKEN_ID_MAX_BYTES && slice_is_word(word);
 }
 
 static bool is_word(slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (!is_word_char(text.at[i]) && text.at[i] != '/') return false;
+        if (!slice_is_word_char(text.at[i]) && text.at[i] != '/') return false;
     return text.len > 0;
 }
 
@@ -229,7 +222,7 @@ static result push_open(struct placeholder_scanner *s, char c, uint64_t from)
         return keep(s, c, PLACEHOLDER_OPEN);
     }
     if (placeholder_is_opener(c) || c == '}' || c == '>' || c == '|') return again(s, c, from);
-    s->is_odd_token = !is_word_char(c);
+    s->is_odd_token = !slice_is_word_char(c);
     return keep(s, c, c == ':' ? PLACEHOLDER_COLON : PLACEHOLDER_TOKEN);
 }
 
@@ -238,14 +231,14 @@ static result push_token(struct placeholder_scanner *s, char c, uint64_t from)
     if (is_blank(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
     if (c == ':') return keep(s, c, PLACEHOLDER_COLON);
     if (placeholder_is_opener(c) || c == '}' || c == '>' || c == '|') return again(s, c, from);
-    s->is_odd_token |= !is_word_char(c);
+    s->is_odd_token |= !slice_is_word_char(c);
     return keep(s, c, PLACEHOLDER_TOKEN);
 }
 
 static result push_colon(struct placeholder_scanner *s, char c, uint64_t from)
 {
     if (is_blank(c)) return keep(s, c, PLACEHOLDER_COLON);
-    if (!is_word_char(c)) return again(s, c, from);
+    if (!slice_is_word_char(c)) return again(s, c, from);
     s->kind_at = s->len;
     return keep(s, c, PLACEHOLDER_KIND);
 }
@@ -255,7 +248,7 @@ static result push_colon(struct placeholder_scanner *s, char c, uint64_t from)
 static result push_kind(struct placeholder_scanner *s, char c, uint64_t from)
 {
     enum token_kind kind;
-    if (is_word_char(c)) return keep(s, c, PLACEHOLDER_KIND);
+    if (slice_is_word_char(c)) return keep(s, c, PLACEHOLDER_KIND);
     if (s->is_odd_token && !parse_kind((slice){s->text + s->kind_at, (size_t)s->len - s->kind_at}, &kind))
         return again(s, c, from);
     s->last = 0;
@@ -318,7 +311,7 @@ static size_t take_run(struct placeholder_scanner *s, slice text)
     case PLACEHOLDER_TOKEN:
     case PLACEHOLDER_KIND:
         room = room < text.len ? room : text.len;
-        while (n < room && is_word_char(text.at[n])) n++;
+        while (n < room && slice_is_word_char(text.at[n])) n++;
         break;
     case PLACEHOLDER_BODY:
         room = room < text.len ? room : text.len;
@@ -333,6 +326,29 @@ static size_t take_run(struct placeholder_scanner *s, slice text)
     return n;
 }
 
+/* The whole of "{{ TOKEN : kind }}" at one go, from its first brace on: what a batch has thousands of. Its length; 0: it is not
+ * that, or not all there, and the scanner decides. */
+static size_t take_simple(slice text, struct placeholder *out)
+{
+    char open = text.at[0], close = open == '{' ? '}' : '>';
+    if (text.len < 2 || text.at[1] != open) return 0;
+    struct reader r = {slice_range(text, 2, text.len < PLACEHOLDER_MAX_CHARS ? text.len : PLACEHOLDER_MAX_CHARS)};
+    skip_blanks(&r);
+    slice token = slice_range(r.rest, 0, slice_find(r.rest, ':'));
+    if (token.len == r.rest.len) return 0;
+    skip(&r, token.len + 1);
+    while (token.len && is_blank(token.at[token.len - 1])) token.len--;
+    skip_blanks(&r);
+    bool is_permanent = slice_starts(r.rest, SLICE("detokenize"));
+    if (!is_token(token) || (!is_permanent && !slice_starts(r.rest, SLICE("transaction")))) return 0;
+    skip(&r, is_permanent ? sizeof "detokenize" - 1 : sizeof "transaction" - 1);
+    skip_blanks(&r);
+    if (r.rest.len < 2 || r.rest.at[0] != close || r.rest.at[1] != close) return 0;
+    *out = (struct placeholder){.token_len = (uint8_t)token.len, .kind = is_permanent ? TOKEN_PERMANENT : TOKEN_TEMPORAL};
+    memcpy(out->token, token.at, token.len);
+    return (size_t)(r.rest.at + 2 - text.at);
+}
+
 result placeholder_push_plain(struct placeholder_scanner *s, slice text, uint64_t at, struct placeholder_found *found,
                               bool *is_found, size_t *used)
 {
@@ -340,6 +356,14 @@ result placeholder_push_plain(struct placeholder_scanner *s, slice text, uint64_
     for (*used = 0; *used < text.len && !*is_found;) {
         *used += take_run(s, (slice){text.at + *used, text.len - *used});
         if (*used == text.len) break;
+        size_t simple = placeholder_is_idle(s) ? take_simple(slice_after(text, *used), &found->what) : 0;
+        if (simple) {
+            found->start = at + *used;
+            found->end = found->start + simple;
+            *used += simple;
+            *is_found = true;
+            break;
+        }
         TRY(placeholder_push(s, text.at[*used], at + *used, at + *used + 1, found, is_found));
         ++*used;
     }

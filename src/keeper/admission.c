@@ -3,7 +3,6 @@
 
 #include "net/listener.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -41,12 +40,9 @@ static void name_caller(const struct wire_open *o, struct caller *out)
 /* Once a dialogue: each of its audit lines names it. */
 static void write_peer(const struct wire_open *o, struct standing *s)
 {
-    static const char local[] = "unix";
-    int family = o->family == WIRE_FAMILY_4 ? AF_INET : AF_INET6;
-    if (o->family == WIRE_FAMILY_LOCAL)
-        memcpy(s->peer, local, sizeof local);
-    else if (!inet_ntop(family, o->peer, s->peer, sizeof s->peer))
-        s->peer[0] = '\0';
+    struct sockaddr_storage peer;
+    read_peer(o, &peer);
+    address_host_text((const struct sockaddr *)&peer, s->peer);
     s->peer_len = (uint8_t)strlen(s->peer);
 }
 

@@ -64,6 +64,28 @@ result address_parse(slice text, struct address *out)
     return parse_ip(slice_range(text, 0, colon - 1), (uint16_t)port, out);
 }
 
+/* By hand: every request's log and audit lines have one, and inet_ntop() makes it with printf(). */
+static void write_ipv4(const struct in_addr *ip, char *at)
+{
+    unsigned char bytes[4];
+    memcpy(bytes, ip, sizeof bytes); /* in network order */
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        if (i) *at++ = '.';
+        if (bytes[i] >= 100) *at++ = (char)('0' + bytes[i] / 100);
+        if (bytes[i] >= 10) *at++ = (char)('0' + bytes[i] / 10 % 10);
+        *at++ = (char)('0' + bytes[i] % 10);
+    }
+    *at = '\0';
+}
+
+void address_host_text(const struct sockaddr *a, char out[INET6_ADDRSTRLEN])
+{
+    const void *at = a;
+    memcpy(out, "unix", sizeof "unix");
+    if (a->sa_family == AF_INET) write_ipv4(&((const struct sockaddr_in *)at)->sin_addr, out);
+    if (a->sa_family == AF_INET6) (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)at)->sin6_addr, out, INET6_ADDRSTRLEN);
+}
+
 bool address_is_loopback(const struct address *a)
 {
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->at;

@@ -2,21 +2,16 @@
 #include "exchange_priv.h"
 
 #include "base/log.h"
-
-#include <arpa/inet.h>
+#include "net/listener.h"
 
 /* One line per exchange: enums, numbers and checked words; never a stranger's bytes (PCI DSS 10.2.2: who, what, when, result,
  * where from). */
 
 static void log_peer(const struct exchange *x)
 {
-    char text[INET6_ADDRSTRLEN] = "unix";
+    char text[INET6_ADDRSTRLEN];
     if (!x->client) return;
-    const struct sockaddr *peer = client_peer(x->client);
-    if (peer->sa_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, text, sizeof text);
-    if (peer->sa_family == AF_INET6)
-        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, text, sizeof text);
+    address_host_text(client_peer(x->client), text);
     log_word("peer", slice_of(text));
 }
 

@@ -75,7 +75,7 @@ def test_compressed_answer_grows_only_as_it_is_read(world, processor):
 
 def test_client_that_takes_no_answers_gets_no_more_of_them(world):
     """Pipelined requests of a client that does not read: the proxy stops taking them, and goes on when it reads."""
-    one = request("GET", "/v1/tokens/absent-token", [("X-Padding", "x" * 4000)])
+    one = request("GET", f"/v1/tokens/{world.visa}", [("X-Padding", "x" * 4000)])
     client = world.client()
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.sock.setblocking(False)
@@ -92,7 +92,7 @@ def test_client_that_takes_no_answers_gets_no_more_of_them(world):
     assert sent < 150_000_000, "it took them all"
     client.sock.settimeout(30)
     for _ in range(sent // len(one)):
-        assert client.read_answer().status == 404
+        assert client.read_answer().status == 200
     client.close()
 
 

@@ -48,6 +48,20 @@ START_TEST(finding)
 }
 END_TEST
 
+START_TEST(words)
+{
+    for (int c = 0; c < 256; c++) {
+        bool is_one = c != 0 && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", c) != NULL;
+        char text[] = {'a', (char)c, '9'};
+        ck_assert_int_eq(slice_is_word_char((char)c), is_one);
+        ck_assert_int_eq(slice_is_word((slice){text, sizeof text}), is_one);
+    }
+    ck_assert(!slice_is_word(SLICE("")));
+    ck_assert(slice_is_word(SLICE("cd613e30-d8f1-4adf-91b7-584a2265b1f5")));
+    ck_assert(!slice_is_word(SLICE("cd613e30-d8f1-4adf-91b7-584a2265b1f5 ")));
+}
+END_TEST
+
 static const struct {
     slice text;
     uint64_t max;
@@ -107,4 +121,4 @@ START_TEST(ranges)
 }
 END_TEST
 
-RUN_TESTS("slice", comparing, ends, finding, number, parts, ranges)
+RUN_TESTS("slice", comparing, ends, finding, words, number, parts, ranges)

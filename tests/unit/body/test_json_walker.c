@@ -50,6 +50,11 @@ START_TEST(placeholders)
         {"{\"x\":\"\\u003c<" T ":\\u0064etokenize\\u0020>\\u003e\"}", "{\"x\":\"" PAN_TEXT "\"}"},
         {"{\"x\":\"\\\"{{" T ":detokenize}}\\\\ \\ud83d\\ude00\"}", "{\"x\":\"\\\"" PAN_TEXT "\\\\ \\ud83d\\ude00\"}"},
         {"{\"card\\u004eumber\":\"{{" T ":detokenize}}\",\"x\":1}", "{\"card\\u004eumber\":\"" PAN_TEXT "\",\"x\":1}"},
+        /* braces of the document, of plain text and of placeholders, with strings before, between and behind */
+        {"{\"a\":\"b\",\"c\":{\"<\":\"{\",\"d\":[\"e\",{\"f\":\"g{\"},\"{{" T ":detokenize|extract:last4}}\",\"h\"]},\"i\":\"{{" T
+         ":detokenize|extract:last4}}\",\"j\":\"<<" T ":detokenize|extract:bin>>\",\"k\":{\"l\":\"\"}}",
+         "{\"a\":\"b\",\"c\":{\"<\":\"{\",\"d\":[\"e\",{\"f\":\"g{\"},\"1111\",\"h\"]},\"i\":\"1111\",\"j\":\"411111\","
+         "\"k\":{\"l\":\"\"}}"},
         /* other paths */
         {"{\"list\":[{\"pan\":\"{{" T ":detokenize|extract:name}}\"},{\"pan\":\"{{" T ":detokenize}}\"}]}",
          "{\"list\":[{\"pan\":\"ANA D'\xc3\x81VILA \\\"A\\\"\"},{\"pan\":\"" PAN_TEXT "\"}]}"},

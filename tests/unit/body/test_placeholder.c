@@ -192,6 +192,30 @@ START_TEST(scanning)
 }
 END_TEST
 
+/* What is read at one go is what the scanner finds character by character: each form with each character replaced, left out and
+ * doubled. */
+START_TEST(the_quick_way_finds_the_same)
+{
+    static const char *const forms[] = {"x{{ TOKEN-1_a : detokenize }} y", "<<TOKEN1:transaction>>{{TOKEN2:detokenize}}"};
+    static const char others[] = "{}<>:| \t\r\n-_aZ9.\"\\\x80\xff";
+    char text[64], one_go[256], by_one[256];
+    for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
+        size_t len = strlen(forms[f]);
+        for (size_t i = 0; i < len; i++) {
+            for (size_t k = 0; k < sizeof others - 1 + 2; k++) {
+                memcpy(text, forms[f], len + 1);
+                if (k < sizeof others - 1) text[i] = others[k];
+                else if (k == sizeof others - 1) memmove(text + i, text + i + 1, len - i);
+                else memmove(text + i + 1, text + i, len - i + 1);
+                enum error a = scan(text, true, one_go), b = scan(text, false, by_one);
+                ck_assert_msg(a == b && strcmp(one_go, by_one) == 0, "%s: %s %s, %s %s", text, error_name(a), one_go,
+                              error_name(b), by_one);
+            }
+        }
+    }
+}
+END_TEST
+
 /* A placeholder is at most 512 characters; white space before its form is not collected for ever. */
 START_TEST(bounds)
 {
@@ -227,4 +251,5 @@ START_TEST(finding_openers)
 }
 END_TEST
 
-RUN_TESTS("placeholder", parsing, token_is_kept, resolving, scanning, bounds, finding_openers)
+RUN_TESTS("placeholder", parsing, token_is_kept, resolving, scanning, the_quick_way_finds_the_same, bounds,
+          finding_openers)

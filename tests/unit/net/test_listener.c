@@ -64,6 +64,26 @@ START_TEST(parsing_addresses)
 }
 END_TEST
 
+START_TEST(host_texts)
+{
+    static const struct {
+        slice address;
+        const char *text;
+    } cases[] = {
+        {CONST_SLICE("127.0.0.1:80"), "127.0.0.1"},     {CONST_SLICE("0.9.10.99:80"), "0.9.10.99"},
+        {CONST_SLICE("100.101.200.255:1"), "100.101.200.255"}, {CONST_SLICE("[2001:db8::7]:443"), "2001:db8::7"},
+        {CONST_SLICE("unix:/run/x"), "unix"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[INET6_ADDRSTRLEN];
+        struct address a;
+        ck_assert(!failed(address_parse(cases[i].address, &a)));
+        address_host_text((const struct sockaddr *)&a.at, text);
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
 START_TEST(long_unix_paths)
 {
     char text[200];
@@ -255,5 +275,5 @@ START_TEST(unix_sockets)
 }
 END_TEST
 
-RUN_TESTS("listener", parsing_addresses, long_unix_paths, matching_cidrs, accepting_and_pausing, out_of_descriptors,
+RUN_TESTS("listener", parsing_addresses, host_texts, long_unix_paths, matching_cidrs, accepting_and_pausing, out_of_descriptors,
           freed_in_its_own_callback, unix_sockets)
