@@ -59,8 +59,14 @@ struct body_slot_info {
     bool as_number;
     const char *why; /* "extract stage", "card.number of the rules", "network_token.set", "default" */
     bool only_network_token, dropped;
+    bool is_edit; /* of the rules, not of the caller: body_slot_edit() says what it writes */
 };
 bool body_slot_info(const struct body *b, uint32_t slot, struct body_slot_info *out);
+/* Does it go out with these credentials, or is it left out, or inside what is dropped or replaced? */
+bool body_slot_shows(const struct body *b, uint32_t slot, const struct credential *const *credentials);
+/* The n-th thing that a shown edit sets there; NULL: no more, or it drops. *path: of the rules. */
+const struct plan_edit *body_slot_edit(const struct body *b, uint32_t slot, const struct credential *const *credentials, size_t n,
+                                       slice *path);
 
 /* Short texts (header value, query, path): scanned for placeholders in one go, rendered like a body. */
 struct snippet;

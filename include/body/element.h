@@ -33,6 +33,7 @@ MUST_USE result element_write(const struct credential *c, slice token, enum elem
 /* Appends any text, encoded as the place asks. ERR_ELEMENT_FORMAT if the place cannot hold it: control characters in a header
  * value or in XML, NUL anywhere, invalid UTF-8 in JSON. */
 MUST_USE result encoding_write(slice text, enum encoding encoding, struct buf *out);
+bool element_is_there(const struct credential *c, enum element e); /* has the credential this element? */
 bool element_is_date(enum element e);
 bool element_is_digits(enum element e, enum date_format f); /* could it be a bare JSON number? */
 size_t element_max_bytes(enum element e);                   /* at most so many in any encoding */

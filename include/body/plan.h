@@ -19,7 +19,7 @@ struct plan_field { /* card: number: $.cardNumber */
 };
 enum edit_when {
     EDIT_WITH_NETWORK_TOKEN = 0, /* network_token: set / drop */
-    EDIT_WITH_TRANSACTION_ID,    /* network_transaction_id: set; whatever goes out, where the credential has one */
+    EDIT_WITH_TRANSACTION_ID,    /* network_transaction_id: set; whatever goes out, where the credential has one and the caller sent none */
 };
 struct plan_edit { /* a set whose element the credential lacks (a cryptogram of a merchant-initiated payment, an ECI) is left out */
     uint32_t path;

@@ -15,7 +15,7 @@ struct explain_slot {
     slice token;
     const char *place; /* "body", "path", "query", or "field" */
     struct body_slot_info info;
-    bool applies; /* with the credential that is shown; edits only where there is a token */
+    bool applies; /* with the credential that is shown, and not inside what the rules drop or replace */
 };
 
 /* Takes config. <request>: one HTTP/1.1 request, head and body, as the client would send it to Cardveil; bare LF line ends in
@@ -28,6 +28,8 @@ slice explain_text(const struct explanation *e);             /* the request as i
 const struct config_route *explain_route(const struct explanation *e);
 size_t explain_slot_count(const struct explanation *e);      /* slots of the body */
 struct explain_slot explain_slot_at(const struct explanation *e, size_t i);
+/* The n-th thing that a slot of the rules sets, and the path where; NULL: no more. Of slots that apply only. */
+const struct plan_edit *explain_edit_at(const struct explanation *e, size_t slot, size_t n, slice *path);
 /* After a failure: where in the body, and why the head was refused. Filled by explain_request. */
 const struct body_fault *explain_fault(const struct explanation *e);
 enum http_refusal explain_refusal(const struct explanation *e);

@@ -79,6 +79,7 @@ struct ruleset {
 MUST_USE result ruleset_load(struct source *source, slice file, struct problems *problems, struct ruleset **out);
 void ruleset_free(struct ruleset *r);
 bool ruleset_accepts(const struct ruleset *r, slice method, slice path);
+bool ruleset_means_merchant(const struct ruleset *r, slice told /* body_captured() */); /* did the merchant initiate it? */
 bool ruleset_may_retry(const struct ruleset *r); /* is there any decline that may be tried again with the PAN? */
 bool sign_rule_has(const struct sign_rule *s, enum sign_part part); /* in 'over' or 'value' */
 

@@ -35,8 +35,9 @@ MUST_USE result card_check_cvc(slice text);
 /* What may be shown (PCI DSS 3.4.1: at most BIN and last four). */
 struct card_mask {
     char number[PAN_MAX_DIGITS + 1]; /* "411111******1111" (first six, last four; fewer digits: only the last four) */
-    char brand[12];                  /* visa, mastercard, amex, discover, diners, jcb, unionpay, elo, hipercard, maestro, unknown */
+    char brand[12];                  /* card_brand_name */
 };
 void card_mask(const struct card *c, struct card_mask *out);
+enum card_brand card_brand_of(const struct card *c); /* by its first six digits; BRAND_UNKNOWN also where the PAN was removed */
 
 #endif

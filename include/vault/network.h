@@ -7,17 +7,25 @@
  * cards are, survives kill -9 at any moment, and is written by the same group commit.
  *
  *     STORE_NETWORK 'N'  merchant | token          one record per card that was paid with or enrolled
+ *     STORE_REF     'F'  HMAC of ref | merchant | token   leads from the network's own names to the records; holds nothing itself
  *     STORE_JOB     'J'  job id                    work for the registrar, until it is done
- *     STORE_EVENT   'E'  event id                  a webhook and how far its delivery is; kept EVENT_KEPT_MS
+ *     STORE_EVENT   'E'  created | event id        a webhook and how far its delivery is; kept EVENT_KEPT_MS
  *     STORE_TRAIL   'T'  merchant | token | route  network transaction id
- *     STORE_COUNT   'R'  hour | merchant | route   counters                                                                */
+ *     STORE_COUNT   'R'  merchant | hour | route   counters; and by relay: the marks
+ *
+ * vault_card_delete takes the card's record, its index and its trails with it, in the same batch. Where the record has a ref, that
+ * batch queues a JOB_REMOVE, which needs no card, so that the network is told. Other jobs of the card stay and do no harm: whoever
+ * does one finds ERR_TOKEN_NOT_FOUND and deletes it; where the network had given a token by then, its answer must be followed by a
+ * JOB_REMOVE. Events stay: they are the merchant's to hear.
+ *
+ * Merchant, token and route are names of the configuration's kind, at most 64 bytes each: ERR_TOO_LARGE (writes) or nothing found. */
 
 #include "body/credential.h"
 #include "vault/vault.h"
 
-enum { NETWORK_REF_BYTES = 64, REFERENCE_CODE_BYTES = 36, ROUTE_NAME_MAX_BYTES = 64 };
+enum { NETWORK_REF_BYTES = 64, REFERENCE_CODE_BYTES = 36, ROUTE_NAME_MAX_BYTES = 64, NETWORK_MERCHANT_MAX_BYTES = 64 };
 
-struct network_text { /* the network's own name of something */
+struct network_text { /* the network's own name of something: A-Z a-z 0-9 _ - */
     uint8_t len;
     char at[NETWORK_REF_BYTES];
 };
@@ -30,30 +38,34 @@ struct network_record { /* secret memory only: it may hold the network token's n
     uint16_t year;              /* the token's own expiry */
     char number[PAN_MAX_DIGITS];/* of the network token, from the network's last answer with one; for merchant-initiated payments */
     char requestor[REQUESTOR_DIGITS];
-    char reference_code[REFERENCE_CODE_BYTES]; /* of the enrolment: a UUID; also what the network recognises a repeated try by */
+    char reference_code[REFERENCE_CODE_BYTES]; /* of the enrolment: a UUID, or zeros; also what the network recognises a repeated try by */
     int64_t first_paid_ms;      /* 0: not yet */
     int64_t asked_ms, updated_ms, renewed_ms;
-    uint64_t revision;          /* grows with every change: the order of its events */
+    uint64_t revision;          /* grows with every change (vault_network_alter sees to it): the order of its events */
 };
 
-/* Reads it, and the card's state with it, in one turn. r: ERR_TOKEN_NOT_FOUND (no such card). A card without a record has a zeroed
- * one (NETWORK_NONE). Valid for the call. */
+/* r: ERR_TOKEN_NOT_FOUND (no such card). A card without a record has a zeroed one (NETWORK_NONE). Valid for the call. */
 typedef void (*vault_network_callback)(void *owner, result r, const struct network_record *record);
 void vault_network_get(struct vault *v, slice merchant, slice token, vault_network_callback done, void *owner);
-/* The record behind a network's own name (tokenised card or instrument), for notifications. ERR_NOT_FOUND. */
+/* The records behind a network's own name (tokenised card or instrument), for notifications: many tokens, of several merchants, may
+ * share an instrument. Called with each record, r OK; then a last time with record NULL, r: OK, ERR_NOT_FOUND (there was none), or
+ * what went wrong. The callback may use the vault. */
 typedef void (*vault_network_found)(void *owner, result r, slice merchant, slice token, const struct network_record *record);
 void vault_network_find(struct vault *v, slice ref, vault_network_found done, void *owner);
 
 /* Changes a record together with what follows from the change, in one atomic batch. Read, decided by <decide>, written; on a
- * conflict it is read and decided again, so decide must have no other effect. A deleted card gets ERR_TOKEN_NOT_FOUND. */
+ * conflict it is read and decided again, so decide must have no other effect; what <change> points to is borrowed until the next
+ * decide or the answer. A deleted card gets ERR_TOKEN_NOT_FOUND, and nothing is done. ERR_VAULT_FORMAT: the record, the job or an
+ * event is not one that could be read again. <done> gets the record as it is stored then. */
+enum { NETWORK_EVENTS_MAX = 16 };
 struct job;
 struct event;
 struct network_change {
-    bool write;                 /* false: leave the record as it is */
+    bool write;                 /* false: leave the record as it is; the rest is done all the same */
     const struct job *add;      /* a job to queue with it; NULL: none */
     const slice *done_job;      /* id of the job that this completes (deleted with it); NULL: none */
     const struct event *events; /* webhooks to put into the outbox with it */
-    size_t event_count;
+    size_t event_count;         /* NETWORK_EVENTS_MAX at most */
 };
 typedef void (*vault_network_decide)(void *owner, struct network_record *record /* in: as stored; out: as it shall be */,
                                      struct network_change *change);
@@ -70,14 +82,22 @@ struct job {
     uint32_t tries;
     int64_t created_ms, due_ms;
     uint16_t payload_len;
-    char payload[JOB_PAYLOAD_MAX_BYTES]; /* JOB_ENROL: the billing address as the keeper's frame has it; JOB_REMOVE: network and ref */
+    char payload[JOB_PAYLOAD_MAX_BYTES]; /* JOB_ENROL: the billing address as the keeper's frame has it; JOB_REMOVE: see below */
 };
-void vault_job_new_id(char out[JOB_ID_BYTES]);
+MUST_USE result vault_job_new_id(char out[JOB_ID_BYTES]); /* ERR_CRYPTO */
+/* The payload of a JOB_REMOVE: network length 1 | network | ref. */
+void job_set_removal(struct job *j, slice network, slice ref);
+bool job_removal(const struct job *j, slice *network, slice *ref); /* slices into j; false: not one */
 typedef bool (*vault_job_each)(void *owner, const struct job *j); /* false ends it */
-MUST_USE result vault_job_list(struct vault *v, vault_job_each each, void *owner); /* at once: at start */
+/* At once, for the start; in no order, in flat memory. A damaged one is left out, and told (ERR_VAULT_SEAL, ERR_VAULT_FORMAT) after
+ * all others were given. */
+MUST_USE result vault_job_list(struct vault *v, vault_job_each each, void *owner);
 typedef void (*vault_done)(void *owner, result r);
 void vault_job_put(struct vault *v, const struct job *j, vault_done done, void *owner);    /* new, or again with its next due time */
-void vault_job_delete(struct vault *v, slice id, vault_done done, void *owner);
+void vault_job_delete(struct vault *v, slice id, vault_done done, void *owner); /* OK also when it was gone */
+/* Told, after its commit, of each JOB_REMOVE that a vault_card_delete of this process queued. One watcher; NULL: none. */
+typedef void (*vault_removal_queued)(void *owner, const struct job *j);
+void vault_watch_removals(struct vault *v, vault_removal_queued queued, void *owner);
 
 /* --- the outbox --- */
 enum event_state { EVENT_PENDING = 0, EVENT_DELIVERED, EVENT_FAILED /* given up after a day */ };
@@ -91,22 +111,31 @@ struct event {
     enum event_state state;
     uint32_t tries;
     int16_t last_status;        /* of the receiver; 0: no answer yet */
-    int64_t created_ms, due_ms, delivered_ms;
+    int64_t created_ms;         /* part of its key: never changes */
+    int64_t since_ms;           /* the day of tries counts from here: created_ms, or the last resend */
+    int64_t due_ms, delivered_ms;
     uint16_t json_len;
     char json[EVENT_JSON_MAX_BYTES];
 };
 typedef bool (*vault_event_each)(void *owner, const struct event *e);
-MUST_USE result vault_event_list(struct vault *v, vault_event_each each, void *owner); /* at once */
+/* At once, the oldest first, in flat memory; damaged ones as vault_job_list has them. Within one token the revision is the order:
+ * the clock may have been set back. */
+MUST_USE result vault_event_list(struct vault *v, vault_event_each each, void *owner);
 void vault_event_put(struct vault *v, const struct event *e, vault_done done, void *owner);
-MUST_USE result vault_event_resend(struct vault *v, slice id); /* PENDING again, due now. For the command; ERR_NOT_FOUND */
-MUST_USE result vault_event_purge(struct vault *v, int64_t now_ms); /* delivered or failed ones past EVENT_KEPT_MS, a few at a time */
-/* Differs after anybody (a command, say) has changed the store: list again. */
+/* PENDING again, tries 0, due now, with a day to go; its id stays. At once, and from any process: the command calls it while the
+ * keeper has the vault open, and the keeper sees it by vault_event_resends. ERR_NOT_FOUND. */
+MUST_USE result vault_event_resend(struct vault *v, slice id);
+/* How often anybody has resent anything: when it has grown, list again. Read anew only after vault_version has changed: cheap. */
+MUST_USE result vault_event_resends(struct vault *v, uint64_t *count);
+/* Queues (for the next vault_flush) the deletion of a few delivered or failed ones past EVENT_KEPT_MS: call it now and then. */
+MUST_USE result vault_event_purge(struct vault *v, int64_t now_ms);
+/* Differs after anybody (a command, say) has changed the store. */
 uint64_t vault_version(struct vault *v);
 
-/* --- network transaction ids --- */
+/* --- network transaction ids: 1 to NETWORK_TRANSACTION_ID_MAX_BYTES of printable ASCII; the last one put stays --- */
 typedef void (*vault_trail_callback)(void *owner, result r, slice network_transaction_id); /* ERR_NOT_FOUND */
 void vault_trail_get(struct vault *v, slice merchant, slice token, slice route, vault_trail_callback done, void *owner);
-void vault_trail_put(struct vault *v, slice merchant, slice token, slice route, slice network_transaction_id, vault_done done, void *owner);
+void vault_trail_put(struct vault *v, slice merchant, slice token, slice route, slice network_transaction_id, vault_done done, void *owner); /* ERR_TOKEN_NOT_FOUND */
 
 /* --- counters --- */
 enum counter {
@@ -122,9 +151,13 @@ struct counter_delta { /* what one hour, merchant and route gained; route empty:
     uint64_t n[COUNTER_COUNT];
 };
 struct counter_mark {  /* up to which of a relay's outcomes the counts go: written with them, so that a repeated one is known */
-    uint64_t relay, sequence;
+    uint64_t relay, sequence; /* sequence 0: the relay is gone for good, its mark is deleted */
 };
-/* One atomic batch: adds the deltas, moves the marks. */
+enum { COUNT_DELTAS_MAX = 256, COUNT_MARKS_MAX = 256 };
+/* One atomic batch: adds the deltas (several of one place are one), moves the marks. The vault cannot know which outcomes a delta
+ * came from: before it adds an outcome, the keeper asks vault_count_mark, and leaves out what is at or below the relay's mark.
+ * As a last line, a batch with a mark that is not past the stored one is refused whole: ERR_VAULT_CONFLICT, nothing was counted.
+ * One call a turn: calls of one turn for the same place conflict and are made again one after the other. */
 void vault_count(struct vault *v, const struct counter_delta *deltas, size_t delta_count, const struct counter_mark *marks, size_t mark_count,
                  vault_done done, void *owner);
 MUST_USE result vault_count_mark(struct vault *v, uint64_t relay, uint64_t *sequence); /* 0: none */

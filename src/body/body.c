@@ -220,36 +220,57 @@ uint32_t body_slot_count(const struct body *b)
     return b->walk.splice.count - b->walk.splice.first;
 }
 
-/* What an edit writes: at its node, or in the object that is made there the first element below. */
-static enum element edit_element(const struct plan *plan, uint16_t node)
+slice body_captured(const struct body *b)
 {
-    for (size_t i = 0; i < plan->edit_count; i++) {
-        const struct plan_edit *e = &plan->edits[i];
-        if (e->drop) continue;
-        for (uint16_t at = path_set_end(plan->paths, e->path);; at = path_set_node(plan->paths, at)->parent) {
-            if (at == node) return e->literal.at ? ELEMENT_COUNT : e->element;
-            if (path_set_node(plan->paths, at)->edge != PATH_EDGE_NAME) break;
-        }
-    }
-    return ELEMENT_COUNT;
+    const struct walk *w = &b->walk;
+    return w->capture == CAPTURE_WHOLE ? (slice){w->captured, w->captured_len} : SLICE_NONE;
+}
+
+static const struct splice_entry *entry_of(const struct body *b, uint32_t slot)
+{
+    const struct splice *s = &b->walk.splice;
+    return slot < body_slot_count(b) ? &s->entries[s->first + slot] : NULL;
 }
 
 bool body_slot_info(const struct body *b, uint32_t slot, struct body_slot_info *out)
 {
     const struct splice *s = &b->walk.splice;
-    if (slot >= body_slot_count(b)) return false;
-    const struct splice_entry *e = &s->entries[s->first + slot];
-    bool is_edit = e->kind != SPLICE_SLOT, is_set = is_edit && e->kind != SPLICE_DROP;
+    const struct splice_entry *e = entry_of(b, slot);
+    if (!e) return false;
+    bool is_edit = e->kind != SPLICE_SLOT;
     *out = (struct body_slot_info){
         .start = e->start,
         .end = e->end,
         .token = is_edit ? s->edit_token : e->token,
-        .element = is_set ? edit_element(s->plan, e->node) : (enum element)e->element,
+        .element = (enum element)e->element,
         .format = (enum date_format)e->format,
         .as_number = e->as_number,
         .why = splice_why_text(e),
-        .only_network_token = is_edit,
+        .only_network_token = is_edit && e->why != SPLICE_WHY_TRANSACTION,
         .dropped = e->kind == SPLICE_DROP,
+        .is_edit = is_edit,
     };
     return true;
+}
+
+bool body_slot_shows(const struct body *b, uint32_t slot, const struct credential *const *credentials)
+{
+    const struct splice *s = &b->walk.splice;
+    return entry_of(b, slot) && splice_entry_shows(s, s->first + slot, credentials);
+}
+
+const struct plan_edit *body_slot_edit(const struct body *b, uint32_t slot, const struct credential *const *credentials, size_t n,
+                                       slice *path)
+{
+    const struct splice *s = &b->walk.splice;
+    const struct splice_entry *entry = entry_of(b, slot);
+    if (!entry || entry->kind == SPLICE_SLOT || entry->kind == SPLICE_DROP || s->edit_token == SPLICE_NO_TOKEN) return NULL;
+    const struct credential *c = credentials[s->edit_token];
+    for (size_t i = 0; i < s->plan->edit_count; i++) {
+        const struct plan_edit *e = &s->plan->edits[i];
+        if (e->drop || !edit_is_below(s->plan, e, entry->node) || !edit_holds(e, c) || n-- > 0) continue;
+        *path = path_set_text(s->plan->paths, e->path);
+        return e;
+    }
+    return NULL;
 }

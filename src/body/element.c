@@ -163,6 +163,15 @@ static result element_text(const struct credential *c, slice token, enum element
     return OK;
 }
 
+bool element_is_there(const struct credential *c, enum element e)
+{
+    char room[DATE_MAX_BYTES];
+    slice text;
+    bool is_there = element_text(c, SLICE("token"), e, DATE_DEFAULT, room, &text).err != ERR_ELEMENT_MISSING;
+    secret_wipe(room, sizeof room);
+    return is_there;
+}
+
 static bool is_alnum(unsigned char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');

@@ -19,7 +19,7 @@ struct form_walker {
     uint64_t pair_start, scanned;
     bool has_paths, edits;
     bool has_leading_drop;
-    uint32_t kept, leading_drop;
+    uint32_t kept, pairs, leading_drop;
     struct placeholder_scanner scanner;
     struct edit_sets edit_sets;
     uint64_t root[PATH_WORDS_MAX], here[PATH_WORDS_MAX], seen[PATH_WORDS_MAX];
@@ -80,14 +80,22 @@ static result scan_name(struct form_walker *f, slice raw, uint64_t at)
     return OK;
 }
 
+static bool is_captured(const struct form_walker *f)
+{
+    const struct plan *plan = f->walk->plan;
+    return f->has_paths && plan->has_capture && path_bit(f->here, path_set_end(plan->paths, plan->capture));
+}
+
 static result scan_value(struct form_walker *f, slice raw, uint64_t at)
 {
     struct placeholder_found found;
-    bool is_found;
+    bool is_found, capture = is_captured(f);
     placeholder_reset(&f->scanner);
+    if (capture) walk_capture(f->walk, SLICE(""));
     for (size_t i = 0, len; i < raw.len; i += len) {
         char c;
         ENSURE(percent_read(slice_after(raw, i), true, &c, &len), FORM_SYNTAX);
+        if (capture) walk_capture_more(f->walk, (slice){&c, 1});
         if (placeholder_is_idle(&f->scanner) && !placeholder_is_opener(c)) continue;
         TRY(placeholder_push(&f->scanner, c, at + i, at + i + len, &found, &is_found));
         if (!is_found) continue;
@@ -111,14 +119,6 @@ static result match_name(struct form_walker *f)
     return OK;
 }
 
-static struct splice_entry set_entry(struct form_walker *f, enum splice_kind kind, uint16_t node, uint64_t start,
-                                     uint64_t end)
-{
-    const struct plan_edit *e = edit_of_node(f->walk->plan, node);
-    return (struct splice_entry){.kind = (uint8_t)kind, .start = start, .end = end, .node = node, .why = SPLICE_WHY_SET,
-                                 .element = (uint8_t)(e ? e->element : ELEMENT_NUMBER), .as_number = e && e->as_number};
-}
-
 static result edit_drop(struct form_walker *f, uint64_t start, uint64_t end)
 {
     uint32_t index;
@@ -131,17 +131,19 @@ static result edit_drop(struct form_walker *f, uint64_t start, uint64_t end)
 }
 
 /* Before the value's slots are added, so that entries stay in order. */
-static result edit_pair(struct form_walker *f, uint64_t start, uint64_t value, uint64_t end)
+static result edit_pair(struct form_walker *f, uint64_t start, uint64_t value, bool has_value, uint64_t end)
 {
     uint32_t index;
     if (!f->edits) return OK;
     if (f->has_leading_drop) f->walk->splice.entries[f->leading_drop].end = start; /* and the '&' after it */
     f->has_leading_drop = false;
+    f->pairs++;
     if (node_here(f, f->edit_sets.drop) != PATH_NONE) return edit_drop(f, start, end);
     f->kept++;
     uint16_t node = node_here(f, f->edit_sets.set);
     if (node == PATH_NONE) return OK;
-    struct splice_entry e = set_entry(f, SPLICE_REPLACE, node, value, end);
+    struct splice_entry e = edit_entry(f->walk->plan, SPLICE_REPLACE, node, value, end);
+    e.lacks_equals = !has_value;
     return splice_add(&f->walk->splice, &e, &index);
 }
 
@@ -154,7 +156,7 @@ static result take_pair(struct form_walker *f, uint64_t end)
     TRY(scan_name(f, slice_range(raw, 0, equals), start));
     TRY(match_name(f));
     uint64_t value = has_value ? start + equals + 1 : end;
-    TRY(edit_pair(f, start, value, end));
+    TRY(edit_pair(f, start, value, has_value, end));
     return scan_value(f, walk_raw(f->walk, value, end), value);
 }
 
@@ -184,10 +186,14 @@ static result insert_missing(struct form_walker *f, uint64_t end)
 {
     const struct path_set *paths = f->walk->plan->paths;
     uint32_t index;
+    bool is_first = true;
     for (uint16_t node = 0; node < path_set_words(paths) * 64; node++) {
-        if (!path_bit(f->edit_sets.set, node) || path_bit(f->seen, node)) continue;
-        struct splice_entry e = set_entry(f, SPLICE_INSERT, node, end, end);
-        e.separated = f->kept++ > 0;
+        if (!path_bit(f->edit_sets.wanted, node) || path_bit(f->seen, node)) continue;
+        struct splice_entry e = edit_entry(f->walk->plan, SPLICE_INSERT, node, end, end);
+        e.is_first = is_first;
+        e.after_kept = f->kept > 0;
+        e.after_any = f->pairs > 0;
+        is_first = false;
         TRY(splice_add(&f->walk->splice, &e, &index));
     }
     return OK;

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Edits hold only when a network token goes out, so commas are counted as if every one of them held.
+/* Drops hold together or not at all, so their commas are counted as if every one of them held. Which insertions hold is known only
+ * when the body is rendered: each remembers what stands before it.
  *
  *   {"a":1, "cvc":"123", "b":2}    something kept before: the comma before goes with the member
  *         └────drop────┘
@@ -38,13 +39,6 @@ static bool add(struct json_walker *j, struct splice_entry e, uint32_t *index)
     return !failed(r);
 }
 
-static struct splice_entry set_entry(struct json_walker *j, enum splice_kind kind, uint16_t node, uint64_t at)
-{
-    const struct plan_edit *e = edit_of_node(j->walk->plan, node);
-    return (struct splice_entry){.kind = (uint8_t)kind, .start = at, .end = at, .node = node, .why = SPLICE_WHY_SET,
-                                 .element = (uint8_t)(e ? e->element : ELEMENT_NUMBER), .as_number = e && e->as_number};
-}
-
 /* A value begins. It is replaced if a set path ends here; and if one goes on below it, but it is no object that could hold more
  * members: "securityAuthentication": null. */
 bool json_edit_value(struct json_walker *j, bool is_object)
@@ -52,8 +46,10 @@ bool json_edit_value(struct json_walker *j, bool is_object)
     struct json_level *l = &j->levels[j->depth];
     const uint64_t *here = state_of(j, j->depth + 1);
     uint16_t node = first_common(j, here, j->edit_sets.set);
-    if (node == PATH_NONE && !is_object) node = first_common(j, here, j->edit_sets.wanted);
-    return node == PATH_NONE || add(j, set_entry(j, SPLICE_REPLACE, node, j->token_start), &l->replace);
+    bool is_kept = is_object || first_common(j, here, j->edit_sets.gentle) != PATH_NONE;
+    if (node == PATH_NONE && !is_kept) node = first_common(j, here, j->edit_sets.wanted);
+    if (node == PATH_NONE) return true;
+    return add(j, edit_entry(j->walk->plan, SPLICE_REPLACE, node, j->token_start, j->token_start), &l->replace);
 }
 
 void json_edit_value_done(struct json_walker *j)
@@ -95,11 +91,14 @@ bool json_edit_member(struct json_walker *j)
     return true;
 }
 
-static bool insert(struct json_walker *j, uint16_t node)
+static bool insert(struct json_walker *j, uint16_t node, bool is_first)
 {
     uint32_t index;
-    struct splice_entry e = set_entry(j, SPLICE_INSERT, node, j->last_end);
-    e.separated = j->levels[j->depth].kept++ > 0;
+    const struct json_level *l = &j->levels[j->depth];
+    struct splice_entry e = edit_entry(j->walk->plan, SPLICE_INSERT, node, j->last_end, j->last_end);
+    e.is_first = is_first;
+    e.after_kept = l->kept > 0;
+    e.after_any = l->members > 0;
     return add(j, e, &index);
 }
 
@@ -109,10 +108,13 @@ bool json_edit_object_done(struct json_walker *j)
     const struct path_set *paths = j->walk->plan->paths;
     if (!j->levels[j->depth].live) return true;
     const uint64_t *here = state_of(j, j->depth), *seen = seen_of(j, j->depth);
+    bool is_first = true;
     for (size_t i = 0; i < j->words; i++) {
         for (uint64_t missing = j->edit_sets.wanted[i] & ~seen[i]; missing; missing &= missing - 1) {
             uint16_t node = (uint16_t)(i * 64 + (unsigned)__builtin_ctzll(missing));
-            if (path_bit(here, path_set_node(paths, node)->parent) && !insert(j, node)) return false;
+            if (!path_bit(here, path_set_node(paths, node)->parent)) continue;
+            if (!insert(j, node, is_first)) return false;
+            is_first = false;
         }
     }
     return true;

@@ -71,28 +71,35 @@ static void value_done(struct json_walker *j)
     if (j->depth == 0) j->is_done = true;
 }
 
-static int scalar(struct json_walker *j)
+/* The rules want to know the text at one place. */
+static void capture(struct json_walker *j, slice text)
+{
+    const struct plan *plan = j->walk->plan;
+    if (plan->has_capture && j->live && path_bit(state_of(j, j->depth + 1), path_set_end(plan->paths, plan->capture)))
+        walk_capture(j->walk, text);
+}
+
+static int scalar(struct json_walker *j, slice text)
 {
     if (!token_begin(j) || !value_begin(j, false)) return 0;
+    if (text.at) capture(j, text);
     value_done(j);
     return 1;
 }
 
 static int on_null(void *context)
 {
-    return scalar(context);
+    return scalar(context, SLICE_NONE);
 }
 
 static int on_boolean(void *context, int value)
 {
-    (void)value;
-    return scalar(context);
+    return scalar(context, value ? SLICE("true") : SLICE("false"));
 }
 
 static int on_number(void *context, const char *text, size_t len)
 {
-    (void)text, (void)len;
-    return scalar(context);
+    return scalar(context, (slice){text, len});
 }
 
 /* The rules' field at this place, if they name it. */
@@ -205,8 +212,8 @@ static bool scan_string(struct json_walker *j, size_t decoded_len, bool is_key)
 static int on_string(void *context, const unsigned char *text, size_t len)
 {
     struct json_walker *j = context;
-    (void)text;
     if (!token_begin(j) || !value_begin(j, false) || !scan_string(j, len, false)) return 0;
+    capture(j, (slice){(const char *)text, len});
     value_done(j);
     return 1;
 }

@@ -51,6 +51,8 @@ const char *splice_why_text(const struct splice_entry *e)
         [ELEMENT_LAST4] = "card.last4 of the rules",           [ELEMENT_BIN] = "card.bin of the rules",
         [ELEMENT_CRYPTOGRAM] = "card.cryptogram of the rules", [ELEMENT_ECI] = "card.eci of the rules",
         [ELEMENT_REQUESTOR] = "card.requestor of the rules",   [ELEMENT_TOKEN] = "card.token of the rules",
+        [ELEMENT_NETWORK_TRANSACTION_ID] = "card.network_transaction_id of the rules",
+        [ELEMENT_CARD_LAST4] = "card.card_last4 of the rules",
     };
     switch ((enum splice_why)e->why) {
     case SPLICE_WHY_EXTRACT:
@@ -59,6 +61,8 @@ const char *splice_why_text(const struct splice_entry *e)
         return by_rules[e->element];
     case SPLICE_WHY_SET:
         return "network_token.set";
+    case SPLICE_WHY_TRANSACTION:
+        return "network_transaction_id.set";
     case SPLICE_WHY_DROP:
         return "network_token.drop";
     case SPLICE_WHY_DEFAULT:
@@ -75,9 +79,56 @@ struct render {
     uint64_t base, at; /* written up to here */
     const struct credential *const *credentials;
     const struct credential *edit; /* NULL: edits do not apply */
+    bool drops;
+    bool has_inserted; /* at this place */
     struct edit_sets sets;
     struct buf *out;
 };
+
+/* edit stays NULL, and sets unset, unless choose_edits() is called: streamed bodies have no edits. */
+static void render_begin(struct render *r, const struct splice *s, slice text, uint64_t base,
+                         const struct credential *const *credentials, struct buf *out)
+{
+    r->splice = s;
+    r->text = text;
+    r->base = r->at = base;
+    r->credentials = credentials;
+    r->edit = NULL;
+    r->drops = r->has_inserted = false;
+    r->out = out;
+}
+
+static void choose_edits(struct render *r)
+{
+    const struct splice *s = r->splice;
+    if (s->edit_token == SPLICE_NO_TOKEN || !s->plan || s->plan->edit_count == 0) return;
+    const struct credential *c = r->credentials[s->edit_token];
+    if (!c) return;
+    r->edit = c;
+    r->drops = c->kind == CREDENTIAL_NETWORK_TOKEN;
+    edit_sets_for(s->plan, c, &r->sets);
+}
+
+static bool holds(const struct render *r, const struct splice_entry *e)
+{
+    if (e->kind == SPLICE_SLOT) return true;
+    if (e->kind == SPLICE_DROP) return r->drops;
+    return r->edit && edit_sets_have(&r->sets, e->node);
+}
+
+bool splice_entry_shows(const struct splice *s, uint32_t index, const struct credential *const *credentials)
+{
+    struct render r;
+    render_begin(&r, s, SLICE_NONE, 0, credentials, NULL);
+    choose_edits(&r);
+    for (uint32_t i = s->first; i <= index; i++) {
+        const struct splice_entry *e = &s->entries[i];
+        bool shows = e->start >= r.at && holds(&r, e);
+        if (i == index) return shows;
+        if (shows) r.at = e->end;
+    }
+    return false;
+}
 
 static result copy_to(struct render *r, uint64_t offset)
 {
@@ -100,18 +151,19 @@ static result write_edit(struct render *r, const struct splice_entry *e)
     slice token = token_table_id(r->splice->tokens, r->splice->edit_token);
     bool insert = e->kind == SPLICE_INSERT;
     if (e->kind == SPLICE_DROP) return OK;
-    if (plan->format == BODY_FORM) {
-        if (e->separated) TRY(buf_append(r->out, SLICE("&")));
-        return edit_write_form(plan, e->node, insert, r->edit, token, r->out);
-    }
-    if (e->separated) TRY(buf_append(r->out, SLICE(",")));
+    if (insert && (r->has_inserted || (r->drops ? e->after_kept : e->after_any)))
+        TRY(buf_append(r->out, plan->format == BODY_FORM ? SLICE("&") : SLICE(",")));
+    r->has_inserted = insert;
+    if (e->lacks_equals) TRY(buf_append(r->out, SLICE("=")));
+    if (plan->format == BODY_FORM) return edit_write_form(plan, e->node, insert, r->edit, token, r->out);
     return insert ? edit_write_member(plan, &r->sets, e->node, r->edit, token, r->out)
                   : edit_write_json(plan, &r->sets, e->node, r->edit, token, r->out);
 }
 
 static result write_entry(struct render *r, const struct splice_entry *e)
 {
-    if (e->kind != SPLICE_SLOT && !r->edit) return OK;
+    if (e->kind == SPLICE_INSERT && e->is_first) r->has_inserted = false;
+    if (!holds(r, e)) return OK;
     TRY(copy_to(r, e->start));
     TRY(e->kind == SPLICE_SLOT ? write_slot(r, e) : write_edit(r, e));
     r->at = e->end;
@@ -127,26 +179,11 @@ static size_t most_bytes(const struct splice *s, size_t text_bytes)
     return most;
 }
 
-static void choose_edits(struct render *r)
-{
-    const struct splice *s = r->splice;
-    if (s->edit_token == SPLICE_NO_TOKEN || !s->plan || s->plan->edit_count == 0) return;
-    const struct credential *c = r->credentials[s->edit_token];
-    if (!c || c->kind != CREDENTIAL_NETWORK_TOKEN) return;
-    r->edit = c;
-    edit_sets_of(s->plan, &r->sets);
-}
-
 result splice_render(const struct splice *s, slice text, uint64_t base, const struct credential *const *credentials,
                      struct buf *out)
 {
     struct render r;
-    r.splice = s;
-    r.text = text;
-    r.base = r.at = base;
-    r.credentials = credentials;
-    r.edit = NULL;
-    r.out = out;
+    render_begin(&r, s, text, base, credentials, out);
     choose_edits(&r);
     TRY(buf_reserve(out, most_bytes(s, text.len)));
     for (uint32_t i = s->first; i < s->count; i++)
@@ -158,12 +195,7 @@ result splice_drain(struct splice *s, slice text, uint64_t base, uint64_t sure,
                     const struct credential *const *credentials, struct buf *out, uint64_t *reached)
 {
     struct render r;
-    r.splice = s;
-    r.text = text;
-    r.base = r.at = base;
-    r.credentials = credentials;
-    r.edit = NULL;
-    r.out = out;
+    render_begin(&r, s, text, base, credentials, out);
     result done = OK;
     for (; s->first < s->count && !failed(done); s->first++) {
         const struct splice_entry *e = &s->entries[s->first];

@@ -28,6 +28,24 @@ result walk_add_slot(struct walk *w, const struct placeholder_found *found, cons
     return splice_add(&w->splice, &e, &index);
 }
 
+void walk_capture(struct walk *w, slice text)
+{
+    if (w->capture != CAPTURE_NONE) return;
+    w->capture = CAPTURE_WHOLE;
+    walk_capture_more(w, text);
+}
+
+void walk_capture_more(struct walk *w, slice text)
+{
+    if (w->capture != CAPTURE_WHOLE || text.len == 0) return;
+    if (text.len > sizeof w->captured - w->captured_len) {
+        w->capture = CAPTURE_TOO_LONG;
+        return;
+    }
+    memcpy(w->captured + w->captured_len, text.at, text.len);
+    w->captured_len = (uint8_t)(w->captured_len + text.len);
+}
+
 result walk_fail(struct walk *w, enum error err, uint64_t offset)
 {
     if (w->fault.err == ERR_NONE) {

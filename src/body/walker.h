@@ -9,6 +9,7 @@
 #include "body/placeholder.h"
 #include "splice.h"
 
+enum capture { CAPTURE_NONE, CAPTURE_WHOLE, CAPTURE_TOO_LONG };
 struct walk {
     const struct plan *plan;
     struct token_table *tokens;
@@ -17,6 +18,9 @@ struct walk {
     uint64_t base;    /* offset of held.at[0] */
     bool streamed;    /* edits do not apply */
     size_t max_names; /* member names remembered at one time */
+    enum capture capture; /* of the text at the plan's capture path */
+    uint8_t captured_len;
+    char captured[BODY_CAPTURED_MAX_BYTES];
     struct body_fault fault;
 };
 
@@ -38,6 +42,9 @@ static inline slice walk_raw(const struct walk *w, uint64_t from, uint64_t to)
 /* A slot for what the scanner found; <grow> bytes (quotes) on both sides go too when it becomes a bare number. */
 MUST_USE result walk_add_slot(struct walk *w, const struct placeholder_found *found, const struct plan_field *field,
                               bool whole, unsigned grow);
+/* Keeps the text at the plan's capture path: the first one that came there. In pieces: more of it. */
+void walk_capture(struct walk *w, slice text);
+void walk_capture_more(struct walk *w, slice text);
 /* Notes where and why it failed; the first fault stays. */
 result walk_fail(struct walk *w, enum error err, uint64_t offset);
 void walk_fault_text(struct walk *w, slice text); /* appends to the fault's path, cut to size between characters */

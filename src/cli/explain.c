@@ -93,37 +93,76 @@ static struct config *load(const char *file)
     return config;
 }
 
-static void print_slot(size_t i, const struct explain_slot *s)
+struct listing {
+    const struct explanation *e;
+    size_t shown;
+    bool is_counted_only; /* nothing is printed yet */
+};
+
+static void print_element(enum element element, enum date_format format, bool as_number)
 {
-    const char *format = s->info.format == DATE_DEFAULT ? "" : date_format_name(s->info.format);
-    printf("%3zu. byte %llu: ", i + 1, (unsigned long long)s->info.start);
-    if (s->info.dropped) {
-        printf("dropped");
-    } else if (s->info.element == ELEMENT_COUNT) {
-        printf("a literal");
-    } else {
-        printf("%s%s%s%s", element_name(s->info.element), *format ? " as " : "", format,
-               s->info.as_number ? " as a number" : "");
-    }
+    const char *as = format == DATE_DEFAULT ? "" : date_format_name(format);
+    printf("%s%s%s%s", element_name(element), *as ? " as " : "", as, as_number ? " as a number" : "");
+}
+
+static void print_why(const struct explain_slot *s)
+{
     printf(", because of: %s", s->info.why);
     if (s->info.only_network_token) printf(" (only with a network token)");
     if (s->token.len) printf("; token %.*s", SLICE_ARG(s->token));
     putchar('\n');
 }
 
+/* False: only counted. */
+static bool print_begin(struct listing *l, const struct explain_slot *s)
+{
+    l->shown++;
+    if (!l->is_counted_only) printf("%3zu. byte %llu: ", l->shown, (unsigned long long)s->info.start);
+    return !l->is_counted_only;
+}
+
+/* What the rules set there, one line each: an object that is made may hold several. */
+static void print_edits(struct listing *l, size_t slot, const struct explain_slot *s)
+{
+    const struct plan_edit *edit;
+    slice path;
+    for (size_t n = 0; (edit = explain_edit_at(l->e, slot, n, &path)) != NULL; n++) {
+        if (!print_begin(l, s)) continue;
+        if (edit->literal.at || edit->by_brand)
+            printf("a literal%s", edit->by_brand ? " for this brand" : "");
+        else
+            print_element(edit->element, edit->format, edit->as_number);
+        printf(" to %.*s", SLICE_ARG(path));
+        print_why(s);
+    }
+}
+
+static void print_slot(struct listing *l, size_t slot)
+{
+    struct explain_slot s = explain_slot_at(l->e, slot);
+    if (!s.applies) return;
+    if (s.info.is_edit && !s.info.dropped) {
+        print_edits(l, slot, &s);
+        return;
+    }
+    if (!print_begin(l, &s)) return;
+    if (s.info.dropped)
+        printf("dropped");
+    else
+        print_element(s.info.element, s.info.format, s.info.as_number);
+    print_why(&s);
+}
+
 static void print_slots(const struct explanation *e)
 {
-    size_t shown = 0;
-    for (size_t i = 0; i < explain_slot_count(e); i++) shown += explain_slot_at(e, i).applies;
-    if (shown == 0) {
+    struct listing count = {.e = e, .is_counted_only = true}, listing = {.e = e};
+    for (size_t i = 0; i < explain_slot_count(e); i++) print_slot(&count, i);
+    if (count.shown == 0) {
         printf("\n\n# no slots in the body\n");
         return;
     }
-    printf("\n\n# %zu slot%s in the body\n", shown, shown == 1 ? "" : "s");
-    for (size_t i = 0, n = 0; i < explain_slot_count(e); i++) {
-        struct explain_slot s = explain_slot_at(e, i);
-        if (s.applies) print_slot(n++, &s);
-    }
+    printf("\n\n# %zu slot%s in the body\n", count.shown, count.shown == 1 ? "" : "s");
+    for (size_t i = 0; i < explain_slot_count(e); i++) print_slot(&listing, i);
 }
 
 static void print_explanation(const struct explanation *e, const struct wishes *w)

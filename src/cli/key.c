@@ -16,7 +16,7 @@ static const char USAGE[] =
     "       cardveil key list   [-c cardveil.yaml] [--json]\n"
     "       cardveil key revoke ID [-c cardveil.yaml]\n\n"
     "create  makes an API key and prints it, once: only a hash of it is stored.\n"
-    "        --permit  what it may do, of: proxy,tokenize,read,change,delete,credentials,report, or all\n"
+    "        --permit  what it may do, of: proxy,tokenize,read,change,delete,credentials,report,enroll, or all\n"
     "                  (default: proxy,tokenize,read,change,delete)\n"
     "        --allow   the addresses it may be used from, at most 16 of: 10.0.0.0/8, 192.0.2.7, 2001:db8::/32 (default: any)\n"
     "list    prints each key's id, merchant, permissions and addresses; never the key.\n"
@@ -180,7 +180,7 @@ static const char *check_arguments(const struct action *action, struct arguments
     if (!a->merchant) return "create needs --merchant NAME";
     a->permissions = PERMIT_DEFAULT;
     if (a->permit && !permission_parse(slice_of(a->permit), &a->permissions))
-        return "--permit takes a list of proxy,tokenize,read,change,delete,credentials,report, or all";
+        return "--permit takes a list of proxy,tokenize,read,change,delete,credentials,report,enroll, or all";
     if (!a->allow) a->allow = "";
     return a->allow[0] ? check_allow(slice_of(a->allow)) : NULL;
 }

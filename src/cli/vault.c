@@ -221,6 +221,9 @@ static int stat_vault(struct cli_vault *c, const struct arguments *a)
     } rows[] = {
         {"cards", "cards", s.cards},
         {"keys", "API keys, revoked ones too", s.keys},
+        {"network_records", "network token records", s.network_records},
+        {"jobs", "jobs for card networks, waiting", s.jobs},
+        {"events", "webhooks, kept a week", s.events},
         {"store_bytes", "store, bytes in use", s.store_bytes},
         {"store_max_bytes", "store, bytes at most (vault.size)", s.store_max_bytes},
         {"audit_lines", "audit trail, lines", s.audit_lines},

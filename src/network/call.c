@@ -90,8 +90,9 @@ static void fail(struct http_call *c, enum error e)
 static void succeed(struct http_call *c)
 {
     struct upstream *u = c->upstream;
-    if (c->keep_alive &&
-        link_unsent(upstream_link(u)) == 0) { /* answered before it was all sent: what follows would be garbage */
+    bool all_sent =
+        link_unsent(upstream_link(u)) == 0; /* else the next request would stand behind the rest of this one */
+    if (c->keep_alive && all_sent) {
         c->upstream = NULL;
         upstream_give_back(u);
     }
@@ -245,7 +246,8 @@ static void on_connected(void *owner, result r, struct upstream *u)
         fail(c, r.err);
         return;
     }
-    if (!link_is_alive(upstream_link(u))) {
+    struct link *l = upstream_link(u);
+    if (!link_is_alive(l) || link_input(l).len) { /* what comes before we have asked is no answer */
         upstream_drop(u);
         try_again(c);
         return;

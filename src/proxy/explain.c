@@ -71,16 +71,29 @@ static void set_text(char *at, uint8_t *len, const char *text)
     memcpy(at, text, *len);
 }
 
-static void stand_in(struct credential *c, enum credential_kind kind)
+/* Who initiated the payment: the caller's field says, or the place that the rules name. */
+static bool is_merchant_initiated(const struct exchange *x)
 {
-    *c = (struct credential){.kind = kind, .month = 12, .year = 2030};
+    slice said = http_head_get(x->head, "x-cardveil-initiator");
+    if (said.at) return slice_ieq(said, SLICE("merchant"));
+    return x->body && ruleset_means_merchant(x->route->config->rules, body_captured(x->body));
+}
+
+/* A Visa card. A payment by the merchant carries an earlier one's id, and where the rules say so, no cryptogram. */
+static void stand_in(const struct exchange *x, struct credential *c, enum credential_kind kind)
+{
+    bool by_merchant = is_merchant_initiated(x);
+    *c = (struct credential){.kind = kind, .brand = BRAND_VISA, .month = 12, .year = 2030};
+    memcpy(c->card_last4, "1111", sizeof c->card_last4);
+    if (by_merchant) set_text(c->network_transaction_id, &c->network_transaction_id_len, "***************");
     set_text(c->number, &c->number_len, kind == CREDENTIAL_PAN ? PAN_STAND_IN : NETWORK_TOKEN_STAND_IN);
     set_text(c->holder, &c->holder_len, "CARD HOLDER");
     set_text(c->cvc, &c->cvc_len, "***");
     if (kind == CREDENTIAL_PAN) return;
+    set_text(c->requestor, &c->requestor_len, "***********");
+    if (by_merchant && x->route->config->rules->network_token_mit_without_cryptogram) return;
     set_text(c->cryptogram, &c->cryptogram_len, "****************************");
     set_text(c->eci, &c->eci_len, "05");
-    set_text(c->requestor, &c->requestor_len, "***********");
 }
 
 static void on_token(void *owner, uint32_t index)
@@ -92,7 +105,7 @@ static void on_token(void *owner, uint32_t index)
 static result fill_credentials(struct exchange *x, enum credential_kind kind)
 {
     struct credential c;
-    stand_in(&c, kind);
+    stand_in(x, &c, kind);
     for (uint32_t i = 0; i < token_table_count(x->tokens); i++) {
         TRY(credential_set_reserve(&x->credentials, i));
         TRY(credential_set_put(&x->credentials, i, &c));
@@ -448,11 +461,17 @@ struct explain_slot explain_slot_at(const struct explanation *e, size_t i)
     const struct exchange *x = &e->exchange;
     if (!body_slot_info(x->body, (uint32_t)i, &s.info)) return s;
     bool has_token = s.info.token < token_table_count(x->tokens);
-    s.applies = has_token && (e->kind == CREDENTIAL_NETWORK_TOKEN || !s.info.only_network_token);
+    s.applies = has_token && body_slot_shows(x->body, (uint32_t)i, x->credentials.at);
     if (has_token) s.token = token_table_id(x->tokens, s.info.token);
     if (s.info.end <= e->body.len && x->coding == CODING_IDENTITY)
         s.placeholder = slice_range(buf_slice(&e->body), s.info.start, s.info.end);
     return s;
+}
+
+const struct plan_edit *explain_edit_at(const struct explanation *e, size_t slot, size_t n, slice *path)
+{
+    const struct exchange *x = &e->exchange;
+    return body_slot_edit(x->body, (uint32_t)slot, x->credentials.at, n, path);
 }
 
 const struct body_fault *explain_fault(const struct explanation *e)

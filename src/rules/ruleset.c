@@ -36,6 +36,13 @@ bool ruleset_accepts(const struct ruleset *r, slice method, slice path)
     return false;
 }
 
+bool ruleset_means_merchant(const struct ruleset *r, slice told)
+{
+    for (size_t i = 0; told.at && i < r->merchant_initiated_count; i++)
+        if (slice_eq(told, r->merchant_initiated[i])) return true;
+    return false;
+}
+
 bool ruleset_may_retry(const struct ruleset *r)
 {
     for (size_t i = 0; i < r->decline_count; i++)

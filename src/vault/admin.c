@@ -5,6 +5,7 @@
 #include "files.h"
 #include "vault/store_lmdb.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -45,17 +46,21 @@ static void on_page_done(void *owner, result r)
     if (!failed(p->r)) p->r = r;
 }
 
-static result each_page(struct vault *v, enum store_table t, struct page *p, vault_on_record on_record, void *owner)
+static result each_page(struct vault *v, enum store_table t, slice prefix, slice from, struct page *p, vault_on_record on_record, void *owner)
 {
     char after[STORE_KEY_MAX_BYTES];
-    size_t after_len = 0;
+    size_t after_len = from.len;
+    assert(from.len <= sizeof after);
+    if (from.len) memcpy(after, from.at, from.len);
     do {
         p->count = 0;
         p->r = OK;
         store_scan(v->store, t, (slice){after, after_len}, SCAN_ITEMS, on_page_item, on_page_done, p);
         TRY(p->r);
-        for (size_t i = 0; i < p->count; i++)
+        for (size_t i = 0; i < p->count; i++) {
+            if (!slice_starts((slice){p->key[i], p->key_len[i]}, prefix)) return OK;
             TRY(on_record(owner, t, (slice){p->key[i], p->key_len[i]}, (slice){p->value[i], p->value_len[i]}));
+        }
         if (p->count == 0) return OK;
         after_len = p->key_len[p->count - 1];
         memcpy(after, p->key[p->count - 1], after_len);
@@ -63,20 +68,37 @@ static result each_page(struct vault *v, enum store_table t, struct page *p, vau
     return OK;
 }
 
-result vault_each(struct vault *v, enum store_table t, vault_on_record on_record, void *owner)
+result vault_each_past(struct vault *v, enum store_table t, slice prefix, slice after, vault_on_record on_record, void *owner)
 {
     struct page *p = malloc(sizeof *p);
     ENSURE(p != NULL, MEMORY);
-    result r = each_page(v, t, p, on_record, owner);
+    result r = each_page(v, t, prefix, after, p, on_record, owner);
     free(p);
     return r;
 }
 
-result vault_place(enum store_table t, slice key, struct seal_place *out)
+result vault_each(struct vault *v, enum store_table t, vault_on_record on_record, void *owner)
 {
-    *out = (struct seal_place){(uint8_t)t, SLICE_NONE, key};
-    if (t == STORE_CARD) ENSURE(card_key_split(key, &out->merchant, &out->id), VAULT_FORMAT);
+    return vault_each_past(v, t, SLICE_NONE, SLICE_NONE, on_record, owner);
+}
+
+result vault_each_sealed(struct vault *v, vault_on_record on_record, void *owner)
+{
+    static const enum store_table tables[] = {STORE_CARD, STORE_KEY, STORE_NETWORK, STORE_JOB, STORE_EVENT, STORE_TRAIL, STORE_COUNT};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) TRY(vault_each(v, tables[i], on_record, owner));
     return OK;
+}
+
+result vault_unseal_scanned(struct vault *v, enum store_table t, slice key, slice value, uint8_t *out, size_t cap, size_t *len)
+{
+    uint8_t now[STORE_VALUE_MAX_BYTES];
+    size_t now_len = 0;
+    struct seal_place place;
+    TRY(vault_place(t, key, &place));
+    result r = vault_unseal(v, &place, value, out, cap, len);
+    if (r.err != ERR_VAULT_SEAL) return r;
+    TRY(vault_read_now(v, t, key, now, sizeof now, &now_len));
+    return vault_unseal(v, &place, (slice){(char *)now, now_len}, out, cap, len);
 }
 
 /* --- stat --- */
@@ -93,6 +115,9 @@ static result count_record(void *owner, enum store_table t, slice key, slice val
     (void)key;
     if (t == STORE_CARD) c->out->cards++;
     if (t == STORE_KEY) c->out->keys++;
+    if (t == STORE_NETWORK) c->out->network_records++;
+    if (t == STORE_JOB) c->out->jobs++;
+    if (t == STORE_EVENT) c->out->events++;
     if (seal_key_version(value, &version) && version != c->out->key_version) c->out->records_under_old_keys++;
     return OK;
 }
@@ -104,8 +129,7 @@ result vault_stat(struct vault *v, struct vault_stat *out)
     TRY(vault_refresh_ring(v));
     out->key_version = keyring_active(v->ring)->version;
     out->key_versions = keyring_count(v->ring);
-    TRY(vault_each(v, STORE_CARD, count_record, &c));
-    TRY(vault_each(v, STORE_KEY, count_record, &c));
+    TRY(vault_each_sealed(v, count_record, &c));
     TRY(vault_seals_used(v, out->key_version, &out->seals, &out->seals_max));
     TRY(store_space(v->store, &out->store_bytes, &out->store_max_bytes));
     out->under_old_key = v->under_old_key;
@@ -121,8 +145,9 @@ struct verifying {
     vault_progress progress;
     void *owner;
     uint64_t total;
-    struct card_record *record; /* secret */
-    uint8_t *plain;             /* secret */
+    struct card_record *record;     /* secret */
+    struct network_record *network; /* secret */
+    uint8_t *plain;                 /* secret; SEALED_MAX_BYTES */
 };
 
 static void report(struct verifying *y)
@@ -147,7 +172,7 @@ static result check_card(struct verifying *y, slice key, slice value)
     size_t len = 0;
     struct seal_place place;
     TRY(vault_place(STORE_CARD, key, &place));
-    TRY(vault_unseal(y->v, &place, value, y->plain, CARD_RECORD_MAX_BYTES, &len));
+    TRY(vault_unseal(y->v, &place, value, y->plain, SEALED_MAX_BYTES, &len));
     TRY(card_record_decode((slice){(char *)y->plain, len}, y->record));
     return y->record->indexed ? check_index(y, &place) : OK;
 }
@@ -187,6 +212,27 @@ static result verify_key(void *owner, enum store_table t, slice key, slice value
     if (!failed(r)) r = vault_unseal(y->v, &place, value, plain, sizeof plain, &len);
     if (failed(r)) TRY(still_the_same(y, t, key, value, &same));
     if (failed(r) && same) y->out->bad_records++;
+    return OK;
+}
+
+static result verify_network(void *owner, enum store_table t, slice key, slice value)
+{
+    struct verifying *y = owner;
+    bool same = true;
+    y->out->records++;
+    report(y);
+    if (failed(vault_check_network(y->v, t, key, value, y->plain, y->network))) {
+        TRY(still_the_same(y, t, key, value, &same));
+        if (same) y->out->bad_records++;
+    }
+    secret_wipe(y->network, sizeof *y->network);
+    return OK;
+}
+
+static result verify_networks(struct verifying *y)
+{
+    static const enum store_table tables[] = {STORE_NETWORK, STORE_REF, STORE_JOB, STORE_EVENT, STORE_TRAIL, STORE_COUNT};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) TRY(vault_each(y->v, tables[i], verify_network, y));
     return OK;
 }
 
@@ -236,15 +282,19 @@ result vault_verify(struct vault *v, vault_progress progress, void *owner, struc
     struct verifying y = {.v = v, .out = out, .progress = progress, .owner = owner};
     *out = (struct vault_verdict){0};
     TRY(vault_refresh_ring(v));
-    TRY(vault_each(v, STORE_CARD, count_only, &y.total));
+    TRY(vault_each_sealed(v, count_only, &y.total));
     TRY(vault_each(v, STORE_INDEX, count_only, &y.total));
+    TRY(vault_each(v, STORE_REF, count_only, &y.total));
     y.record = secret_alloc(sizeof *y.record);
-    y.plain = secret_alloc(CARD_RECORD_MAX_BYTES);
-    result r = y.record && y.plain ? OK : FAIL(MEMORY);
+    y.network = secret_alloc(sizeof *y.network);
+    y.plain = secret_alloc(SEALED_MAX_BYTES);
+    result r = y.record && y.network && y.plain ? OK : FAIL(MEMORY);
     if (!failed(r)) r = vault_each(v, STORE_CARD, verify_card, &y);
     if (!failed(r)) r = vault_each(v, STORE_KEY, verify_key, &y);
     if (!failed(r)) r = vault_each(v, STORE_INDEX, verify_index, &y);
-    secret_free(y.plain, CARD_RECORD_MAX_BYTES);
+    if (!failed(r)) r = verify_networks(&y);
+    secret_free(y.plain, SEALED_MAX_BYTES);
+    secret_free(y.network, sizeof *y.network);
     secret_free(y.record, sizeof *y.record);
     if (!failed(r)) r = verify_audit(v, out);
     return r;

@@ -27,7 +27,6 @@ enum {
     FIXED_BYTES = 1 + 1 + 4 + 8 + DIGEST_BYTES,
     RECORD_MAX_BYTES = FIXED_BYTES + 1 + MERCHANT_MAX_BYTES + 2 + ALLOW_MAX_BYTES,
     KEY_TEXT_LEN = 4 + API_KEY_ID_BYTES + 1 + SECRET_TEXT_BYTES,
-    TRIES_MAX = 16,
 };
 _Static_assert((int)KEY_TEXT_LEN <= (int)API_KEY_TEXT_BYTES, "a key's text fits");
 _Static_assert((int)RECORD_MAX_BYTES + (int)SEAL_OVERHEAD_BYTES <= (int)STORE_VALUE_MAX_BYTES, "a key's record fits");
@@ -55,7 +54,7 @@ static const struct {
     unsigned bit;
 } permissions[] = {
     {"proxy", PERMIT_PROXY},   {"tokenize", PERMIT_TOKENIZE},       {"read", PERMIT_READ},     {"change", PERMIT_CHANGE},
-    {"delete", PERMIT_DELETE}, {"credentials", PERMIT_CREDENTIALS}, {"report", PERMIT_REPORT},
+    {"delete", PERMIT_DELETE}, {"credentials", PERMIT_CREDENTIALS}, {"report", PERMIT_REPORT}, {"enroll", PERMIT_ENROL},
 };
 enum { PERMISSIONS = sizeof permissions / sizeof permissions[0] };
 

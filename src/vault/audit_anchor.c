@@ -9,7 +9,7 @@
 /* The head of the audit trail, sealed in the store: seq 8 | hash 32. A line changed makes the chain break; lines cut off its
  * end, or a chain computed anew, do not fit the anchor, and an anchor cannot be made without the data key. */
 
-enum { ANCHOR_BYTES = 8 + AUDIT_HASH_BYTES, TRIES_MAX = 16 };
+enum { ANCHOR_BYTES = 8 + AUDIT_HASH_BYTES };
 
 static struct seal_place anchor_place(void)
 {

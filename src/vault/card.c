@@ -187,37 +187,35 @@ result card_set_holder(struct card *c, slice text)
  * Amex 34, 37; Discover 6011, 644-649, 65, 622126-622925; Diners 300-305, 3095, 36, 38-39; JCB 3528-3589; UnionPay 62). */
 static const struct brand_range {
     uint32_t from, to;
-    const char *brand;
+    enum card_brand brand;
 } brand_ranges[] = {
-    {401178, 401179, "elo"},        {431274, 431274, "elo"},        {438935, 438935, "elo"},
-    {451416, 451416, "elo"},        {457393, 457393, "elo"},        {457631, 457632, "elo"},
-    {504175, 504175, "elo"},        {506699, 506778, "elo"},        {509000, 509999, "elo"},
-    {627780, 627780, "elo"},        {636297, 636297, "elo"},        {636368, 636368, "elo"},
-    {650031, 650033, "elo"},        {650035, 650051, "elo"},        {650405, 650439, "elo"},
-    {650485, 650538, "elo"},        {650541, 650598, "elo"},        {650700, 650718, "elo"},
-    {650720, 650727, "elo"},        {650901, 650978, "elo"},        {651652, 651679, "elo"},
-    {655000, 655019, "elo"},        {655021, 655058, "elo"},        {384100, 384100, "hipercard"},
-    {384140, 384140, "hipercard"},  {384160, 384160, "hipercard"},  {606282, 606282, "hipercard"},
-    {637095, 637095, "hipercard"},  {637568, 637568, "hipercard"},  {637599, 637599, "hipercard"},
-    {637609, 637609, "hipercard"},  {637612, 637612, "hipercard"},  {400000, 499999, "visa"},
-    {510000, 559999, "mastercard"}, {222100, 272099, "mastercard"}, {340000, 349999, "amex"},
-    {370000, 379999, "amex"},       {601100, 601199, "discover"},   {622126, 622925, "discover"},
-    {644000, 659999, "discover"},   {300000, 305999, "diners"},     {309500, 309599, "diners"},
-    {360000, 369999, "diners"},     {380000, 399999, "diners"},     {352800, 358999, "jcb"},
-    {620000, 629999, "unionpay"},   {500000, 509999, "maestro"},    {560000, 589999, "maestro"},
-    {630000, 639999, "maestro"},    {670000, 679999, "maestro"},
+    {401178, 401179, BRAND_ELO},        {431274, 431274, BRAND_ELO},        {438935, 438935, BRAND_ELO},
+    {451416, 451416, BRAND_ELO},        {457393, 457393, BRAND_ELO},        {457631, 457632, BRAND_ELO},
+    {504175, 504175, BRAND_ELO},        {506699, 506778, BRAND_ELO},        {509000, 509999, BRAND_ELO},
+    {627780, 627780, BRAND_ELO},        {636297, 636297, BRAND_ELO},        {636368, 636368, BRAND_ELO},
+    {650031, 650033, BRAND_ELO},        {650035, 650051, BRAND_ELO},        {650405, 650439, BRAND_ELO},
+    {650485, 650538, BRAND_ELO},        {650541, 650598, BRAND_ELO},        {650700, 650718, BRAND_ELO},
+    {650720, 650727, BRAND_ELO},        {650901, 650978, BRAND_ELO},        {651652, 651679, BRAND_ELO},
+    {655000, 655019, BRAND_ELO},        {655021, 655058, BRAND_ELO},        {384100, 384100, BRAND_HIPERCARD},
+    {384140, 384140, BRAND_HIPERCARD},  {384160, 384160, BRAND_HIPERCARD},  {606282, 606282, BRAND_HIPERCARD},
+    {637095, 637095, BRAND_HIPERCARD},  {637568, 637568, BRAND_HIPERCARD},  {637599, 637599, BRAND_HIPERCARD},
+    {637609, 637609, BRAND_HIPERCARD},  {637612, 637612, BRAND_HIPERCARD},  {400000, 499999, BRAND_VISA},
+    {510000, 559999, BRAND_MASTERCARD}, {222100, 272099, BRAND_MASTERCARD}, {340000, 349999, BRAND_AMEX},
+    {370000, 379999, BRAND_AMEX},       {601100, 601199, BRAND_DISCOVER},   {622126, 622925, BRAND_DISCOVER},
+    {644000, 659999, BRAND_DISCOVER},   {300000, 305999, BRAND_DINERS},     {309500, 309599, BRAND_DINERS},
+    {360000, 369999, BRAND_DINERS},     {380000, 399999, BRAND_DINERS},     {352800, 358999, BRAND_JCB},
+    {620000, 629999, BRAND_UNIONPAY},   {500000, 509999, BRAND_MAESTRO},    {560000, 589999, BRAND_MAESTRO},
+    {630000, 639999, BRAND_MAESTRO},    {670000, 679999, BRAND_MAESTRO},
 };
 
-static const char *brand_of(slice number)
+enum card_brand card_brand_of(const struct card *c)
 {
     uint32_t bin = 0;
-    for (size_t i = 0; i < 6; i++) {
-        if (number.at[i] < '0' || number.at[i] > '9') return "unknown"; /* a mask without its BIN */
-        bin = bin * 10 + (uint32_t)(number.at[i] - '0');
-    }
+    if (c->number_len < PAN_MIN_DIGITS) return BRAND_UNKNOWN;
+    for (size_t i = 0; i < 6; i++) bin = bin * 10 + (uint32_t)(c->number[i] - '0');
     for (size_t i = 0; i < sizeof brand_ranges / sizeof brand_ranges[0]; i++)
         if (bin >= brand_ranges[i].from && bin <= brand_ranges[i].to) return brand_ranges[i].brand;
-    return "unknown";
+    return BRAND_UNKNOWN;
 }
 
 void card_mask(const struct card *c, struct card_mask *out)
@@ -225,7 +223,7 @@ void card_mask(const struct card *c, struct card_mask *out)
     enum { BIN_SHOWN = 6, LAST_SHOWN = 4, BIN_SHOWN_FROM = 15 };
     memset(out, 0, sizeof *out);
     size_t len = c->number_len, first = len >= BIN_SHOWN_FROM ? BIN_SHOWN : 0;
-    const char *brand = len >= PAN_MIN_DIGITS ? brand_of((slice){c->number, len}) : "unknown";
+    const char *brand = card_brand_name(card_brand_of(c));
     memcpy(out->brand, brand, strlen(brand));
     if (len < PAN_MIN_DIGITS) return;
     memset(out->number, '*', len);

@@ -2,23 +2,21 @@
 #include "vault_priv.h"
 
 #include "base/clock.h"
-#include "base/secret.h"
+#include "leaving.h"
 
 #include <assert.h>
 #include <string.h>
-#include <utlist.h>
 
 /* Each call is one op: read what is there, decide, queue a batch that expects what was read. When another turn, call or process
  * was faster, the batch conflicts and the op starts again; so one PAN gets one token though two processes create it at once.
  *
  *     put:            index ─► record ─► batch ─► done      get: record ─► done
- *     change, delete: record ─► index ─► batch ─► done */
+ *     change, delete: record ─► index ─► (delete: what goes with it) ─► batch ─► done */
 
 enum op_kind { OP_PUT, OP_GET, OP_CHANGE, OP_DELETE };
-enum { OPS_PER_SLAB = 64, TRIES_MAX = 16, BATCH_STEPS_MAX = 5, CARD_SEALED_MAX_BYTES = CARD_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES };
+enum index_step { INDEX_KEEP, INDEX_PUT, INDEX_DELETE };
 
 struct op { /* secret memory */
-    struct op *next;
     struct vault *v;
     enum op_kind kind;
     int tries;
@@ -40,54 +38,17 @@ struct op { /* secret memory */
     struct token_id indexed;   /* what the index says; len 0: nothing */
     uint8_t old[CARD_SEALED_MAX_BYTES]; /* the record as read, sealed: what the batch expects */
     size_t old_len;
+    enum index_step index_step; /* OP_DELETE: while what goes with the card is read */
+    struct leaving *leaving;
     uint8_t plain[CARD_RECORD_MAX_BYTES];
-};
-struct slab {
-    struct slab *next;
-    struct op ops[OPS_PER_SLAB];
-};
-struct card_ops {
-    struct op *free;
-    struct slab *slabs;
-    uint64_t running;
 };
 
 /* --- ops --- */
 
-result card_ops_start(struct vault *v)
-{
-    v->ops = secret_alloc(sizeof *v->ops);
-    return v->ops ? OK : FAIL(MEMORY);
-}
-
-void card_ops_stop(struct vault *v)
-{
-    if (!v->ops) return;
-    assert(v->ops->running == 0); /* the store has answered each batch by now */
-    for (struct slab *s = v->ops->slabs, *next; s; s = next) {
-        next = s->next;
-        secret_free(s, sizeof *s);
-    }
-    secret_free(v->ops, sizeof *v->ops);
-    v->ops = NULL;
-}
-
-static bool ops_grow(struct card_ops *ops)
-{
-    struct slab *s = secret_alloc(sizeof *s);
-    if (!s) return false;
-    LL_PREPEND(ops->slabs, s);
-    for (size_t i = OPS_PER_SLAB; i-- > 0;) LL_PREPEND(ops->free, &s->ops[i]);
-    return true;
-}
-
 static struct op *op_new(struct vault *v, enum op_kind kind, slice merchant, void *owner)
 {
-    struct card_ops *ops = v->ops;
-    if (!ops->free && !ops_grow(ops)) return NULL;
-    struct op *op = ops->free;
-    LL_DELETE(ops->free, op);
-    ops->running++;
+    struct op *op = op_pool_take(&v->pools[POOL_CARD], sizeof *op);
+    if (!op) return NULL;
     op->v = v;
     op->kind = kind;
     op->owner = owner;
@@ -98,10 +59,8 @@ static struct op *op_new(struct vault *v, enum op_kind kind, slice merchant, voi
 
 static void op_free(struct op *op)
 {
-    struct card_ops *ops = op->v->ops;
-    secret_wipe(op, sizeof *op);
-    LL_PREPEND(ops->free, op);
-    ops->running--;
+    leaving_free(op->leaving);
+    op_pool_give(&op->v->pools[POOL_CARD], op);
 }
 
 static slice merchant_of(const struct op *op)
@@ -109,8 +68,9 @@ static slice merchant_of(const struct op *op)
     return (slice){op->merchant, op->merchant_len};
 }
 
-static void op_answer(struct op *op, result r)
+static void op_answer(void *owner, result r)
 {
+    struct op *op = owner;
     bool good = !failed(r);
     if (good) card_record_info(&op->record, &op->token, &op->info);
     if (op->kind == OP_GET) {
@@ -119,25 +79,6 @@ static void op_answer(struct op *op, result r)
         op->done.info(op->owner, r, good ? &op->info : NULL, good ? op->deed : CARD_FOUND);
     }
     op_free(op);
-}
-
-slice card_key(slice merchant, slice token, char room[CARD_KEY_MAX_BYTES])
-{
-    assert(merchant.len <= MERCHANT_MAX_BYTES && token.len <= TOKEN_ID_MAX_BYTES);
-    room[0] = (char)merchant.len;
-    memcpy(room + 1, merchant.at, merchant.len);
-    memcpy(room + 1 + merchant.len, token.at, token.len);
-    return (slice){room, 1 + merchant.len + token.len};
-}
-
-bool card_key_split(slice key, slice *merchant, slice *token)
-{
-    if (key.len < 1) return false;
-    size_t len = (uint8_t)key.at[0];
-    if (len > MERCHANT_MAX_BYTES || key.len < 1 + len + TOKEN_ID_MIN_BYTES || key.len > 1 + len + TOKEN_ID_MAX_BYTES) return false;
-    *merchant = slice_range(key, 1, 1 + len);
-    *token = slice_after(key, 1 + len);
-    return true;
 }
 
 /* --- records --- */
@@ -186,35 +127,16 @@ static void op_start(struct op *op);
 static void on_written(void *owner, result r)
 {
     struct op *op = owner;
-    if (r.err != ERR_VAULT_CONFLICT) {
+    if (vault_tries_again(op->v, &op->tries, TRIES_MAX, &r)) {
+        op_start(op);
+    } else if (!failed(r) && op->leaving) {
+        leaving_finish(op->leaving, op_answer, op);
+    } else {
         op_answer(op, r);
-        return;
     }
-    if (++op->tries >= TRIES_MAX) {
-        op_answer(op, r);
-        return;
-    }
-    r = vault_refresh_ring(op->v); /* the conflict may have been the key ring's generation */
-    if (failed(r)) {
-        op_answer(op, r);
-        return;
-    }
-    op_start(op);
-}
-
-struct batch {
-    struct store_write steps[BATCH_STEPS_MAX];
-    size_t count;
-};
-
-static void batch_add(struct batch *b, enum store_step step, enum store_table table, slice key, slice value)
-{
-    assert(b->count < BATCH_STEPS_MAX);
-    b->steps[b->count++] = (struct store_write){step, table, key, value};
 }
 
 /* Queues the record as it stands in op, in place of what was read (old_len 0: nothing), and what becomes of its index entry. */
-enum index_step { INDEX_KEEP, INDEX_PUT, INDEX_DELETE };
 static result write_record(struct op *op, enum index_step index)
 {
     char room[CARD_KEY_MAX_BYTES];
@@ -224,6 +146,8 @@ static result write_record(struct op *op, enum index_step index)
     if (op->kind != OP_DELETE) {
         TRY(seal_new_record(op, sealed_room, &sealed));
         b.steps[b.count++] = vault_expect_ring(op->v);
+    } else {
+        TRY(leaving_add(op->leaving, &b));
     }
     batch_add(&b, STORE_EXPECT, STORE_CARD, key, (slice){(char *)op->old, op->old_len});
     batch_add(&b, op->kind == OP_DELETE ? STORE_DELETE : STORE_PUT, STORE_CARD, key, sealed);
@@ -350,6 +274,30 @@ static void put_start(struct op *op)
 
 /* --- get, change, delete --- */
 
+static void on_leaving(void *owner, result r)
+{
+    struct op *op = owner;
+    if (failed(r))
+        op_answer(op, r);
+    else
+        write_or_fail(op, op->index_step);
+}
+
+/* A change is written; before a delete, what goes with the card is read. */
+static void write_or_leave(struct op *op, enum index_step index)
+{
+    if (op->kind != OP_DELETE) {
+        write_or_fail(op, index);
+        return;
+    }
+    op->index_step = index;
+    if (!op->leaving) op->leaving = leaving_new(op->v, merchant_of(op), &op->token);
+    if (op->leaving)
+        leaving_read(op->leaving, on_leaving, op);
+    else
+        op_answer(op, FAIL(MEMORY));
+}
+
 static void on_alter_index(void *owner, result r, slice token)
 {
     struct op *op = owner;
@@ -360,7 +308,7 @@ static void on_alter_index(void *owner, result r, slice token)
         return;
     }
     bool ours = slice_eq(token_id_slice(&op->indexed), token_id_slice(&op->token));
-    write_or_fail(op, ours ? INDEX_DELETE : INDEX_KEEP);
+    write_or_leave(op, ours ? INDEX_DELETE : INDEX_KEEP);
 }
 
 static void apply_change(struct card_record *r, const struct card_change *c)
@@ -389,7 +337,7 @@ static void alter(struct op *op)
     if (leaves_index) {
         store_get(op->v->store, STORE_INDEX, index_key(op), on_alter_index, op);
     } else {
-        write_or_fail(op, INDEX_KEEP);
+        write_or_leave(op, INDEX_KEEP);
     }
 }
 

@@ -8,13 +8,6 @@
 
 enum { FIXED_BYTES = 22 };
 
-static uint8_t *put_text(uint8_t *at, slice text)
-{
-    *at++ = (uint8_t)text.len;
-    if (text.len) memcpy(at, text.at, text.len);
-    return at + text.len;
-}
-
 size_t card_record_encode(const struct card_record *r, uint8_t out[CARD_RECORD_MAX_BYTES])
 {
     bool removed = r->state == CARD_PAN_REMOVED;
@@ -33,17 +26,6 @@ size_t card_record_encode(const struct card_record *r, uint8_t out[CARD_RECORD_M
     return (size_t)(at - out);
 }
 
-/* Takes one counted text off the front. */
-static bool take_text(slice *rest, size_t max, slice *out)
-{
-    if (rest->len == 0) return false;
-    size_t len = (uint8_t)rest->at[0];
-    if (len > max || len > rest->len - 1) return false;
-    *out = slice_range(*rest, 1, 1 + len);
-    *rest = slice_after(*rest, 1 + len);
-    return true;
-}
-
 static bool is_mask(slice s)
 {
     if (s.len != 0 && (s.len < PAN_MIN_DIGITS || s.len > PAN_MAX_DIGITS)) return false;
@@ -52,17 +34,11 @@ static bool is_mask(slice s)
     return true;
 }
 
-static bool is_lower_word(slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.at[i] < 'a' || s.at[i] > 'z') return false;
-    return s.len > 0;
-}
-
 static result decode_texts(slice rest, struct card_record *out)
 {
     slice brand, number, holder;
-    ENSURE(take_text(&rest, CARD_BRAND_MAX_BYTES, &brand) && is_lower_word(brand), VAULT_FORMAT);
+    enum card_brand known;
+    ENSURE(take_text(&rest, CARD_BRAND_MAX_BYTES, &brand) && card_brand_parse(brand, &known), VAULT_FORMAT);
     ENSURE(take_text(&rest, PAN_MAX_DIGITS, &number), VAULT_FORMAT);
     ENSURE(take_text(&rest, HOLDER_MAX_BYTES, &holder) && rest.len == 0, VAULT_FORMAT);
     if (out->state == CARD_PAN_REMOVED) {

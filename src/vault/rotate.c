@@ -116,8 +116,7 @@ static result reseal_all(struct rotation *o)
     do {
         struct reseal_pass p = {.o = o, .worst = OK};
         o->resealed = 0;
-        result r = vault_each(o->v, STORE_CARD, reseal, &p);
-        if (!failed(r)) r = vault_each(o->v, STORE_KEY, reseal, &p);
+        result r = vault_each_sealed(o->v, reseal, &p);
         if (!failed(r)) r = reseal_anchor(&p);
         store_flush(o->v->store); /* before p goes: the queue points to it */
         TRY(r);
@@ -142,8 +141,7 @@ static result rotate_locked(struct rotation *o)
     TRY(vault_refresh_ring(v));
     TRY(add_key(v));
     o->newest = keyring_active(v->ring)->version;
-    TRY(vault_each(v, STORE_CARD, count_record, &o->total));
-    TRY(vault_each(v, STORE_KEY, count_record, &o->total));
+    TRY(vault_each_sealed(v, count_record, &o->total));
     TRY(reseal_all(o));
     CRASH_POINT("resealed");
     TRY(store_lmdb_move(v->store));

@@ -298,11 +298,15 @@ static result commit_group(struct lmdb_store *s, struct pending_list *group)
     return r;
 }
 
-static bool only_deletes(const struct pending *p)
+/* A card that goes takes more records with it than the one job that tells its network. */
+static bool makes_room(const struct pending *p)
 {
-    for (size_t i = 0; i < p->count; i++)
-        if (p->steps[i].step == STORE_PUT) return false;
-    return true;
+    size_t puts = 0, deletes = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        puts += p->steps[i].step == STORE_PUT;
+        deletes += p->steps[i].step == STORE_DELETE;
+    }
+    return puts == 0 || deletes > puts;
 }
 
 /* A full map fails the whole group, though one of it may be a delete: after dropping dead readers (whose snapshots keep old
@@ -317,7 +321,7 @@ static void commit_singly(struct lmdb_store *s, struct pending_list *group)
     for (struct pending *p; (p = STAILQ_FIRST(&rest));) {
         STAILQ_REMOVE_HEAD(&rest, next);
         STAILQ_INSERT_TAIL(&one, p, next);
-        bool deletes = only_deletes(p);
+        bool deletes = makes_room(p);
         if (deletes && s->in.env) (void)mdb_env_set_mapsize(s->in.env, s->size_bytes + HEAD_ROOM_BYTES);
         (void)commit_group(s, &one);
         if (deletes && s->in.env) (void)mdb_env_set_mapsize(s->in.env, s->size_bytes);

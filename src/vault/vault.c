@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const slice meta_keyring = {"keyring", 7}, meta_keys = {"keys", 4}, meta_anchor = {"anchor", 6};
+const slice meta_keyring = {"keyring", 7}, meta_keys = {"keys", 4}, meta_anchor = {"anchor", 6}, meta_resends = {"resends", 7};
 static const char init_marker[] = "INIT"; /* there while vault_init works: what a killed one left may be thrown away */
 enum { SEALS_AT_ONCE = 4096, SEALS_KEY_BYTES = 16 };
 static const uint64_t seals_max = (uint64_t)1 << 32;
@@ -96,6 +96,20 @@ result vault_save_ring(struct vault *v)
 struct store_write vault_expect_ring(const struct vault *v)
 {
     return (struct store_write){STORE_EXPECT, STORE_META, meta_keyring, {v->ring_seen, v->ring_seen_len}};
+}
+
+bool vault_tries_again(struct vault *v, int *tries, int tries_max, result *r)
+{
+    if (r->err != ERR_VAULT_CONFLICT || ++*tries >= tries_max) return false;
+    result ring = vault_refresh_ring(v);
+    if (failed(ring)) *r = ring;
+    return !failed(ring);
+}
+
+void batch_add(struct batch *b, enum store_step step, enum store_table table, slice key, slice value)
+{
+    assert(b->count < BATCH_STEPS_MAX);
+    b->steps[b->count++] = (struct store_write){step, table, key, value};
 }
 
 /* --- sealing --- */
@@ -309,7 +323,8 @@ static result open_parts(struct vault *v, const struct vault_options *o)
     TRY(open_ring(v, o));
     TRY(audit_open(v->folder, o->read_only, &v->audit));
     if (o->serves) audit_keep_lock(v->audit);
-    return card_ops_start(v);
+    v->is_open = true;
+    return OK;
 }
 
 result vault_open(const struct vault_options *o, struct vault **out)
@@ -348,9 +363,9 @@ static void finish_writes(struct vault *v)
 void vault_close(struct vault *v)
 {
     if (!v) return;
-    if (v->ops) finish_writes(v); /* opened whole */
+    if (v->is_open) finish_writes(v);
     store_close(v->store);
-    card_ops_stop(v);
+    for (size_t i = 0; i < POOL_COUNT; i++) op_pool_done(&v->pools[i]);
     key_table_stop(v);
     audit_close(v->audit);
     keyring_free(v->ring);
@@ -361,6 +376,11 @@ void vault_close(struct vault *v)
         (void)close(v->folder);
     }
     free(v);
+}
+
+uint64_t vault_version(struct vault *v)
+{
+    return store_version(v->store);
 }
 
 /* --- turns --- */

@@ -6,17 +6,20 @@
  * know the key ring and its renewal. */
 
 #include "audit.h"
+#include "op_pool.h"
 #include "vault/keyring.h"
+#include "vault/network_record.h"
 #include "vault/record.h"
 #include "vault/store.h"
 #include "vault/vault.h"
 
 #include <limits.h>
 
-enum { MERCHANT_MAX_BYTES = SEAL_MERCHANT_MAX_BYTES, GENERATION_BYTES = 8, SEALED_MAX_BYTES = STORE_VALUE_MAX_BYTES };
+enum { MERCHANT_MAX_BYTES = SEAL_MERCHANT_MAX_BYTES, GENERATION_BYTES = 8, SEALED_MAX_BYTES = STORE_VALUE_MAX_BYTES,
+       TRIES_MAX = 16 /* of a call whose batch conflicts */, CARD_SEALED_MAX_BYTES = CARD_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES };
 
-struct card_ops;
 struct key_table;
+enum vault_pool { POOL_CARD, POOL_LEAVING, POOL_NETWORK, POOL_FIND, POOL_TRAIL, POOL_PUT, POOL_COUNT };
 
 struct vault {
     char path[PATH_MAX];
@@ -37,11 +40,15 @@ struct vault {
     struct audit *audit;
     uint64_t anchored_seq;  /* of the audit trail: what the store holds already */
     uint64_t anchoring_seq; /* what a queued batch will make it hold; 0: none is queued */
-    struct card_ops *ops;   /* cards.c */
+    bool is_open;           /* whole */
+    struct op_pool pools[POOL_COUNT]; /* of calls under way */
     struct key_table *keys; /* api_keys.c */
+    uint64_t resends, resends_version; /* events.c: as read at that version of the store; 0: not read */
+    vault_removal_queued on_removal;   /* jobs.c */
+    void *removal_owner;
 };
 
-extern const slice meta_keyring, meta_keys, meta_anchor;
+extern const slice meta_keyring, meta_keys, meta_anchor, meta_resends;
 
 /* --- vault.c --- */
 /* The expectation that belongs to every batch that puts something sealed. */
@@ -56,17 +63,45 @@ MUST_USE result vault_unseal(struct vault *v, const struct seal_place *place, sl
 MUST_USE result vault_save_ring(struct vault *v);
 /* Reads the store's word on the key ring, and the ring where that has changed. ERR_VAULT_RING_OLD, ERR_VAULT_KEY, ERR_VAULT_STORE. */
 MUST_USE result vault_refresh_ring(struct vault *v);
+/* After a batch was answered with *r: true where it conflicted and is to be made again, on what is stored by now; the conflict may
+ * have been the key ring's generation, which is read again here. False: *r is the answer. */
+bool vault_tries_again(struct vault *v, int *tries, int tries_max, result *r);
 /* One value at once, for the synchronous calls; cap bytes at most. ERR_NOT_FOUND, ERR_VAULT_STORE. */
 MUST_USE result vault_read_now(struct vault *v, enum store_table t, slice key, uint8_t *out, size_t cap, size_t *len);
 
-/* --- key of a card in the store: merchant length 1 | merchant | token --- */
-enum { CARD_KEY_MAX_BYTES = 1 + MERCHANT_MAX_BYTES + TOKEN_ID_MAX_BYTES };
+/* --- store_keys.c: where a record stands in its table ("text": length 1, then the bytes) --- */
+enum {
+    CARD_KEY_MAX_BYTES = 1 + MERCHANT_MAX_BYTES + TOKEN_ID_MAX_BYTES, /* of cards and network records: text merchant | token */
+    REF_KEY_MAX_BYTES = KEYRING_INDEX_BYTES + CARD_KEY_MAX_BYTES,     /* HMAC of the name | key of the network record */
+    TRAIL_KEY_ROOM_BYTES = 1 + MERCHANT_MAX_BYTES + 1 + TOKEN_ID_MAX_BYTES + ROUTE_NAME_MAX_BYTES, /* texts merchant, token | route */
+    COUNT_KEY_MAX_BYTES = 1 + NETWORK_MERCHANT_MAX_BYTES + 4 + ROUTE_NAME_MAX_BYTES, /* text merchant | hour 4 | route */
+    MARK_KEY_BYTES = 1 + 8,                                           /* 0 | relay 8 */
+    NETWORK_SEALED_MAX_BYTES = NETWORK_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES,
+};
 slice card_key(slice merchant, slice token, char room[CARD_KEY_MAX_BYTES]);
 bool card_key_split(slice key, slice *merchant, slice *token);
+slice trail_prefix(slice merchant, slice token, char room[TRAIL_KEY_ROOM_BYTES]); /* of all its trails, and before the first one */
+slice trail_key(slice merchant, slice token, slice route, char room[TRAIL_KEY_ROOM_BYTES]);
+slice count_key(slice merchant, uint32_t hour, slice route, char room[COUNT_KEY_MAX_BYTES]);
+bool count_key_split(slice key, slice *merchant, uint32_t *hour, slice *route); /* false also for a mark's */
+slice mark_key(uint64_t relay, char room[MARK_KEY_BYTES]);
+MUST_USE result ref_hash(struct vault *v, slice ref, uint8_t out[KEYRING_INDEX_BYTES]);
+MUST_USE result ref_key(struct vault *v, slice ref, slice record_key, char room[REF_KEY_MAX_BYTES], slice *out);
+bool ref_key_split(slice key, slice *record_key);
+/* Where a sealed record of any table belongs. ERR_VAULT_FORMAT. */
+MUST_USE result vault_place(enum store_table t, slice key, struct seal_place *out);
 
-/* --- cards.c --- */
-MUST_USE result card_ops_start(struct vault *v);
-void card_ops_stop(struct vault *v);
+/* --- sealed_put.c --- */
+/* Queues one record, sealed, in place of what is there; made again on a conflict. */
+void vault_put_sealed(struct vault *v, enum store_table t, slice key, slice plain /* EVENT_RECORD_MAX_BYTES at most */, vault_done done, void *owner);
+
+/* A batch while it is put together; what its slices point to must live until it is queued. */
+enum { BATCH_STEPS_MAX = 64 };
+struct batch {
+    size_t count;
+    struct store_write steps[BATCH_STEPS_MAX];
+};
+void batch_add(struct batch *b, enum store_step step, enum store_table table, slice key, slice value);
 
 /* --- api_keys.c --- */
 void key_table_stop(struct vault *v);
@@ -81,9 +116,17 @@ MUST_USE result vault_anchor_read(struct vault *v, struct audit_head *out); /* s
 
 /* --- admin.c --- */
 typedef result (*vault_on_record)(void *owner, enum store_table t, slice key, slice value);
-/* Each record of a table, in short scans; the callback may use the store. */
+/* Each record of a table, in short scans; the callback may use the store, and ends it by a failure. */
 MUST_USE result vault_each(struct vault *v, enum store_table t, vault_on_record on_record, void *owner);
-/* Where a record of the table CARD, KEY or META belongs. */
-MUST_USE result vault_place(enum store_table t, slice key, struct seal_place *out);
+/* Those whose keys begin with the prefix and stand past <after>. */
+MUST_USE result vault_each_past(struct vault *v, enum store_table t, slice prefix, slice after, vault_on_record on_record, void *owner);
+/* Each record of each table of sealed records; the audit trail's anchor is not in a table. */
+MUST_USE result vault_each_sealed(struct vault *v, vault_on_record on_record, void *owner);
+/* Opens what a scan brought; a writer or a rotation may have replaced it since. ERR_NOT_FOUND: gone; ERR_VAULT_SEAL. */
+MUST_USE result vault_unseal_scanned(struct vault *v, enum store_table t, slice key, slice value, uint8_t *out, size_t cap, size_t *len);
+
+/* --- network_verify.c --- */
+/* What 'vault verify' asks of a record of the network tokens' tables. plain (SEALED_MAX_BYTES) and record are secret room. */
+MUST_USE result vault_check_network(struct vault *v, enum store_table t, slice key, slice value, uint8_t *plain, struct network_record *record);
 
 #endif

@@ -76,7 +76,7 @@ static void check_outside_slots(const struct body *b, const struct token_table *
     size_t at = 0;
     buf_init(&expected, 1u << 22);
     for (uint32_t i = 0; body_slot_info(b, i, &slot); i++) {
-        if (slot.only_network_token) continue;
+        if (slot.is_edit) continue;
         require(slot.start >= at && slot.end <= text.len && slot.end > slot.start);
         require(!failed(buf_append(&expected, slice_range(text, at, (size_t)slot.start))));
         require(!failed(element_write(card(CREDENTIAL_PAN), token_table_id(tokens, slot.token), slot.element, slot.format,

@@ -73,7 +73,7 @@ def test_slots_are_those_of_the_shown_credential(veil):
     assert "# 4 slots in the body" in plain and "network_token" not in plain
     text = explain(veil, data, "--credential", "NETWORK_TOKEN")
     assert "# 6 slots in the body" in text
-    edits = sorted(line.split(": ", 1)[1].split(",")[0] for line in text.splitlines() if "network_token.set" in line)
+    edits = sorted(line.split(": ", 1)[1].split(" to ")[0] for line in text.splitlines() if "network_token.set" in line)
     assert edits == ["cryptogram", "eci"]
 
 

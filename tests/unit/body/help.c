@@ -37,16 +37,51 @@ static void add_field(struct plan *p, slice rest)
     p->fields[p->field_count++] = f;
 }
 
-static void add_edit(struct plan *p, slice rest, bool drop)
+/* A literal for Visa cards only; at most eight plans' worth live at a time. */
+static const slice *for_visa(slice literal)
 {
-    struct plan_edit e = {.path = add_path(p, next_word(&rest)), .drop = drop};
+    static slice rows[32][BRAND_COUNT];
+    static size_t next;
+    slice *row = rows[next++ % 32];
+    memset(row, 0, BRAND_COUNT * sizeof *row);
+    row[BRAND_VISA] = literal;
+    return row;
+}
+
+static void add_set(struct plan *p, slice rest)
+{
+    struct plan_edit e = {.path = add_path(p, next_word(&rest))};
     slice word = next_word(&rest);
-    if (!drop && slice_starts(word, SLICE("=")))
+    if (slice_starts(word, SLICE("=")))
         e.literal = slice_after(word, 1);
-    else if (!drop)
+    else if (slice_starts(word, SLICE(":")))
+        e.by_brand = for_visa(slice_after(word, 1));
+    else
         ck_assert(element_parse(word, &e.element));
-    e.as_number = slice_is(next_word(&rest), "number");
+    for (word = next_word(&rest); word.len; word = next_word(&rest)) {
+        if (slice_is(word, "number"))
+            e.as_number = true;
+        else if (slice_is(word, "with"))
+            ck_assert((e.has_with = element_parse(next_word(&rest), &e.with)));
+        else
+            ck_assert(date_format_parse(word, &e.format));
+    }
     p->edits[p->edit_count++] = e;
+}
+
+static void add_other(struct plan *p, slice what, slice rest)
+{
+    uint32_t path = add_path(p, next_word(&rest));
+    p->has_capture = p->has_capture || slice_is(what, "capture");
+    if (slice_is(what, "capture")) {
+        p->capture = path;
+    } else if (slice_is(what, "drop")) {
+        p->edits[p->edit_count++] = (struct plan_edit){.path = path, .drop = true};
+    } else {
+        ck_assert(slice_is(what, "transaction"));
+        p->edits[p->edit_count++] = (struct plan_edit){
+            .path = path, .when = EDIT_WITH_TRANSACTION_ID, .element = ELEMENT_NETWORK_TRANSACTION_ID};
+    }
 }
 
 struct plan *plan_of(enum body_format format, const char *lines)
@@ -62,8 +97,10 @@ struct plan *plan_of(enum body_format format, const char *lines)
         slice word = next_word(&line);
         if (slice_is(word, "field"))
             add_field(p, line);
+        else if (slice_is(word, "set"))
+            add_set(p, line);
         else
-            add_edit(p, line, slice_is(word, "drop"));
+            add_other(p, word, line);
     }
     return p;
 }

@@ -11,8 +11,8 @@
 #define NETWORK_NUMBER_TEXT "5555555555554444"
 #define CRYPTOGRAM_TEXT "AgAAAAAAAIR8CQrXcIhbQAAAAAA="
 
-/* Each line: "field PATH ELEMENT [FORMAT] [number]", "set PATH ELEMENT|=LITERAL [number]" or "drop PATH"; a blank in a path is
- * written '~'. */
+/* Each line: "field PATH ELEMENT [FORMAT] [number]", "set PATH ELEMENT|=LITERAL|:VISA'S-LITERAL [FORMAT] [number] [with ELEMENT]",
+ * "transaction PATH", "drop PATH" or "capture PATH"; a blank in a path is written '~'. */
 struct plan *plan_of(enum body_format format, const char *lines);
 void plan_drop(struct plan *p);
 

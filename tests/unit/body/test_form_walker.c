@@ -69,7 +69,7 @@ START_TEST(edits)
     static const struct lines_case cases[] = {
         {"$PAN={{TOKEN1:detokenize}}", "$PAN=" NETWORK_NUMBER_TEXT "&%24CRYPT=AgAAAAAAAIR8CQrXcIhbQAAAAAA%3D&lit=a+%26b"},
         {"$CVC=1&$PAN={{TOKEN1:detokenize}}&$CRYPT=x&lit",
-         "$PAN=" NETWORK_NUMBER_TEXT "&$CRYPT=AgAAAAAAAIR8CQrXcIhbQAAAAAA%3D&lita+%26b"},
+         "$PAN=" NETWORK_NUMBER_TEXT "&$CRYPT=AgAAAAAAAIR8CQrXcIhbQAAAAAA%3D&lit=a+%26b"},
         {"lit=&$CRYPT=&$PAN={{TOKEN1:detokenize}}&$CVC={{TOKEN1:detokenize}}",
          "lit=a+%26b&$CRYPT=AgAAAAAAAIR8CQrXcIhbQAAAAAA%3D&$PAN=" NETWORK_NUMBER_TEXT},
         {"a=1&%24CVC=1&$PAN={{TOKEN1:detokenize}}&$CRYPT={{TOKEN1:detokenize}}&lit=",

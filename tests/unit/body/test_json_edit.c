@@ -2,6 +2,8 @@
 #include "../base/suite.h"
 #include "help.h"
 
+#include <string.h>
+
 #define CARD "\"number\":\"{{TOKEN1:detokenize}}\""
 #define SENT "\"number\":\"" NETWORK_NUMBER_TEXT "\""
 #define KEPT "\"number\":\"" PAN_TEXT "\""
@@ -161,13 +163,194 @@ START_TEST(no_token)
     struct outcome o = run_every_split(plan, in, card_network_token());
     ck_assert(slice_eq(buf_slice(&o.out), in));
     outcome_done(&o);
-    /* A cryptogram that is to be set must be there. */
-    struct credential c = *card_network_token();
-    c.cryptogram_len = 0;
-    o = run_body(plan, SLICE("{" CARD "}"), WHOLE, &c);
-    ck_assert_int_eq(o.err, ERR_ELEMENT_MISSING);
-    ck_assert_uint_eq(o.out.len, 0);
-    outcome_done(&o);
+    plan_drop(plan);
+}
+END_TEST
+
+/* A credential with only what <has> names: c cryptogram, e ECI, t network transaction id, 4 the card's last four, v a Visa card,
+ * p: the card itself. */
+static const struct credential *with(const char *has)
+{
+    static struct credential c;
+    c = strchr(has, 'p') ? *card_pan() : *card_network_token();
+    if (!strchr(has, 'c')) c.cryptogram_len = 0;
+    if (!strchr(has, 'e')) c.eci_len = 0;
+    if (strchr(has, 't')) memcpy(c.network_transaction_id, "NTID01", c.network_transaction_id_len = 6);
+    if (strchr(has, '4')) memcpy(c.card_last4, "1111", 4);
+    if (strchr(has, 'v')) c.brand = BRAND_VISA;
+    return &c;
+}
+
+struct with_case {
+    const char *has, *in, *out;
+};
+
+static void check_with(const char *rules, const struct with_case *cases, size_t count)
+{
+    struct plan *plan = plan_of(BODY_JSON, rules);
+    for (size_t i = 0; i < count; i++) {
+        struct outcome o = run_every_split(plan, slice_of(cases[i].in), with(cases[i].has));
+        ck_assert_msg(o.err == ERR_NONE, "%s %s: %s", cases[i].has, cases[i].in, error_name(o.err));
+        ck_assert_msg(slice_is(buf_slice(&o.out), cases[i].out), "%s %s\n gives %.*s\n   not %s", cases[i].has, cases[i].in,
+                      SLICE_ARG(buf_slice(&o.out)), cases[i].out);
+        outcome_done(&o);
+    }
+    plan_drop(plan);
+}
+#define CHECK_WITH(rules, cases) check_with(rules, cases, sizeof(cases) / sizeof *(cases))
+
+/* What the credential lacks is not set, and no object is made for it alone. */
+START_TEST(what_is_lacking_is_left_out)
+{
+    static const struct with_case cases[] = {
+        {"ce", "{" CARD "}", "{" SENT "," CRYPT ",\"mpi\":{\"y\":\"Y\",\"eci\":\"05\"}}"},
+        {"ce4v", "{" CARD "}", "{" SENT "," CRYPT ",\"mpi\":{\"y\":\"Y\",\"eci\":\"05\"},\"kind\":\"vts\",\"last\":\"1111\"}"},
+        {"", "{" CARD "}", "{" SENT "}"},
+        {"", "{}", "{}"},
+        {"4", "{" CARD "}", "{" SENT ",\"last\":\"1111\"}"},
+        {"c", "{" CARD ",\"mpi\":{}}", "{" SENT ",\"mpi\":{\"y\":\"Y\"}," CRYPT "}"},
+        {"e", "{\"mpi\":{ }," CARD "}", "{\"mpi\":{\"eci\":\"05\" }," SENT "}"},
+        {"v", "{\"mpi\":{ }," CARD "}", "{\"mpi\":{ }," SENT ",\"kind\":\"vts\"}"},
+        /* what the caller sent stays where nothing takes its place */
+        {"v", "{\"mpi\":null,\"cryptogram\":\"theirs\"," CARD ",\"kind\":1}", "{\"mpi\":null,\"cryptogram\":\"theirs\"," SENT ",\"kind\":\"vts\"}"},
+        {"e", "{\"mpi\":null," CARD ",\"kind\":1}", "{\"mpi\":{\"eci\":\"05\"}," SENT ",\"kind\":1}"},
+        {"pce4v", "{\"mpi\":null," CARD ",\"kind\":1}", "{\"mpi\":null," KEPT ",\"kind\":1}"},
+    };
+    CHECK_WITH("field $.number number\nset $.cryptogram cryptogram\nset $.mpi.y =\"Y\" with cryptogram\nset $.mpi.eci eci\n"
+               "set $.kind :\"vts\"\nset $.last card_last4", cases);
+}
+END_TEST
+
+/* The transaction id goes in with the card too, and never over what the caller sent. */
+START_TEST(network_transaction_ids)
+{
+    static const struct with_case cases[] = {
+        {"pt", "{" CARD "}", "{" KEPT ",\"prev\":{\"id\":\"NTID01\"}}"},
+        {"p", "{" CARD "}", "{" KEPT "}"},
+        {"t", "{" CARD "}", "{" SENT ",\"prev\":{\"id\":\"NTID01\"}}"},
+        {"ct", "{" CARD "}", "{" SENT ",\"prev\":{\"id\":\"NTID01\",\"c\":\"" CRYPTOGRAM_TEXT "\"}}"},
+        {"c", "{" CARD "}", "{" SENT ",\"prev\":{\"c\":\"" CRYPTOGRAM_TEXT "\"}}"},
+        {"pt", "{\"prev\":{\"id\":null}," CARD "}", "{\"prev\":{\"id\":null}," KEPT "}"},
+        {"ct", "{\"prev\":{\"id\":\"theirs\"}," CARD "}", "{\"prev\":{\"id\":\"theirs\",\"c\":\"" CRYPTOGRAM_TEXT "\"}," SENT "}"},
+        /* commas: what stands before is dropped, or is not */
+        {"pt", "{\"prev\":{\"cvc\":1}," CARD "}", "{\"prev\":{\"cvc\":1,\"id\":\"NTID01\"}," KEPT "}"},
+        {"t", "{\"prev\":{\"cvc\":1}," CARD "}", "{\"prev\":{\"id\":\"NTID01\"}," SENT "}"},
+        {"", "{\"prev\":{\"cvc\":1}," CARD "}", "{\"prev\":{}," SENT "}"},
+        {"c", "{\"prev\":{ \"cvc\" : 1 }," CARD "}", "{\"prev\":{ \"c\":\"" CRYPTOGRAM_TEXT "\" }," SENT "}"},
+    };
+    CHECK_WITH("field $.number number\ntransaction $.prev.id\nset $.prev.c cryptogram\ndrop $.prev.cvc", cases);
+}
+END_TEST
+
+/* Cybersource: the card goes as a whole, with its placeholders; the token comes beside it. */
+START_TEST(one_object_for_another)
+{
+    static const struct with_case cases[] = {
+        {"ce", "{\"info\":{\"card\":{" CARD ",\"cvc\":\"{{TOKEN2:transaction|extract:cvv}}\"}}}",
+         "{\"info\":{\"token\":{" SENT ",\"expiry\":\"12/2029\",\"month\":12,\"year\":\"29\"," CRYPT "}}}"},
+        {"e", "{\"info\":{\"a\":1,\"card\":{" CARD "},\"b\":2}}",
+         "{\"info\":{\"a\":1,\"b\":2,\"token\":{" SENT ",\"expiry\":\"12/2029\",\"month\":12,\"year\":\"29\"}}}"},
+        {"e", "{\"info\":{\"card\":{" CARD "},\"token\":{\"x\":1}}}",
+         "{\"info\":{\"token\":{\"x\":1," SENT ",\"expiry\":\"12/2029\",\"month\":12,\"year\":\"29\"}}}"},
+        {"pe", "{\"info\":{\"card\":{" CARD ",\"cvc\":\"{{TOKEN2:transaction|extract:cvv}}\"}}}",
+         "{\"info\":{\"card\":{" KEPT ",\"cvc\":\"123\"}}}"},
+    };
+    CHECK_WITH("field $.info.card.number number\ndrop $.info.card\nset $.info.token.number number\n"
+               "set $.info.token.expiry expiry MM/YYYY\nset $.info.token.month exp_month number\nset $.info.token.year exp_year YY\n"
+               "set $.info.token.cryptogram cryptogram", cases);
+}
+END_TEST
+
+static void check_captured(const struct plan *plan, const char *in, long split, const char *want)
+{
+    struct token_table *tokens = token_table_new(10, NULL, NULL);
+    const struct body_options options = {.plan = plan, .max_held_bytes = 1000};
+    struct body *b = body_new(&options, tokens);
+    slice rest = slice_of(in);
+    while (rest.len) {
+        size_t n = split && rest.len > (size_t)split ? (size_t)split : rest.len;
+        ck_assert(!failed(body_feed(b, slice_range(rest, 0, n))));
+        rest = slice_after(rest, n);
+    }
+    ck_assert(!failed(body_end(b)));
+    slice got = body_captured(b);
+    ck_assert_msg(want ? got.at && slice_is(got, want) : !got.at, "%s: '%.*s'", in, SLICE_ARG(got));
+    body_free(b);
+    token_table_free(tokens);
+}
+
+START_TEST(captured_text)
+{
+    static const struct {
+        enum body_format format;
+        const char *in, *want;
+    } cases[] = {
+        {BODY_JSON, "{\"a\":{\"b\":\"06\"}}", "06"},
+        {BODY_JSON, "{\"a\":{\"b\":\"\\u004d\\/2\"},\"b\":1}", "M/2"},
+        {BODY_JSON, "{\"b\":\"x\",\"a\":{\"b\":true}}", "true"},
+        {BODY_JSON, "{\"a\":{\"b\":false}}", "false"},
+        {BODY_JSON, "{\"a\":{\"b\":-1.50}}", "-1.50"},
+        {BODY_JSON, "{\"a\":{\"b\":\"\"}}", ""},
+        {BODY_JSON, "{\"a\":{\"b\":null}}", NULL},
+        {BODY_JSON, "{\"a\":{\"b\":[\"x\"]}}", NULL},
+        {BODY_JSON, "{\"a\":{\"b\":{\"b\":1}}}", NULL},
+        {BODY_JSON, "{\"a\":[{\"b\":1}]}", NULL},
+        {BODY_JSON, "{\"a\":{\"b\":\"0123456789012345678901234567890123456789012345678901234567890123\"}}",
+         "0123456789012345678901234567890123456789012345678901234567890123"},
+        {BODY_JSON, "{\"a\":{\"b\":\"01234567890123456789012345678901234567890123456789012345678901234\"}}", NULL},
+        {BODY_FORM, "a=1&off%5Fsession=tr%75e+x&b=2", "true x"},
+        {BODY_FORM, "off_session", ""},
+        {BODY_FORM, "a=1", NULL},
+        {BODY_FORM, "off_session=01234567890123456789012345678901234567890123456789012345678901234", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan *plan = plan_of(cases[i].format, cases[i].format == BODY_JSON ? "capture $.a.b" : "capture off_session");
+        for (long split = 0; split < 5; split++) check_captured(plan, cases[i].in, split, cases[i].want);
+        plan_drop(plan);
+    }
+    struct plan *several = plan_of(BODY_JSON, "capture $.l[*]");
+    check_captured(several, "{\"l\":[null,\"first\",\"second\"]}", 0, "first");
+    plan_drop(several);
+}
+END_TEST
+
+START_TEST(explained_edits)
+{
+    struct plan *plan = plan_of(BODY_JSON, "field $.number number\ndrop $.number\nset $.t.n number\nset $.t.c cryptogram\n"
+                                           "set $.t.k :\"vts\"\ntransaction $.id");
+    struct token_table *tokens = token_table_new(10, NULL, NULL);
+    const struct body_options options = {.plan = plan, .max_held_bytes = 1000};
+    struct body *b = body_new(&options, tokens);
+    ck_assert(!failed(body_feed(b, SLICE("{" CARD "}"))) && !failed(body_end(b)));
+    ck_assert_uint_eq(body_slot_count(b), 4); /* drop, slot, t, id */
+    static const struct {
+        const char *has;
+        bool shows[4];
+        const char *paths[4]; /* of slot 2 */
+    } cases[] = {
+        {"c", {true, false, true, false}, {"$.t.n", "$.t.c"}},
+        {"vt", {true, false, true, true}, {"$.t.n", "$.t.k"}},
+        {"pc", {false, true, false, false}, {NULL}},
+        {"pt", {false, true, false, true}, {NULL}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct credential *credentials[] = {with(cases[i].has)};
+        slice path;
+        size_t n = 0;
+        for (uint32_t slot = 0; slot < 4; slot++)
+            ck_assert_msg(body_slot_shows(b, slot, credentials) == cases[i].shows[slot], "%s: %u", cases[i].has, slot);
+        for (; cases[i].paths[n]; n++) {
+            ck_assert_ptr_nonnull(body_slot_edit(b, 2, credentials, n, &path));
+            ck_assert(slice_is(path, cases[i].paths[n]));
+        }
+        ck_assert_ptr_null(body_slot_edit(b, 2, credentials, n, &path));
+        ck_assert_ptr_null(body_slot_edit(b, 0, credentials, 0, &path));
+    }
+    struct body_slot_info info;
+    ck_assert(body_slot_info(b, 3, &info) && info.is_edit && !info.only_network_token);
+    ck_assert_str_eq(info.why, "network_transaction_id.set");
+    body_free(b);
+    token_table_free(tokens);
     plan_drop(plan);
 }
 END_TEST
@@ -212,4 +395,5 @@ START_TEST(two_tokens)
 }
 END_TEST
 
-RUN_TESTS("json_edit", dropping, dropping_elements, setting, setting_and_dropping, deep_and_literal, other_paths, no_token, two_tokens)
+RUN_TESTS("json_edit", dropping, dropping_elements, setting, setting_and_dropping, deep_and_literal, other_paths, no_token, two_tokens,
+          what_is_lacking_is_left_out, network_transaction_ids, one_object_for_another, captured_text, explained_edits)

@@ -393,21 +393,28 @@ START_TEST(an_idle_connection_that_was_closed)
 }
 END_TEST
 
-/* Reset, and not seen before the next request wants the connection: the kernel refuses its first byte, so nothing can
- * have left and it goes out once more, on a new connection. */
+static void reset_now(void *arg)
+{
+    player_reset(arg);
+}
+
+/* Reset in the very turn in which the next request takes the connection: the kernel refuses its first byte, so nothing
+ * can have left and it goes out once more, on a new connection. */
 START_TEST(an_idle_connection_that_died_before_a_byte_was_out)
 {
     struct seen s;
     start();
     call_once(ERR_NONE);
+    struct timer *t = timer_new(loop, reset_now, &player);
+    timer_set(t, 0); /* fires before the call's own */
     send_call(&s);
-    player_reset(&player); /* before the turn in which the call begins */
     player_request(&player);
     ck_assert(slice_is(player_body(&player), "{\"x\":1}"));
     player_answer(&player, 200, NULL, SLICE("ok"));
     WAIT(s);
-    ck_assert(!failed(s.answer.r));
+    ck_assert_msg(!failed(s.answer.r), "%s", error_name(s.answer.r.err));
     ck_assert_uint_eq(player.accepted, 2);
+    timer_free(t);
     seen_done(&s);
     finish();
 }
@@ -432,20 +439,23 @@ START_TEST(an_idle_connection_that_died_with_the_request_is_told)
 }
 END_TEST
 
-/* Bytes that come on a new connection before the request is out are nobody's answer. */
+/* Bytes that come before the request is out are nobody's answer: on an idle connection, and on a new one. */
 START_TEST(an_answer_before_the_request_is_none)
 {
     struct seen s;
     start();
     call_once(ERR_NONE);
-    player_answer(&player, 408, NULL, SLICE("too late")); /* on the idle connection */
+    player_answer(&player, 408, NULL, SLICE("too late"));
     few_turns();
     send_call(&s);
+    TURN_UNTIL(loop, player.accepted == 2 || player_is_called(&player)); /* connected, and not yet in use */
+    player_answer(&player, 408, NULL, SLICE("too early"));
+    TURN_UNTIL(loop, player.accepted == 3 || player_is_called(&player));
     player_request(&player);
     player_answer(&player, 200, NULL, SLICE("ok"));
     WAIT(s);
     ck_assert_int_eq(s.answer.status, 200);
-    ck_assert_uint_eq(player.accepted, 2);
+    ck_assert_uint_eq(player.accepted, 3);
     seen_done(&s);
     finish();
 }

@@ -167,6 +167,8 @@ START_TEST(declines_initiator_and_idempotency)
     ck_assert(slice_is(path_set_text(r->reply_paths, (uint32_t)r->network_transaction_id_path), "$.scheme_id"));
     ck_assert(r->plan.has_capture && slice_is(path_set_text(r->plan.paths, r->plan.capture), "$.merchant_initiated"));
     ck_assert(r->merchant_initiated_count == 2 && slice_is(r->merchant_initiated[0], "true"));
+    ck_assert(ruleset_means_merchant(r, SLICE("yes")) && !ruleset_means_merchant(r, SLICE("no")));
+    ck_assert(!ruleset_means_merchant(r, SLICE("")) && !ruleset_means_merchant(r, SLICE_NONE));
     ck_assert(slice_is(r->idempotency_field, "Cko-Idempotency-Key") && r->sign.kind == SIGN_DIGEST);
     ruleset_free(r);
     r = must_load("good.yaml");

@@ -144,7 +144,7 @@ START_TEST(permission_lists)
         bool good;
         unsigned bits;
     } cases[] = {
-        {"proxy", true, PERMIT_PROXY},     {"proxy,read", true, PERMIT_PROXY | PERMIT_READ}, {"all", true, 127}, {"report, credentials", true, PERMIT_REPORT | PERMIT_CREDENTIALS},
+        {"proxy", true, PERMIT_PROXY},     {"proxy,read", true, PERMIT_PROXY | PERMIT_READ}, {"all", true, 255}, {"enroll", true, PERMIT_ENROL}, {"report, credentials", true, PERMIT_REPORT | PERMIT_CREDENTIALS},
         {"", false, 0},                    {"Proxy", false, 0},                              {"proxy,", false, 0}, {",proxy", false, 0},
         {"admin", false, 0},
     };
@@ -154,6 +154,7 @@ START_TEST(permission_lists)
         if (cases[i].good) ck_assert_uint_eq(bits, cases[i].bits);
     }
     ck_assert_str_eq(permission_name(PERMIT_REPORT), "report");
+    ck_assert_str_eq(permission_name(PERMIT_ENROL), "enroll");
     ck_assert_ptr_null(permission_name(1u << 20));
 }
 END_TEST

@@ -39,7 +39,9 @@ START_TEST(masks_and_brands)
         card_mask(&c, &m);
         ck_assert_str_eq(m.number, cards[i].mask);
         ck_assert_str_eq(m.brand, cards[i].brand);
+        ck_assert_str_eq(card_brand_name(card_brand_of(&c)), cards[i].brand);
     }
+    ck_assert_int_eq(card_brand_of(&(struct card){0}), BRAND_UNKNOWN);
 }
 END_TEST
 
