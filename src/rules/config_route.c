@@ -80,7 +80,6 @@ static const struct loaded_rules *load_rules(struct route_loading *r, slice name
 static void check_reach(struct route_loading *r)
 {
     const struct upstream_url *url = &r->d->r.upstream;
-<<<<<<< HEAD
     const struct tree_node *certificate = r->places.at[SETTING_ID_ROUTE_CERTIFICATE], *key = r->places.at[SETTING_ID_ROUTE_KEY];
     config_check_address(r->c, &(struct config_address){.places = &r->places, .url_id = SETTING_ID_ROUTE_UPSTREAM,
                                                         .insecure_id = SETTING_ID_ROUTE_INSECURE, .ca_id = SETTING_ID_ROUTE_CA,
@@ -88,26 +87,6 @@ static void check_reach(struct route_loading *r)
     if (!url->tls && (certificate || key))
         loading_complain(&r->c->l, certificate ? certificate : key,
                          "'certificate' and 'key' say nothing for an http:// upstream");
-=======
-    if (url->tls) {
-        if (!r->c->l.alone && !r->places.at[SETTING_ID_ROUTE_CA] && r->c->draft.c.system_ca.len == 0)
-            loading_complain(
-                &r->c->l, place,
-                "no certificate could be verified: this system has no %s; install ca-certificates, or set 'ca'",
-                CONFIG_SYSTEM_CA_FILE);
-        if (r->d->insecure)
-            loading_complain(
-                &r->c->l, r->places.at[SETTING_ID_ROUTE_INSECURE],
-                "'insecure: yes' says nothing for an https:// upstream (certificates are always verified)");
-        return;
-    }
-    if (!url_is_loopback(url) && !r->d->insecure)
-        loading_complain(
-            &r->c->l, place,
-            "card data would leave this machine unencrypted: use https://, or set insecure: yes on this route");
-    if (has_upstream_tls_files(&r->places))
-        loading_complain(&r->c->l, place, "'ca', 'certificate' and 'key' say nothing for an http:// upstream");
->>>>>>> main
 }
 
 static void check_upstream(struct route_loading *r)
