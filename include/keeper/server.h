@@ -25,6 +25,8 @@ MUST_USE result keeper_server_new(const struct keeper_server_options *options, s
 void keeper_server_free(struct keeper_server *s);
 /* Takes fd. A relay of the same number that is still connected was restarted: its dialogues end. */
 MUST_USE result keeper_server_add_relay(struct keeper_server *s, unsigned number, int fd);
+/* Takes fd: the registrar's end, made anew whenever it (or the keeper) was restarted. Without one card networks are down. */
+void keeper_server_registrar(struct keeper_server *s, int fd);
 /* Takes config. Dialogues that name an earlier generation are judged by that one, as long as it is among the last four.
  * A generation that is known already becomes the current one again: a reload that was taken back. */
 MUST_USE result keeper_server_configure(struct keeper_server *s, struct config *config, uint32_t generation);

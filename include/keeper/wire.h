@@ -123,7 +123,7 @@ struct wire_end {
 struct wire_enrol {
     uint16_t billing_len;
     uint8_t token_len, cvc_len;
-}; /* tails: token, cvc, billing (wire_billing_put) */
+}; /* tails: token; CVC, or a temporal token; billing (wire_billing_put) */
 struct wire_sign { /* one piece; all of one signature have the same sequence */
     uint16_t piece_len;
     uint8_t last, rs256;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server_priv.h"
+#include "answers_priv.h"
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -36,7 +36,7 @@ void server_put(struct relay *r, enum wire_type type, uint64_t dialogue, uint32_
     if (failed(wire_put(channel_out(r->channel), type, dialogue, sequence, fixed, tails))) r->is_full = true;
 }
 
-static void put_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uint32_t sequence, enum error e)
+void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uint32_t sequence, enum error e)
 {
     static const slice none[WIRE_TAILS_MAX];
     struct wire_revealed revealed = {.error = (uint16_t)e};
@@ -56,31 +56,6 @@ static void put_error(struct relay *r, enum wire_type answer, uint64_t dialogue,
     default: break;
     }
     server_put(r, answer, dialogue, sequence, fixed, none);
-}
-
-static enum card_brand brand_of(const struct card_info *info)
-{
-    enum card_brand brand = BRAND_UNKNOWN;
-    slice name = {info->mask.brand, strnlen(info->mask.brand, sizeof info->mask.brand)};
-    return card_brand_parse(name, &brand) ? brand : BRAND_UNKNOWN;
-}
-
-/* There are no network tokens yet, so the choice is the PAN, with the reason. */
-static void put_card(const struct question *q, const struct card *card, const struct card_info *info, slice cvc)
-{
-    const struct config_route *route = &q->standing.version->config->routes[q->standing.route];
-    slice number = {card->number, card->number_len};
-    slice last4 = number.len >= 4 ? slice_after(number, number.len - 4) : SLICE_NONE;
-    struct wish wish = q->wish;
-    /* A temporal token is another one each time: it is on no side of the rollout. */
-    if (q->kind == TOKEN_TEMPORAL && wish.wanted == WANTED_BEST) wish.wanted = WANTED_TOKEN;
-    struct wire_revealed w = {.kind = CREDENTIAL_PAN, .month = card->month, .year = card->year,
-                              .brand = (uint8_t)(info ? brand_of(info) : BRAND_UNKNOWN),
-                              .fallback = (uint8_t)choice_before_network(route, token_id_slice(&q->token), wish, NETWORK_NONE),
-                              .number_len = card->number_len, .holder_len = card->holder_len, .cvc_len = (uint8_t)cvc.len,
-                              .card_last4_len = (uint8_t)last4.len};
-    const slice tails[WIRE_TAILS_MAX] = {[0] = number, [1] = {card->holder, card->holder_len}, [2] = cvc, [7] = last4};
-    server_put(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, &w, tails);
 }
 
 static void put_info(const struct question *q, const struct card_info *info, bool created)
@@ -105,7 +80,7 @@ static const char *action_of(const struct question *q, result outcome, enum card
     return q->type == WIRE_TOKEN_CREATE && !failed(outcome) ? put_actions[deed] : questions[q->type].action;
 }
 
-static result audit(const struct question *q, const char *action, slice token, result outcome)
+result answer_audit(const struct question *q, const char *action, slice token, result outcome)
 {
     const struct standing *s = &q->standing;
     const struct config *c = s->version->config;
@@ -117,38 +92,27 @@ static result audit(const struct question *q, const char *action, slice token, r
     return vault_audit(q->relay->server->vault, &entry);
 }
 
-static void finish(struct question *q)
+void answer_finish(struct question *q)
 {
     struct relay *r = q->relay;
+    server_stop_waiting(q);
+    registry_cancel(q->order);
+    secret_free(q->credential, sizeof *q->credential);
+    secret_free(q->cvc, q->cvc_len);
+    if (q->billing) secret_wipe(q->billing, q->billing_len);
+    free(q->billing);
     server_release(q->standing.version);
     free(q);
     r->questions--;
 }
 
-static slice merchant_of(const struct question *q)
+slice answer_merchant(const struct question *q)
 {
     return q->standing.version->config->merchants[q->standing.merchant].name;
 }
 
-static bool is_temporal_of_his(const struct question *q)
-{
-    struct keeper_server *server = q->relay->server;
-    return temporal_is_known(server->temporal, merchant_of(q), token_id_slice(&q->token), loop_now_ms(server->loop));
-}
-
-/* To a merchant, another merchant's token and none at all are the same (no oracle). */
-static result judge_reveal(const struct question *q, result r, const struct card *card, const struct card_info *info)
-{
-    if (r.err == ERR_TOKEN_NOT_FOUND) return is_temporal_of_his(q) ? FAIL(TOKEN_WRONG_KIND) : FAIL(TOKEN_UNKNOWN);
-    if (failed(r)) return r;
-    ENSURE(card && info, INTERNAL);
-    ENSURE(q->kind == TOKEN_PERMANENT, TOKEN_WRONG_KIND);
-    ENSURE(info->state == CARD_ACTIVE && card->number_len > 0, TOKEN_NO_PAN);
-    return OK;
-}
-
 /* Whoever asks for a token that is not there may be guessing, whatever he asks it for: a payment, its masked card, its end. */
-static void count_guess(const struct question *q, result r)
+void answer_count_guess(const struct question *q, result r)
 {
     struct keeper_server *server = q->relay->server;
     const struct config *c = q->standing.version->config;
@@ -156,53 +120,19 @@ static void count_guess(const struct question *q, result r)
         bad_tokens_count(server->bad, &q->standing.caller, loop_now_ms(server->loop), c->bad_tokens_window_ms);
 }
 
-static void count_reveal(const struct question *q, result r)
-{
-    metrics_add(failed(r) ? METRIC_REVEALS_REFUSED : METRIC_REVEALS, 1);
-    count_guess(q, r);
-}
-
-static void refuse_reveal(struct question *q, result r)
-{
-    put_error(q->relay, WIRE_REVEALED, q->dialogue, q->sequence, r.err);
-    count_reveal(q, r);
-}
-
-/* The audit line first: without it nothing is revealed. */
-static void tell_reveal(struct question *q, result r, const struct card *card, const struct card_info *info, slice cvc)
-{
-    result written = audit(q, questions[q->type].action, token_id_slice(&q->token), r);
-    if (!failed(r)) r = written;
-    if (failed(r)) {
-        refuse_reveal(q, r);
-    } else {
-        put_card(q, card, info, cvc);
-        count_reveal(q, r);
-    }
-}
-
-static void on_card(void *owner, result found, const struct card *card, const struct card_info *info)
-{
-    struct question *q = owner;
-    result r = judge_reveal(q, found, card, info);
-    /* A dialogue that ended meanwhile gets nothing, so tells nothing. */
-    if (server_find(q->relay, q->dialogue)) tell_reveal(q, r, card, info, SLICE_NONE);
-    finish(q);
-}
-
 static void on_info(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct question *q = owner;
     slice token = !failed(r) && info ? token_id_slice(&info->token) : token_id_slice(&q->token);
-    result written = audit(q, action_of(q, r, deed), token, r);
-    count_guess(q, r);
+    result written = answer_audit(q, action_of(q, r, deed), token, r);
+    answer_count_guess(q, r);
     if (!failed(r) && !info) r = FAIL(INTERNAL);
     if (!failed(r)) r = written;
     if (failed(r))
-        put_error(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, r.err);
+        answer_error(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, r.err);
     else
         put_info(q, info, deed == CARD_CREATED);
-    finish(q);
+    answer_finish(q);
 }
 
 static void on_card_read(void *owner, result r, const struct card *card, const struct card_info *info)
@@ -241,31 +171,6 @@ static enum error check_allowance(struct dialogue *d, enum wire_type type)
     return bucket_take(&d->relay->reveals, per_second, now) ? ERR_NONE : ERR_KEEPER_REFUSED;
 }
 
-/* Reserved until the dialogue's end: what the relay says then decides whether the token is used up. */
-static void reveal_temporal(struct question *q, struct dialogue *d)
-{
-    struct keeper_server *server = q->relay->server;
-    const struct temporal_card *t = NULL;
-    result r = temporal_reserve(server->temporal, merchant_of(q), token_id_slice(&q->token), loop_now_ms(server->loop),
-                                &d->temporal, &t);
-    tell_reveal(q, r, t ? &t->card : NULL, NULL, t ? (slice){t->cvc, t->cvc_len} : SLICE_NONE);
-    finish(q);
-}
-
-static void reveal(struct question *q, struct dialogue *d, const struct wire_frame *f)
-{
-    struct wire_reveal w;
-    wire_fixed(f, &w, sizeof w);
-    q->kind = w.kind ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
-    q->wish = (struct wish){.wanted = w.wanted, .merchant_initiated = w.merchant_initiated};
-    if (!token_id_from(wire_tail(f, 0), &q->token))
-        on_card(q, FAIL(TOKEN_NOT_FOUND), NULL, NULL);
-    else if (q->kind == TOKEN_TEMPORAL && token_id_has_form(token_id_slice(&q->token), TOKEN_TEMPORAL))
-        reveal_temporal(q, d);
-    else
-        vault_card_get(q->relay->server->vault, merchant_of(q), token_id_slice(&q->token), on_card, q);
-}
-
 static bool is_year(uint16_t year)
 {
     return year >= 2000 && year <= 2099;
@@ -293,7 +198,7 @@ static void create(struct question *q, const struct wire_frame *f)
     if (failed(r))
         on_info(q, r, NULL, CARD_FOUND);
     else
-        vault_card_put(server->vault, merchant_of(q), server->card, options, on_info, q);
+        vault_card_put(server->vault, answer_merchant(q), server->card, options, on_info, q);
     secret_wipe(server->card, sizeof *server->card);
 }
 
@@ -310,7 +215,7 @@ static result keep_temporal(struct question *q, const struct wire_frame *f, stru
                               .created_ms = clock_wall_ms()};
     out->updated_ms = out->created_ms;
     card_mask(card, &out->mask);
-    return temporal_put(server->temporal, merchant_of(q), card, wire_tail(f, 2), w.ttl_s, loop_now_ms(server->loop), &out->token);
+    return temporal_put(server->temporal, answer_merchant(q), card, wire_tail(f, 2), w.ttl_s, loop_now_ms(server->loop), &out->token);
 }
 
 static void create_temporal(struct question *q, const struct wire_frame *f)
@@ -348,7 +253,7 @@ static void change(struct question *q, const struct wire_frame *f)
     if (failed(r))
         on_info(q, r, NULL, CARD_FOUND);
     else
-        vault_card_change(server->vault, merchant_of(q), token_id_slice(&q->token), &c, on_info, q);
+        vault_card_change(server->vault, answer_merchant(q), token_id_slice(&q->token), &c, on_info, q);
     secret_wipe(server->card, sizeof *server->card);
     secret_wipe(&c, sizeof c);
 }
@@ -359,9 +264,9 @@ static void read_or_delete(struct question *q, const struct wire_frame *f)
     if (!token_id_from(wire_tail(f, 0), &q->token))
         on_info(q, FAIL(TOKEN_NOT_FOUND), NULL, CARD_FOUND);
     else if (f->type == WIRE_TOKEN_GET)
-        vault_card_get(vault, merchant_of(q), token_id_slice(&q->token), on_card_read, q);
+        vault_card_get(vault, answer_merchant(q), token_id_slice(&q->token), on_card_read, q);
     else
-        vault_card_delete(vault, merchant_of(q), token_id_slice(&q->token), on_info, q);
+        vault_card_delete(vault, answer_merchant(q), token_id_slice(&q->token), on_info, q);
 }
 
 static enum error check_question(struct dialogue *d, enum wire_type type)
@@ -375,26 +280,39 @@ static enum error check_question(struct dialogue *d, enum wire_type type)
     return check_allowance(d, type);
 }
 
+/* The PAN after a network token is for the payment that the network token was for: a relay that asks for it first is stolen. */
+static enum error check_retry(const struct dialogue *d, const struct wire_frame *f)
+{
+    struct wire_reveal w;
+    wire_fixed(f, &w, sizeof w);
+    return w.wanted == WANTED_PAN_RETRY && !d->gave_network_token ? ERR_KEEPER_REFUSED : ERR_NONE;
+}
+
 void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f)
 {
     enum error e = check_question(d, f->type);
+    if (!e && f->type == WIRE_REVEAL) e = check_retry(d, f);
     if (!e && f->type == WIRE_SIGN) {
         server_sign(d, f);
         return;
     }
-    if (!e && (f->type >= WIRE_ENROL && f->type <= WIRE_REPORT)) e = ERR_NETWORK_OFF;
     struct question *q = e ? NULL : question_new(d, f);
     if (!e && !q) e = ERR_MEMORY;
     if (e) {
         if (f->type == WIRE_REVEAL) metrics_add(METRIC_REVEALS_REFUSED, 1);
-        put_error(r, questions[f->type].answer, f->dialogue, f->sequence, e);
+        answer_error(r, questions[f->type].answer, f->dialogue, f->sequence, e);
         return;
     }
     switch (f->type) {
-    case WIRE_REVEAL: reveal(q, d, f); return;
+    case WIRE_REVEAL: answer_reveal(q, d, f); return;
     case WIRE_TOKEN_CREATE: create(q, f); return;
     case WIRE_TEMPORAL_CREATE: create_temporal(q, f); return;
     case WIRE_TOKEN_CHANGE: change(q, f); return;
+    case WIRE_ENROL: answer_enrol(q, d, f); return;
+    case WIRE_CREDENTIALS: answer_credentials(q, f); return;
+    case WIRE_NETWORK_TOKEN: answer_network_token(q, f); return;
+    case WIRE_NOTICE: answer_notice(q, f); return;
+    case WIRE_REPORT: answer_report(q, f); return;
     default: read_or_delete(q, f); return;
     }
 }
@@ -404,9 +322,23 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
 static bool tells_a_secret(const struct wire_frame *f)
 {
     struct wire_revealed r;
+    struct wire_network n;
+    if (f->type == WIRE_NETWORK) {
+        wire_fixed(f, &n, sizeof n);
+        return n.has_credential;
+    }
     if (f->type != WIRE_REVEALED) return false;
     wire_fixed(f, &r, sizeof r);
     return r.error == ERR_NONE;
+}
+
+static result put_refusal(struct buf *out, const struct wire_frame *f)
+{
+    static const slice none[WIRE_TAILS_MAX];
+    const struct wire_revealed revealed = {.error = ERR_VAULT_AUDIT};
+    const struct wire_network network = {.error = ERR_VAULT_AUDIT};
+    const void *fixed = f->type == WIRE_NETWORK ? (const void *)&network : &revealed;
+    return wire_put(out, f->type, f->dialogue, f->sequence, fixed, none);
 }
 
 result server_take_back(struct buf *out, size_t from)
@@ -419,10 +351,8 @@ result server_take_back(struct buf *out, size_t from)
     result r = OK;
     buf_init_secret(&kept, CHANNEL_OUT_MAX_BYTES);
     while (!failed(r) && wire_next(&rest, &f) == WIRE_FRAME) {
-        struct wire_revealed refusal = {.error = ERR_VAULT_AUDIT};
-        static const slice none[WIRE_TAILS_MAX];
         if (tells_a_secret(&f))
-            r = wire_put(&kept, WIRE_REVEALED, f.dialogue, f.sequence, &refusal, none);
+            r = put_refusal(&kept, &f);
         else
             r = buf_append(&kept, slice_range(all, start, all.len - rest.len));
         start = all.len - rest.len;

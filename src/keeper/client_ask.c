@@ -184,7 +184,8 @@ result keeper_enrol(struct keeper_dialogue *d, uint32_t index, slice token, cons
     char bytes[WIRE_BILLING_MAX_BYTES];
     size_t len;
     ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
-    ENSURE(wire_billing_put(billing, bytes, &len) && cvc.len <= CVC_MAX_DIGITS, ENROL_FIELD);
+    ENSURE(wire_billing_put(billing, bytes, &len) && cvc.len <= TOKEN_ID_MAX_BYTES, ENROL_FIELD);
+    if (cvc.len > CVC_MAX_DIGITS) d->has_temporal = true;
     struct wire_enrol w = {.token_len = (uint8_t)token.len, .cvc_len = (uint8_t)cvc.len, .billing_len = (uint16_t)len};
     const slice tails[] = {token, cvc, {bytes, len}};
     return ask(d, WIRE_ENROL, index, &w, tails);

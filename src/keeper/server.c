@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "events.h"
+#include "jobs.h"
+#include "payments.h"
 #include "server_priv.h"
 
 #include "base/log.h"
@@ -181,23 +184,13 @@ static bool handle_end(struct relay *r, const struct wire_frame *f)
     return true;
 }
 
-/* Taken note of, and no more yet. */
-static bool handle_payment(struct relay *r, const struct wire_frame *f)
-{
-    struct wire_payment w;
-    wire_fixed(f, &w, sizeof w);
-    const struct wire_payments_kept kept = {.up_to = w.number};
-    server_put(r, WIRE_PAYMENTS_KEPT, 0, 0, &kept, NULL);
-    return f->dialogue == 0 && f->sequence == 0;
-}
-
 static bool on_frame(void *owner, const struct wire_frame *f)
 {
     struct relay *r = owner;
     if (wire_way(f->type) != WIRE_RELAY_TO_KEEPER) return false;
     if (f->type == WIRE_OPEN) return handle_open(r, f);
     if (f->type == WIRE_END) return handle_end(r, f);
-    if (f->type == WIRE_PAYMENT) return handle_payment(r, f);
+    if (f->type == WIRE_PAYMENT) return payments_take(r->server->payments, r, f);
     struct dialogue *d = server_find(r, f->dialogue);
     if (d) touch(d);
     server_answer(r, d, f);
@@ -226,6 +219,7 @@ static void disconnect(struct relay *r)
     r->channel = NULL;
     for (uint32_t i = 0; i < r->slot_count; i++)
         if (r->slots[i]) end_dialogue(r->slots[i], false);
+    payments_relay_gone(r->server->payments, r);
 }
 
 static void on_lost(void *owner, enum channel_loss why)
@@ -296,10 +290,50 @@ static void on_turn_end(void *arg)
     vault_flush(s->vault);
     bool audit_is_sound = !vault_audit_is_failing(s->vault);
     struct relay *r = LIST_FIRST(&s->relays), *next;
+    registry_send(s->registry, audit_is_sound);
     for (; r; r = next) {
         next = LIST_NEXT(r, link);
         end_turn_of(r, audit_is_sound);
     }
+}
+
+/* --- waiting for the card network --- */
+
+enum { SIGNS_A_LIMIT = 3 }; /* of the relay's patience */
+
+static void set_at_work(struct keeper_server *s)
+{
+    if (s->at_work_is_set || TAILQ_EMPTY(&s->waiting)) return;
+    s->at_work_is_set = true;
+    timer_set(s->at_work, s->current->config->keeper_ms / SIGNS_A_LIMIT + 1);
+}
+
+static void on_at_work(void *arg)
+{
+    struct keeper_server *s = arg;
+    struct question *q;
+    s->at_work_is_set = false;
+    TAILQ_FOREACH (q, &s->waiting, link) {
+        struct dialogue *d = server_find(q->relay, q->dialogue);
+        if (!d) continue;
+        touch(d);
+        server_put(q->relay, WIRE_WORKING, q->dialogue, 0, NULL, NULL);
+    }
+    set_at_work(s);
+}
+
+void server_wait(struct question *q)
+{
+    struct keeper_server *s = q->relay->server;
+    q->is_waiting = true;
+    TAILQ_INSERT_TAIL(&s->waiting, q, link);
+    set_at_work(s);
+}
+
+void server_stop_waiting(struct question *q)
+{
+    if (q->is_waiting) TAILQ_REMOVE(&q->relay->server->waiting, q, link);
+    q->is_waiting = false;
 }
 
 static void on_tick(void *arg)
@@ -309,6 +343,7 @@ static void on_tick(void *arg)
     uint64_t now = loop_now_ms(s->loop);
     while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, false);
     temporal_expire(s->temporal, now);
+    events_tick(s->events);
     vault_tick(s->vault);
     timer_set(s->tick, TICK_MS);
 }
@@ -320,6 +355,7 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     TAILQ_INIT(&s->versions);
     LIST_INIT(&s->relays);
     TAILQ_INIT(&s->dialogues);
+    TAILQ_INIT(&s->waiting);
     TRY(keeper_server_configure(s, o->config, o->generation));
     s->bad = bad_tokens_new();
     s->rates = key_rates_new();
@@ -327,6 +363,12 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->tick = timer_new(s->loop, on_tick, s);
     s->scratch = secret_alloc(WIRE_BATCH_BYTES);
     s->card = secret_alloc(sizeof *s->card);
+    s->at_work = timer_new(s->loop, on_at_work, s);
+    s->registry = s->scratch ? registry_new(s->loop, s->scratch) : NULL;
+    s->payments = payments_new(s);
+    s->jobs = jobs_new(s);
+    s->events = events_new(s);
+    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events, MEMORY);
     ENSURE(s->bad && s->rates && s->temporal && s->tick && s->scratch && s->card, MEMORY);
     TRY(loop_at_turn_end(s->loop, on_turn_end, s));
     timer_set(s->tick, TICK_MS);
@@ -350,12 +392,27 @@ result keeper_server_new(const struct keeper_server_options *options, struct kee
     return r;
 }
 
+/* Answers the open questions, whose relays are still there, and writes down what the queues know. */
+static void stop(struct keeper_server *s)
+{
+    if (s->jobs) jobs_stop(s->jobs);
+    if (s->events) events_stop(s->events);
+    if (s->registry) registry_settle(s->registry);
+    if (s->payments) payments_settle(s->payments);
+    vault_settle(s->vault);
+}
+
+void keeper_server_registrar(struct keeper_server *s, int fd)
+{
+    registry_replace(s->registry, fd);
+}
+
 void keeper_server_free(struct keeper_server *s)
 {
     struct relay *r;
     struct version *v;
     if (!s) return;
-    vault_settle(s->vault); /* answers the open questions; their relays are still there */
+    stop(s);
     while ((r = LIST_FIRST(&s->relays)) != NULL) {
         disconnect(r);
         assert(r->questions == 0);
@@ -368,6 +425,11 @@ void keeper_server_free(struct keeper_server *s)
     bad_tokens_free(s->bad);
     key_rates_free(s->rates);
     temporal_table_free(s->temporal);
+    events_free(s->events);
+    jobs_free(s->jobs);
+    payments_free(s->payments);
+    registry_free(s->registry);
+    timer_free(s->at_work);
     timer_free(s->tick);
     secret_free(s->scratch, WIRE_BATCH_BYTES);
     secret_free(s->card, sizeof *s->card);

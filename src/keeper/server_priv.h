@@ -8,8 +8,10 @@
 #include "keeper/callers.h"
 #include "keeper/channel.h"
 #include "keeper/client.h"
+#include "keeper/registry.h"
 #include "keeper/server.h"
 #include "keeper/temporal.h"
+#include "vault/network_record.h"
 
 #include <netinet/in.h>
 #include <sys/queue.h>
@@ -50,6 +52,7 @@ struct dialogue {
     struct relay *relay;
     enum error refusal; /* OPEN was refused: so is every question */
     struct standing standing;
+    bool gave_network_token; /* so that its PAN may be asked for, if that is declined */
     struct signing *signing;         /* a text that comes in pieces; NULL: none */
     struct temporal_holder temporal; /* the tokens that wait for its end */
     TAILQ_ENTRY(dialogue) link; /* of the server, by seen_ms */
@@ -80,13 +83,20 @@ struct keeper_server {
     struct bad_tokens *bad;
     struct key_rates *rates;
     struct temporal_table *temporal;
+    struct registry *registry;
+    struct payments *payments;
+    struct jobs *jobs;
+    struct events *events;
+    TAILQ_HEAD(, question) waiting; /* for the card network */
+    struct timer *at_work;
+    bool at_work_is_set;
     struct bucket refusals_audited;
     struct timer *tick;
     char *scratch;     /* secret, WIRE_BATCH_BYTES */
     struct card *card; /* secret: the one being created */
 };
 
-/* A question that the vault has. Freed by its answer. */
+/* A question that the vault, or the card network, has. Freed by its answer. */
 struct question {
     struct relay *relay;
     uint64_t dialogue;
@@ -94,7 +104,25 @@ struct question {
     enum wire_type type;
     enum token_kind kind;
     struct token_id token; /* len 0: none yet, a card being created */
-    struct wish wish;      /* of a reveal */
+    /* of a reveal */
+    struct wish wish;
+    struct choice choice;
+    bool has_stored_number;
+    uint8_t trail_len;
+    char trail[NETWORK_TRANSACTION_ID_MAX_BYTES];
+    /* of what the card network is asked */
+    struct order *order;           /* NULL: none is out */
+    struct credential *credential; /* secret; what the network gave; NULL: nothing */
+    uint64_t asked_us;
+    bool is_waiting;               /* on the server's list */
+    result failure;
+    enum card_brand brand;
+    /* of an enrolment */
+    uint8_t cvc_len;
+    uint16_t billing_len;
+    char *cvc;                     /* secret */
+    char *billing;
+    TAILQ_ENTRY(question) link;
     struct standing standing;
 };
 
@@ -108,6 +136,10 @@ void server_forget_signing(struct dialogue *d);
 /* Answers one question of a dialogue, now or when the vault has; d NULL: it is not (or no longer) known. */
 void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame *f);
 
+enum card_brand server_brand(const struct card_info *info);
+/* While a question waits for the card network its relay is told now and then that it is not forgotten. */
+void server_wait(struct question *q);
+void server_stop_waiting(struct question *q); /* fine when it does not */
 struct version *server_version(const struct keeper_server *s, uint32_t generation);
 struct rsa_key **version_key(struct version *v, uint32_t route); /* NULL: memory */
 void server_hold(struct version *v);

@@ -44,7 +44,7 @@ static const struct layout layouts[WIRE_TYPE_END] = {
     [WIRE_TOKEN_DELETE] = {"TOKEN_DELETE", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_ask), RESERVED(wire_ask),
         {BYTE(wire_ask, token_len, TOKEN_ID_MAX_BYTES)}, {{0}}},
     [WIRE_ENROL] = {"ENROL", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_enrol), 0, 0,
-        {BYTE(wire_enrol, token_len, TOKEN_ID_MAX_BYTES), BYTE(wire_enrol, cvc_len, CVC_MAX_DIGITS),
+        {BYTE(wire_enrol, token_len, TOKEN_ID_MAX_BYTES), BYTE(wire_enrol, cvc_len, TOKEN_ID_MAX_BYTES),
          WIDE(wire_enrol, billing_len, WIRE_BILLING_MAX_BYTES)},
         {{0}}},
     [WIRE_CREDENTIALS] = {"CREDENTIALS", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_ask), RESERVED(wire_ask),

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exchange_priv.h"
 
-#include "base/metrics.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
@@ -96,7 +94,6 @@ bool attempt_again(struct exchange *x)
     if (!wants_retry(x) || !hold(x)) return false;
     answer_release_upstream(x);
     begin_again(x);
-    metrics_add(METRIC_PAN_RETRIES, 1);
     exchange_to(x, EXCHANGE_RESOLVE);
     result r = tokens_ask_again(x);
     if (failed(r)) exchange_refuse(x, r.err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_vault.h"
 
+#include "fake_network.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +58,7 @@ void vault_flush(struct vault *v)
         answer(l);
         free(l);
     }
+    while (fake_network_flush()) continue;
     fake.audit_is_failing = fake.audit_breaks && fake.lines > 0; /* nothing to write cannot fail */
 }
 
@@ -98,6 +101,13 @@ static void find(slice merchant, slice token, struct later *l)
     if (!slice_is(token, "tok_removed")) return;
     l->info.state = CARD_PAN_REMOVED;
     l->card.number_len = 0;
+}
+
+bool fake_has_card(slice merchant, slice token)
+{
+    struct later l = {0};
+    find(merchant, token, &l);
+    return !failed(l.r);
 }
 
 void vault_card_get(struct vault *v, slice merchant, slice token, vault_card_callback done, void *owner)
@@ -146,6 +156,7 @@ result vault_key_check(struct vault *v, slice key_text, const struct api_key_inf
         struct api_key_info info;
     } keys[] = {
         {"cvk_shop", {.id = "shop1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT}},
+        {"cvk_all", {.id = "all1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT | PERMIT_CREDENTIALS | PERMIT_REPORT | PERMIT_ENROL}},
         {"cvk_read", {.id = "read1", .merchant = {"shop", 4}, .permissions = PERMIT_READ}},
         {"cvk_make", {.id = "make1", .merchant = {"shop", 4}, .permissions = PERMIT_TOKENIZE}},
         {"cvk_home", {.id = "home1", .merchant = {"shop", 4}, .permissions = PERMIT_DEFAULT, .allow = {"10.0.0.0/8", 10}}},
@@ -184,9 +195,12 @@ bool vault_audit_is_failing(const struct vault *v)
 /* --- configuration --- */
 
 static struct config_listen listens[] = {{.at = CONST("0.0.0.0:8443")}, {.at = CONST("127.0.0.1:8080"), .merchant = CONST("shop")}};
-static struct config_merchant merchants[] = {{.name = CONST("other")}, {.name = CONST("shop")}};
+static struct config_webhook webhooks[] = {{.url = {.tls = true, .host = CONST("shop.example"), .port = 443, .path = CONST("/hook")}},
+                                           {.url = {.tls = true, .host = CONST("b.example"), .port = 8443}}};
+static struct config_network networks[] = {{.name = CONST("cards"), .brands = 1u << BRAND_VISA, .timeout_ms = 400}};
+static struct config_merchant merchants[] = {{.name = CONST("other"), .network = -1}, {.name = CONST("shop"), .webhooks = webhooks, .webhook_count = 1}};
 static struct ruleset with_token = {.has_network_token = true, .sign = {.kind = SIGN_HMAC_SHA256}}, plain = {.has_network_token = false};
-static struct config_route routes[] = {{.name = CONST("rede"), .merchant = CONST("shop"), .rules = &with_token, .volume_percent = 100,
+static struct config_route routes[] = {{.name = CONST("rede"), .merchant = CONST("shop"), .rules = &with_token, .volume_percent = 100, .budget_ms = 150,
                                         .sign_secret = CONST("Jefe")},
                                        {.name = CONST("theirs"), .merchant = CONST("other"), .rules = &plain},
                                        {.name = CONST("any"), .rules = &plain}};
@@ -196,7 +210,7 @@ struct config *fake_config(void)
 {
     struct config *c = calloc(1, sizeof *c);
     *c = (struct config){.listens = listens, .listen_count = 2, .merchants = merchants, .merchant_count = 2, .routes = routes,
-                         .route_count = 3, .bad_tokens = 20, .bad_tokens_window_ms = 900000};
+                         .route_count = 3, .bad_tokens = 20, .bad_tokens_window_ms = 900000, .networks = networks, .network_count = 1, .keeper_ms = 300};
     alive++;
     return c;
 }

@@ -22,11 +22,12 @@ struct fake_vault {
 extern struct fake_vault fake;
 
 /* Tokens of merchant shop: "tok_good1" (a card), "tok_removed" (no PAN any more); of merchant other: "tok_other1".
- * Keys: "cvk_shop" (shop, default permissions), "cvk_read" (shop, read only), "cvk_make" (shop, tokenize only), "cvk_home" (shop, from 10.0.0.0/8 only),
+ * Keys: "cvk_shop" (shop, default permissions), "cvk_all" (shop, every permission), "cvk_read" (shop, read only), "cvk_make" (shop, tokenize only), "cvk_home" (shop, from 10.0.0.0/8 only),
  * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). */
 
 /* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's; only 0 knows network tokens, for all. */
-struct config *fake_config(void);
+struct config *fake_config(void); /* shop has a network, "cards", for Visa, and one webhook; other has neither */
+bool fake_has_card(slice merchant, slice token);
 unsigned fake_configs_alive(void);
 
 #endif

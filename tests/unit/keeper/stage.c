@@ -15,6 +15,7 @@ struct keeper_client *client;
 struct config *config;
 char story[STORY_BYTES];
 struct choice chosen;
+struct credential revealed;
 struct wish wish;
 
 static void nothing(void *arg)
@@ -47,6 +48,7 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
     (void)owner;
     ck_assert((c == NULL) == (choice == NULL));
     if (choice) chosen = *choice;
+    if (c) revealed = *c;
     TELL("revealed %u %s", index, error_name(r.err));
     if (c)
         TELL(" %.*s %u/%u %.*s", c->number_len, c->number, c->month, c->year, c->holder_len, c->holder);
@@ -146,6 +148,17 @@ struct keeper_dialogue *open_dialogue(struct keeper_caller c)
 void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind)
 {
     ck_assert_int_eq(keeper_reveal(d, index, slice_of(token), kind, wish).err, ERR_NONE);
+}
+
+const char *wait_for(const char *what)
+{
+    const char *found = NULL;
+    for (unsigned i = 0; i < 1000 && !found; i++) {
+        found = strstr(story, what);
+        if (!found) turn();
+    }
+    story[0] = '\0';
+    return found;
 }
 
 void expect(const char *what)

@@ -17,6 +17,7 @@ extern struct keeper_client *client;
 extern struct config *config; /* the server's */
 extern char story[STORY_BYTES];
 extern struct choice chosen; /* with the last credential */
+extern struct credential revealed; /* the last one */
 extern struct wish wish;     /* of the next reveals; zeroed by set_up() */
 
 void set_up(void);
@@ -27,6 +28,7 @@ int add_relay(unsigned number); /* one more; the relay's end of the pair */
 struct keeper_caller caller(const char *key, uint32_t listener); /* towards route 0, from 192.0.2.1 */
 struct keeper_dialogue *open_dialogue(struct keeper_caller c);
 void reveal(struct keeper_dialogue *d, uint32_t index, const char *token, enum token_kind kind);
+const char *wait_for(const char *what); /* turns until the story has it, a second at most; the story begins anew; NULL: it has not */
 void expect(const char *what); /* the story after some turns; it begins anew */
 
 #endif

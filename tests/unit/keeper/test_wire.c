@@ -244,7 +244,7 @@ static const struct {
     {WIRE_TOKEN, offsetof(struct wire_token, number_len), PAN_MAX_DIGITS + 1, true},
     {WIRE_TOKEN, offsetof(struct wire_token, state), 2, false},
     {WIRE_TOKEN, offsetof(struct wire_token, reserved) + 4, 1, false},
-    {WIRE_ENROL, offsetof(struct wire_enrol, cvc_len), CVC_MAX_DIGITS + 1, true},
+    {WIRE_ENROL, offsetof(struct wire_enrol, cvc_len), TOKEN_ID_MAX_BYTES + 1, true},
     {WIRE_CREDENTIALS, offsetof(struct wire_ask, reserved), 1, false},
     {WIRE_SIGN, offsetof(struct wire_sign, last), 2, false},
     {WIRE_SIGN, offsetof(struct wire_sign, rs256), 2, false},

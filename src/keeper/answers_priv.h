@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KEEPER_ANSWERS_PRIV_H
+#define KEEPER_ANSWERS_PRIV_H
+
+/* Answers to questions, by what they are about: answers.c has what is common, and cards; answers_reveal.c the credentials of
+ * payments; answers_network.c what the API asks about network tokens; answers_notice.c notifications and the report. Each answer
+ * ends with answer_finish(). */
+
+#include "server_priv.h"
+
+void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uint32_t sequence, enum error e);
+MUST_USE result answer_audit(const struct question *q, const char *action, slice token, result outcome);
+void answer_count_guess(const struct question *q, result r); /* tokens that are not there */
+slice answer_merchant(const struct question *q);
+void answer_finish(struct question *q);
+
+void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f);
+void answer_enrol(struct question *q, struct dialogue *d, const struct wire_frame *f);
+void answer_credentials(struct question *q, const struct wire_frame *f);
+void answer_network_token(struct question *q, const struct wire_frame *f);
+void answer_notice(struct question *q, const struct wire_frame *f);
+void answer_report(struct question *q, const struct wire_frame *f);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "events.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "due.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+enum {
+    OUT_MAX = 32,
+    DELIVERY_LIMIT_MS = 45 * 1000, /* the registrar's own is shorter; this is for one that does not keep it */
+    WAIT_AT_MOST_MS = 60 * 60 * 1000,
+    PURGE_EVERY_TICKS = 60,
+};
+
+struct chain_key {
+    char merchant[NETWORK_MERCHANT_MAX_BYTES];
+    struct token_id token;
+    char url[sizeof((struct event *)0)->url];
+};
+struct pending {
+    struct event e;
+    struct chain *chain;
+    bool is_out;
+    STAILQ_ENTRY(pending) link;
+    UT_hash_handle hh; /* by id */
+};
+struct chain {
+    struct due due; /* in the heap unless its first is out */
+    struct events *events;
+    struct chain_key key;
+    STAILQ_HEAD(, pending) queue; /* by revision */
+    UT_hash_handle hh;
+};
+struct events {
+    struct keeper_server *server;
+    struct due_heap heap;
+    struct chain *chains;
+    struct pending *by_id;
+    size_t out;
+    unsigned ticks;
+    uint64_t resends;
+    bool is_stopped;
+    struct timer *timer;
+};
+
+static void set_timer(struct events *v)
+{
+    const struct due *first = due_first(&v->heap);
+    if (v->is_stopped || v->out >= OUT_MAX || !first) return;
+    int64_t in_ms = first->at_ms - clock_wall_ms();
+    timer_set(v->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
+}
+
+/* --- chains --- */
+
+static struct chain *chain_of(struct events *v, const struct event *e)
+{
+    struct chain_key key;
+    struct chain *c = NULL;
+    memset(&key, 0, sizeof key);
+    memcpy(key.merchant, e->merchant, sizeof key.merchant);
+    memcpy(key.token.at, e->token.at, e->token.len);
+    key.token.len = e->token.len;
+    memcpy(key.url, e->url, sizeof key.url);
+    HASH_FIND(hh, v->chains, &key, sizeof key, c);
+    if (c) return c;
+    c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->events = v;
+    c->key = key;
+    STAILQ_INIT(&c->queue);
+    HASH_ADD(hh, v->chains, key, sizeof c->key, c);
+    if (c->hh.tbl) return c;
+    free(c);
+    return NULL;
+}
+
+static void drop_if_empty(struct chain *c)
+{
+    if (!STAILQ_EMPTY(&c->queue)) return;
+    due_remove(&c->events->heap, &c->due);
+    HASH_DEL(c->events->chains, c);
+    free(c);
+}
+
+/* The first of a chain decides when the chain is due. */
+static void schedule(struct chain *c)
+{
+    const struct pending *first = STAILQ_FIRST(&c->queue);
+    due_remove(&c->events->heap, &c->due);
+    if (!first || first->is_out) return;
+    c->due.at_ms = first->e.due_ms;
+    if (!due_add(&c->events->heap, &c->due)) log_failure("webhooks", FAIL(MEMORY)); /* it goes with the next that is added */
+    set_timer(c->events);
+}
+
+static void insert(struct chain *c, struct pending *p)
+{
+    struct pending *after = NULL, *one;
+    STAILQ_FOREACH (one, &c->queue, link) {
+        if (one->e.revision > p->e.revision && !one->is_out) break;
+        after = one;
+    }
+    if (after)
+        STAILQ_INSERT_AFTER(&c->queue, after, p, link);
+    else
+        STAILQ_INSERT_HEAD(&c->queue, p, link);
+}
+
+static bool add(struct events *v, const struct event *e)
+{
+    struct pending *p = NULL;
+    if (e->state != EVENT_PENDING) return true;
+    HASH_FIND(hh, v->by_id, e->id, sizeof e->id, p);
+    if (p) return true;
+    p = calloc(1, sizeof *p);
+    if (!p) return false;
+    p->e = *e;
+    p->chain = chain_of(v, e);
+    if (p->chain) HASH_ADD(hh, v->by_id, e.id, sizeof p->e.id, p);
+    if (!p->chain || !p->hh.tbl) {
+        if (p->chain) drop_if_empty(p->chain);
+        free(p);
+        return false;
+    }
+    insert(p->chain, p);
+    metrics_gauge(METRIC_NETWORK_EVENTS, 1);
+    schedule(p->chain);
+    return true;
+}
+
+static void remove_pending(struct pending *p)
+{
+    struct events *v = p->chain->events;
+    STAILQ_REMOVE(&p->chain->queue, p, pending, link);
+    HASH_DEL(v->by_id, p);
+    metrics_gauge(METRIC_NETWORK_EVENTS, -1);
+    free(p);
+}
+
+/* --- delivery --- */
+
+static void on_booked(void *owner, result r)
+{
+    struct pending *p = owner;
+    struct chain *c = p->chain;
+    struct events *v = c->events;
+    v->out--;
+    p->is_out = false;
+    if (failed(r)) log_failure("webhook", r); /* it is delivered again after the next start, with the same id */
+    if (p->e.state != EVENT_PENDING) remove_pending(p);
+    schedule(c);
+    drop_if_empty(c);
+    set_timer(v);
+}
+
+static void on_delivered(void *owner, result r, int status)
+{
+    struct pending *p = owner;
+    struct event *e = &p->e;
+    int64_t now = clock_wall_ms();
+    e->tries++;
+    e->last_status = (int16_t)status;
+    if (!failed(r)) {
+        e->state = EVENT_DELIVERED;
+        e->delivered_ms = now;
+    } else if (now - e->since_ms >= EVENT_TRY_FOR_MS) {
+        e->state = EVENT_FAILED;
+        log_begin(LOG_LEVEL_WARN, "webhook_given_up");
+        log_word("id", (slice){e->id, sizeof e->id});
+        log_i64("status", status);
+        log_end();
+    } else {
+        e->due_ms = now + back_off_ms(e->tries, back_off_random());
+    }
+    vault_event_put(p->chain->events->server->vault, e, on_booked, p);
+}
+
+static void deliver(struct chain *c)
+{
+    struct events *v = c->events;
+    struct pending *p = STAILQ_FIRST(&c->queue);
+    const struct event *e = &p->e;
+    due_remove(&v->heap, &c->due);
+    p->is_out = true;
+    v->out++;
+    struct order *o = registry_deliver(v->server->registry, network_padded(e->merchant, sizeof e->merchant),
+                                       network_padded(e->url, sizeof e->url), (slice){e->id, sizeof e->id}, (slice){e->json, e->json_len},
+                                       DELIVERY_LIMIT_MS, on_delivered, p);
+    if (!o) on_delivered(p, FAIL(WEBHOOK_UNDELIVERED), 0);
+}
+
+static void on_timer(void *arg)
+{
+    struct events *v = arg;
+    struct due *first;
+    while (!v->is_stopped && v->out < OUT_MAX && (first = due_first(&v->heap)) != NULL && first->at_ms <= clock_wall_ms())
+        deliver((struct chain *)first);
+    set_timer(v);
+}
+
+/* --- the outbox itself --- */
+
+void events_add(struct events *v, const struct event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!add(v, &events[i])) log_failure("webhooks", FAIL(MEMORY)); /* it goes after the next start */
+}
+
+static bool load_one(void *owner, const struct event *e)
+{
+    return add(owner, e);
+}
+
+static void load(struct events *v)
+{
+    result r = vault_event_list(v->server->vault, load_one, v);
+    if (failed(r)) log_failure("webhooks", r); /* the sound ones are there */
+}
+
+void events_tick(struct events *v)
+{
+    uint64_t resends = v->resends;
+    if (v->is_stopped) return;
+    result r = vault_event_resends(v->server->vault, &resends);
+    if (!failed(r) && resends != v->resends) {
+        v->resends = resends;
+        load(v);
+    }
+    if (++v->ticks % PURGE_EVERY_TICKS) return;
+    r = vault_event_purge(v->server->vault, clock_wall_ms());
+    if (failed(r)) log_failure("webhooks", r);
+}
+
+struct events *events_new(struct keeper_server *server)
+{
+    struct events *v = calloc(1, sizeof *v);
+    if (!v) return NULL;
+    v->server = server;
+    v->timer = timer_new(server->loop, on_timer, v);
+    if (!v->timer) {
+        free(v);
+        return NULL;
+    }
+    result r = vault_event_resends(server->vault, &v->resends);
+    if (failed(r)) log_failure("webhooks", r);
+    load(v);
+    return v;
+}
+
+void events_stop(struct events *v)
+{
+    v->is_stopped = true;
+    timer_stop(v->timer);
+}
+
+void events_free(struct events *v)
+{
+    struct pending *p, *next;
+    if (!v) return;
+    HASH_ITER (hh, v->by_id, p, next) {
+        struct chain *c = p->chain;
+        remove_pending(p);
+        drop_if_empty(c);
+    }
+    due_done(&v->heap);
+    timer_free(v->timer);
+    free(v);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_network.h"
+#include "stage_registrar.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The credential of a payment, with a registrar. */
+
+#define PAN "revealed 1 NONE 4111111111111111 12/2030 ANNA B;"
+#define TOKEN "revealed 1 NONE 4895370000000002 11/2031 ANNA B;"
+
+static struct keeper_dialogue *pay(void)
+{
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    expect("opened NONE 1 shop1;");
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    return d;
+}
+
+START_TEST(a_fresh_cryptogram_for_a_customer)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    ck_assert_str_eq(registrar_order()->text, "ORDER_CREDENTIALS cards ref-1");
+    registrar_credential("AAABBB==");
+    expect(TOKEN);
+    ck_assert(chosen.kind == CREDENTIAL_NETWORK_TOKEN && chosen.fallback == FALLBACK_NONE && chosen.card_has_token && chosen.network_us > 0);
+    ck_assert(slice_is((slice){revealed.cryptogram, revealed.cryptogram_len}, "AAABBB=="));
+    ck_assert(slice_is((slice){revealed.eci, 2}, "05") && slice_is((slice){revealed.card_last4, 4}, "1111") && revealed.brand == BRAND_VISA);
+    ck_assert_uint_eq(revealed.network_transaction_id_len, 0);
+    ck_assert_ptr_nonnull(strstr(fake.audited, "network.credential shop shop1 tok_good1 rede NONE\n"));
+    ck_assert_ptr_null(strstr(fake.audited, "reveal "));
+    /* Its number stays for merchant-initiated payments, its cryptogram nowhere. */
+    const struct network_record *r = fake_record("shop", "tok_good1");
+    ck_assert(slice_is((slice){r->number, r->number_len}, "4895370000000002") && r->month == 11);
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* The frames that the relay gets, byte by byte: a stolen relay learns the network token, and not the card's number. */
+START_TEST(the_pan_does_not_leave_the_keeper)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    tap_relay();
+    tap_reveal("tok_good1", WANTED_BEST, false);
+    (void)registrar_order();
+    registrar_credential("AAABBB==");
+    slice all = tap_read();
+    ck_assert_uint_lt(slice_find_slice(all, SLICE("4895370000000002")), all.len);
+    ck_assert_uint_eq(slice_find_slice(all, SLICE("4111111111111111")), all.len);
+    ck_assert_uint_eq(slice_find_slice(all, SLICE("411111")), all.len);
+    tap_reveal("tok_good1", WANTED_PAN, false); /* the same search finds it where it does leave */
+    all = tap_read();
+    ck_assert_uint_lt(slice_find_slice(all, SLICE("4111111111111111")), all.len);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(concurrent_payments_get_one_each)
+{
+    struct keeper_dialogue *d[8];
+    uint64_t ids[8];
+    set_up();
+    registrar_start();
+    config->routes[0].budget_ms = 5000;
+    fake_active("tok_good1");
+    for (uint32_t i = 0; i < 8; i++) {
+        d[i] = open_dialogue(caller("cvk_shop", 0));
+        reveal(d[i], i, "tok_good1", TOKEN_PERMANENT);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        const struct order_seen *o = registrar_order();
+        ck_assert_int_eq(o->type, WIRE_ORDER_CREDENTIALS);
+        ids[i] = o->id;
+        for (size_t k = 0; k < i; k++) ck_assert_uint_ne(ids[i], ids[k]);
+    }
+    turns(4);
+    story[0] = '\0';
+    for (size_t i = 8; i-- > 0;) {
+        char cryptogram[32];
+        (void)snprintf(cryptogram, sizeof cryptogram, "CRYPTO%zu=", i);
+        const struct wire_result w = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 11, .credential_year = 2031,
+                                      .number_len = 16, .cryptogram_len = (uint8_t)strlen(cryptogram)};
+        const slice tails[WIRE_TAILS_MAX] = {[2] = SLICE("4895370000000002"), [3] = slice_of(cryptogram)};
+        registrar_say(ids[i], WIRE_RESULT, &w, tails);
+        char told[80];
+        (void)snprintf(told, sizeof told, "revealed %zu NONE 4895370000000002 11/2031 ANNA B;", i);
+        expect(told);
+        ck_assert(slice_is((slice){revealed.cryptogram, revealed.cryptogram_len}, cryptogram));
+    }
+    for (size_t i = 0; i < 8; i++) keeper_end(d[i]);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_slow_network_costs_the_budget_and_no_more)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    uint64_t id = registrar_order()->id;
+    ck_assert_ptr_nonnull(wait_for(PAN));
+    ck_assert(chosen.fallback == FALLBACK_BUDGET_SPENT && chosen.card_has_token && chosen.network_us >= 140000);
+    ck_assert_str_eq(registrar_order()->text, "ORDER_CANCEL");
+    /* What comes late is for nobody: not for the next payment either. */
+    const struct wire_result late = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 11, .credential_year = 2031, .number_len = 16,
+                                     .cryptogram_len = 4};
+    const slice tails[WIRE_TAILS_MAX] = {[2] = SLICE("4895370000000002"), [3] = SLICE("LATE")};
+    registrar_say(id, WIRE_RESULT, &late, tails);
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    ck_assert_uint_ne(registrar_order()->id, id);
+    registrar_credential("FRESH===");
+    expect(TOKEN);
+    ck_assert(slice_is((slice){revealed.cryptogram, revealed.cryptogram_len}, "FRESH==="));
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(every_failure_is_the_pan_with_its_reason)
+{
+    static const enum error failures[] = {ERR_NETWORK_DOWN, ERR_NETWORK_REFUSED, ERR_NETWORK_ANSWER, ERR_NETWORK_CREDENTIALS};
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    for (size_t i = 0; i < 4; i++) {
+        struct keeper_dialogue *d = pay();
+        (void)registrar_order();
+        registrar_fail(failures[i], NETWORK_REASON_NONE);
+        expect(PAN);
+        ck_assert(chosen.fallback == FALLBACK_CRYPTOGRAM_FAILED && chosen.card_has_token);
+        keeper_end(d);
+    }
+    struct keeper_dialogue *d = pay(); /* a number without a cryptogram is nothing for a customer's payment */
+    (void)registrar_order();
+    registrar_credential("");
+    expect(PAN);
+    keeper_end(d);
+    d = pay(); /* the registrar dies */
+    (void)registrar_order();
+    registrar_stop();
+    expect(PAN);
+    ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
+    keeper_end(d);
+    d = pay(); /* and is not there */
+    expect(PAN);
+    ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_token_that_is_gone_is_read_back)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    (void)registrar_order();
+    registrar_fail(ERR_NETWORK_TOKEN_GONE, NETWORK_REASON_NONE);
+    expect(PAN);
+    ck_assert_str_eq(registrar_order()->text, "ORDER_STATE cards ref-1");
+    registrar_fail(ERR_NETWORK_TOKEN_GONE, NETWORK_REASON_NONE);
+    ck_assert_int_eq(fake_record("shop", "tok_good1")->state, NETWORK_DELETED);
+    ck_assert_uint_eq(fake_network.job_count, 0);
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(without_a_pan_there_is_no_fallback)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_removed");
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    reveal(d, 1, "tok_removed", TOKEN_PERMANENT);
+    (void)registrar_order();
+    registrar_credential("AAABBB==");
+    expect("opened NONE 1 shop1;" TOKEN);
+    ck_assert(slice_is((slice){revealed.card_last4, 4}, "1111"));
+    reveal(d, 2, "tok_removed", TOKEN_PERMANENT);
+    (void)registrar_order();
+    registrar_fail(ERR_NETWORK_DOWN, NETWORK_REASON_NONE);
+    expect("revealed 2 TOKEN_NO_PAN;");
+    wish.wanted = WANTED_PAN;
+    reveal(d, 3, "tok_removed", TOKEN_PERMANENT);
+    expect("revealed 3 TOKEN_NO_PAN;");
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(states_that_are_not_paid_with)
+{
+    static const struct {
+        enum network_state state;
+        enum fallback fallback;
+    } cases[] = {{NETWORK_NONE, FALLBACK_NOT_PROVISIONED}, {NETWORK_PENDING, FALLBACK_NOT_PROVISIONED},
+                 {NETWORK_UNPROVISIONED, FALLBACK_NOT_PROVISIONED}, {NETWORK_SUSPENDED, FALLBACK_SUSPENDED}, {NETWORK_DELETED, FALLBACK_DELETED}};
+    set_up();
+    registrar_start();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_active("tok_good1")->state = cases[i].state;
+        struct keeper_dialogue *d = pay();
+        expect(PAN);
+        ck_assert_int_eq(chosen.fallback, cases[i].fallback);
+        ck_assert(!chosen.card_has_token);
+        keeper_end(d);
+    }
+    fake_active("tok_good1");
+    wish.wanted = WANTED_PAN;
+    struct keeper_dialogue *d = pay();
+    expect(PAN);
+    ck_assert(chosen.fallback == FALLBACK_FORCED && chosen.card_has_token);
+    keeper_end(d);
+    ck_assert(registrar_is_idle()); /* nobody was asked */
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(merchant_initiated_payments)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    wish.merchant_initiated = true;
+    (void)snprintf(fake_network.trails, sizeof fake_network.trails, "shop tok_good1 rede MCC12\nshop tok_good1 cielo OTHER\n");
+    struct keeper_dialogue *d = pay(); /* rules that want a cryptogram all the same */
+    (void)registrar_order();
+    registrar_credential("AAABBB==");
+    expect(TOKEN);
+    ck_assert(slice_is((slice){revealed.network_transaction_id, revealed.network_transaction_id_len}, "MCC12"));
+    config->routes[0].rules->network_token_mit_without_cryptogram = true;
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT); /* the stored number, and no call */
+    expect(TOKEN);
+    ck_assert(revealed.cryptogram_len == 0 && revealed.requestor_len == 11 && chosen.fallback == FALLBACK_NONE);
+    ck_assert(slice_is((slice){revealed.network_transaction_id, revealed.network_transaction_id_len}, "MCC12"));
+    ck_assert(registrar_is_idle());
+    fake_record("shop", "tok_good1")->number_len = 0; /* never told: asked for, without a cryptogram */
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    (void)registrar_order();
+    registrar_credential("");
+    expect(TOKEN);
+    fake_record("shop", "tok_good1")->state = NETWORK_SUSPENDED; /* a PAN has the network transaction id, too */
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    expect(PAN);
+    ck_assert(slice_is((slice){revealed.network_transaction_id, revealed.network_transaction_id_len}, "MCC12"));
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_pan_retry_needs_a_network_token_first)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    wish.wanted = WANTED_PAN_RETRY;
+    struct keeper_dialogue *d = pay();
+    expect("revealed 1 KEEPER_REFUSED;");
+    wish.wanted = WANTED_BEST;
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    (void)registrar_order();
+    registrar_credential("AAABBB==");
+    expect(TOKEN);
+    wish.wanted = WANTED_PAN_RETRY;
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    expect(PAN);
+    ck_assert_ptr_nonnull(strstr(fake.audited, "reveal shop shop1 tok_good1 rede NONE\n"));
+    keeper_end(d);
+    d = pay(); /* another dialogue has no such right */
+    expect("revealed 1 KEEPER_REFUSED;");
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_dialogue_that_ended_gets_nothing)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    (void)registrar_order();
+    keeper_end(d);
+    turns(3);
+    struct keeper_dialogue *next = open_dialogue(caller("cvk_shop", 0)); /* ENDs travel with the next question */
+    turns(3);
+    fake.lines = 0;
+    registrar_credential("AAABBB==");
+    expect("opened NONE 1 shop1;");
+    ck_assert_uint_eq(fake.lines, 0);
+    keeper_end(next);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(no_network_token_leaves_without_its_audit_line)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1")->number_len = 16; /* stored: nothing to write but the audit line */
+    struct keeper_dialogue *d = pay();
+    (void)registrar_order();
+    fake.audit_breaks = true;
+    registrar_credential("AAABBB==");
+    expect("revealed 1 VAULT_AUDIT;");
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_merchant_without_a_network)
+{
+    set_up();
+    registrar_start();
+    config->merchants[1].network = -1;
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    expect(PAN);
+    ck_assert(chosen.fallback == FALLBACK_NOT_PROVISIONED && !chosen.card_has_token);
+    ck_assert(registrar_is_idle());
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* The keeper that waits tells its relay so, and stays one that may be slow for the network's sake alone. */
+START_TEST(a_relay_is_told_that_the_network_is_waited_for)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    config->routes[0].budget_ms = 1000;
+    tap_relay();
+    tap_reveal("tok_good1", WANTED_BEST, false);
+    (void)registrar_order();
+    for (unsigned i = 0; i < 300; i++) turn();
+    slice all = tap_read();
+    struct wire_frame f;
+    unsigned signs = 0;
+    while (wire_next(&all, &f) == WIRE_FRAME) signs += f.type == WIRE_WORKING;
+    ck_assert_uint_ge(signs, 2);
+    registrar_credential("AAABBB==");
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+RUN_TESTS("reveal", a_fresh_cryptogram_for_a_customer, the_pan_does_not_leave_the_keeper, concurrent_payments_get_one_each,
+          a_slow_network_costs_the_budget_and_no_more, every_failure_is_the_pan_with_its_reason, a_token_that_is_gone_is_read_back,
+          without_a_pan_there_is_no_fallback, states_that_are_not_paid_with, merchant_initiated_payments,
+          a_pan_retry_needs_a_network_token_first, a_dialogue_that_ended_gets_nothing, no_network_token_leaves_without_its_audit_line,
+          a_merchant_without_a_network, a_relay_is_told_that_the_network_is_waited_for)
