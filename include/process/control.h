@@ -16,8 +16,9 @@ enum control_type {
     CONTROL_FAILED,      /* error: why it cannot start; it exits then */
     CONTROL_CONFIGURED,  /* generation, error: the configuration was taken, or nothing changed */
     /* supervisor to role */
-    CONTROL_KEEPER,      /* fd: to a relay, its new connection to the keeper */
+    CONTROL_KEEPER,      /* fd: to a relay or the registrar, its new connection to the keeper */
     CONTROL_RELAY,       /* fd, number: to the keeper, its end of that relay's connection */
+    CONTROL_REGISTRAR,   /* fd: to the keeper, its end of the registrar's connection */
     CONTROL_CONFIG,      /* fd, generation: a bundle (rules/source.h) */
     CONTROL_DRAIN,       /* to a relay: finish what runs, then exit */
     CONTROL_STOP,        /* exit now, in order */

@@ -9,7 +9,7 @@
  *
  *              relay                              keeper                          registrar
  *   files      none                               the vault folder                none
- *   network    TCP and UDP out; TCP in only       none (its sockets are inherited)  none
+ *   network    TCP and UDP out; TCP in only       none (its sockets are inherited)  TCP and UDP out
  *              on inherited sockets
  *   both       no exec, fork, ptrace, other processes' memory, kernel modules, namespaces, new executable memory          */
 

@@ -16,6 +16,8 @@ bool url_is_loopback(const struct upstream_url *url);
 /* A path made of RFC 3986 segments, beginning with '/': no blank, no "//", no "." or ".." segment, no query, no fragment, no
  * percent-encoding. NULL if it is right. */
 const char *url_check_path(slice path);
+/* The whole of it, as url_parse() takes it; with the path as it stands. */
+MUST_USE result url_write(const struct upstream_url *url, struct buf *out);
 /* The Host field's value (RFC 9110 7.2): "api.example", "[::1]:8080"; the port only where it is not the scheme's own. */
 MUST_USE result url_write_host(const struct upstream_url *url, struct buf *out);
 

@@ -14,8 +14,7 @@ static bool events_url(const struct upstream_url *url, char out[WIRE_URL_MAX_BYT
 {
     struct buf b;
     buf_init(&b, WIRE_URL_MAX_BYTES);
-    bool fits = !failed(buf_append(&b, url->tls ? SLICE("https://") : SLICE("http://"))) && !failed(url_write_host(url, &b)) &&
-                !failed(buf_append(&b, url->path));
+    bool fits = !failed(url_write(url, &b));
     memset(out, 0, WIRE_URL_MAX_BYTES + 1);
     if (fits) memcpy(out, b.at, b.len);
     buf_done(&b);

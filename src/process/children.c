@@ -33,6 +33,11 @@ bool child_is_relay(const struct child *c)
     return c->role == ROLE_RELAY;
 }
 
+bool child_is_keeper(const struct child *c)
+{
+    return c->role == ROLE_KEEPER;
+}
+
 bool child_tell(struct child *c, enum control_type type, uint32_t generation, int fd)
 {
     if (c->control < 0) return false;
@@ -42,12 +47,17 @@ bool child_tell(struct child *c, enum control_type type, uint32_t generation, in
     return false;
 }
 
+bool child_configure(struct child *c)
+{
+    return child_tell(c, CONTROL_CONFIG, c->supervisor->generation, c->supervisor->bundles.of[c->role]);
+}
+
 void child_kill(struct child *c)
 {
     if (c->pid > 0) (void)kill(c->pid, SIGKILL);
 }
 
-/* --- introductions: a fresh pair of sockets between one relay and the keeper --- */
+/* --- introductions: a fresh pair of sockets between the keeper and one relay, or the registrar --- */
 
 static void send_more(int fd)
 {
@@ -56,11 +66,11 @@ static void send_more(int fd)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
-static void introduce(struct supervisor *s, struct child *relay)
+static void introduce(struct supervisor *s, struct child *other)
 {
     struct child *keeper = supervisor_keeper(s);
     int pair[2];
-    if (!keeper->is_ready || relay->control < 0) return;
+    if (!keeper->is_ready || other->control < 0) return;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == -1) {
         log_begin(LOG_LEVEL_ERROR, "socketpair");
         log_errno("errno", errno);
@@ -69,11 +79,11 @@ static void introduce(struct supervisor *s, struct child *relay)
     }
     send_more(pair[0]);
     send_more(pair[1]);
-    struct control_message m = {.type = CONTROL_RELAY, .number = relay->number};
+    struct control_message m = {.type = child_is_relay(other) ? CONTROL_RELAY : CONTROL_REGISTRAR, .number = other->number};
     if (!control_send(keeper->control, &m, pair[0]))
         child_kill(keeper);
     else
-        (void)child_tell(relay, CONTROL_KEEPER, 0, pair[1]);
+        (void)child_tell(other, CONTROL_KEEPER, 0, pair[1]);
     close(pair[0]);
     close(pair[1]);
 }
@@ -81,7 +91,7 @@ static void introduce(struct supervisor *s, struct child *relay)
 static void introduce_all(struct supervisor *s)
 {
     for (size_t i = 0; i < s->child_count; i++)
-        if (child_is_relay(&s->children[i])) introduce(s, &s->children[i]);
+        if (!child_is_keeper(&s->children[i])) introduce(s, &s->children[i]);
 }
 
 /* --- starting --- */
@@ -156,7 +166,7 @@ static result choose_descriptors(const struct child *c, int control, struct laun
     l->fds = malloc((ROLE_FD_LISTEN + s->sockets.listen_count + 1) * sizeof *l->fds);
     ENSURE(l->fds != NULL, MEMORY);
     l->fds[n++] = control;
-    l->fds[n++] = s->bundle;
+    l->fds[n++] = s->bundles.of[c->role];
     l->fds[n++] = s->metrics;
     for (size_t i = 0; child_is_relay(c) && i < s->sockets.listen_count; i++)
         l->fds[n++] = sockets_of_relay(&s->sockets, i, c->number);
@@ -257,7 +267,7 @@ void child_start(struct child *c)
     }
     c->watch = c->pid > 0 ? watch_new(s->loop, c->control, on_control, c) : NULL;
     if (c->watch) {
-        if (child_is_relay(c)) introduce(s, c);
+        if (!child_is_keeper(c)) introduce(s, c);
         return;
     }
     log_begin(LOG_LEVEL_ERROR, "role_start");

@@ -94,8 +94,9 @@ result sandbox_landlock(enum sandbox_profile profile, slice folder, int *abi)
     if (version <= 0) return OK; /* ENOSYS, EOPNOTSUPP: seccomp stands alone */
     struct ruleset_attr attr = {.handled_access_fs = all_file_rights(*abi), .handled_access_net = NET_BIND_TCP,
                                 .scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
-    /* A relay connects to any processor; it never binds: its listening sockets are inherited. */
-    if (profile != SANDBOX_RELAY) attr.handled_access_net |= NET_CONNECT_TCP;
+    /* A relay connects to any processor, the registrar to card networks and webhooks; neither binds: a relay's listening sockets
+     * are inherited. */
+    if (profile == SANDBOX_KEEPER) attr.handled_access_net |= NET_CONNECT_TCP;
     long ruleset = syscall(CALL_CREATE_RULESET, &attr, attr_size(*abi), 0);
     if (ruleset == -1) return refuse("create");
     result r = restrict_self((int)ruleset, profile, folder, *abi);

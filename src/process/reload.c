@@ -8,7 +8,7 @@
 
 /* SIGHUP. All or nothing, in an order that leaves no gap:
  *
- *     read and check ─► keeper takes it (knows both now) ─► relays take it ─► done
+ *     read and check ─► keeper takes it (knows both now) ─► relays and registrar take it ─► done
  *                          └─ no: nothing happened             └─ one says no: everybody goes back to the old one
  *
  * The keeper is first, so that no relay names a configuration that it does not know. */
@@ -57,9 +57,9 @@ static bool may_replace(const struct config *now, const struct config *next)
     return true;
 }
 
-static void adopt(struct supervisor *s, int bundle, uint32_t generation)
+static void adopt(struct supervisor *s, struct bundles bundles, uint32_t generation)
 {
-    s->bundle = bundle;
+    s->bundles = bundles;
     s->generation = generation;
 }
 
@@ -67,20 +67,19 @@ static void finish(struct supervisor *s)
 {
     struct reload *r = &s->reload;
     bool again = r->again;
-    if (r->old_bundle >= 0) close(r->old_bundle);
+    bundles_close(&r->old_bundles);
     config_free(r->config);
-    *r = (struct reload){.old_bundle = -1};
+    *r = (struct reload){.old_bundles = no_bundles};
     if (again) reload_begin(s);
 }
 
 /* Also those that are still starting: they were started with the old one. */
-static void tell_relays(struct supervisor *s)
+static void tell_others(struct supervisor *s)
 {
     s->reload.unanswered = 0;
     for (size_t i = 0; i < s->child_count; i++) {
         struct child *c = &s->children[i];
-        if (child_is_relay(c) && child_tell(c, CONTROL_CONFIG, s->generation, s->bundle))
-            s->reload.unanswered++;
+        if (!child_is_keeper(c) && child_configure(c)) s->reload.unanswered++;
     }
 }
 
@@ -101,7 +100,7 @@ static void succeed(struct supervisor *s)
 /* The keeper knows the new one: from here on every role that starts gets it. */
 static void commit(struct supervisor *s)
 {
-    tell_relays(s);
+    tell_others(s);
     if (s->reload.unanswered == 0) succeed(s);
 }
 
@@ -109,40 +108,40 @@ static void commit(struct supervisor *s)
 static void take_back(struct supervisor *s)
 {
     struct reload *r = &s->reload;
-    close(s->bundle);
-    adopt(s, r->old_bundle, r->old_generation);
-    r->old_bundle = -1;
+    bundles_close(&s->bundles);
+    adopt(s, r->old_bundles, r->old_generation);
+    r->old_bundles = no_bundles;
     r->taken_back = true;
-    (void)child_tell(supervisor_keeper(s), CONTROL_CONFIG, s->generation, s->bundle);
-    tell_relays(s);
-    fail("a relay could not use it; see its log");
+    (void)child_configure(supervisor_keeper(s));
+    tell_others(s);
+    fail("a relay or the registrar could not use it; see its log");
     if (r->unanswered == 0) finish(s);
 }
 
 void reload_begin(struct supervisor *s)
 {
     struct reload *r = &s->reload;
-    int bundle = -1;
+    struct bundles bundles = no_bundles;
     if (s->phase != PHASE_SERVING) return;
     if (r->is_running) {
         r->again = true;
         return;
     }
     struct config *config = NULL;
-    if (failed(supervisor_read_config(s->file, &config, &bundle))) {
+    if (failed(supervisor_read_config(s->file, &config, &bundles))) {
         fail("the configuration is not valid");
         return;
     }
     if (!may_replace(s->config, config)) {
         config_free(config);
-        close(bundle);
+        bundles_close(&bundles);
         return;
     }
-    *r = (struct reload){.is_running = true, .old_bundle = s->bundle, .old_generation = s->generation, .config = config};
-    adopt(s, bundle, ++s->last_generation);
+    *r = (struct reload){.is_running = true, .old_bundles = s->bundles, .old_generation = s->generation, .config = config};
+    adopt(s, bundles, ++s->last_generation);
     /* A keeper that is not there reads the new bundle when it starts. One that is starting has the old one already, and finds
      * this message when it is ready to read. */
-    if (!child_tell(supervisor_keeper(s), CONTROL_CONFIG, s->generation, s->bundle)) commit(s);
+    if (!child_configure(supervisor_keeper(s))) commit(s);
 }
 
 static void on_keeper_answer(struct supervisor *s, enum error e)
@@ -152,9 +151,9 @@ static void on_keeper_answer(struct supervisor *s, enum error e)
         commit(s);
         return;
     }
-    close(s->bundle);
-    adopt(s, r->old_bundle, r->old_generation);
-    r->old_bundle = -1;
+    bundles_close(&s->bundles);
+    adopt(s, r->old_bundles, r->old_generation);
+    r->old_bundles = no_bundles;
     fail("the keeper could not use it; see its log");
     finish(s);
 }
@@ -167,7 +166,7 @@ void reload_on_answer(struct supervisor *s, struct child *c, uint32_t generation
         if (!r->taken_back && r->unanswered == 0) on_keeper_answer(s, e);
         return;
     }
-    if (!child_is_relay(c) || r->unanswered == 0) return;
+    if (r->unanswered == 0) return;
     r->unanswered--;
     if (e && !r->taken_back)
         take_back(s);
@@ -184,7 +183,7 @@ void reload_on_child_ended(struct supervisor *s, const struct child *c)
     if (!r->is_running) return;
     if (c->role == ROLE_KEEPER && r->unanswered == 0 && !r->taken_back) {
         commit(s);
-    } else if (child_is_relay(c) && r->unanswered > 0 && --r->unanswered == 0) {
+    } else if (c->role != ROLE_KEEPER && r->unanswered > 0 && --r->unanswered == 0) {
         if (r->taken_back)
             finish(s);
         else

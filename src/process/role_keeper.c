@@ -36,6 +36,9 @@ static void on_message(struct role_process *p, const struct control_message *m, 
         r = fd >= 0 ? keeper_server_add_relay(own->server, m->number, fd) : FAIL(IO);
         if (failed(r)) log_failure("relay_connection", r);
         return;
+    case CONTROL_REGISTRAR:
+        keeper_server_registrar(own->server, fd);
+        return;
     case CONTROL_CONFIG:
         r = fd >= 0 ? role_config(p, fd, &config) : FAIL(IO);
         if (!failed(r)) r = keeper_server_configure(own->server, config, m->generation);

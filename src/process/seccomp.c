@@ -41,7 +41,8 @@ static const int *const for_all = CALLS(
     C(getrusage), C(set_robust_list), C(rseq), C(membarrier), C(recvmsg), C(recvfrom), C(sendto), C(sendmsg), C(getsockopt),
     C(setsockopt), C(getsockname), C(getpeername), C(shutdown));
 
-static const int *const for_relay = CALLS(C(accept), C(accept4), C(connect), C(recvmmsg), C(sendmmsg));
+static const int *const for_network = CALLS(C(connect), C(recvmmsg), C(sendmmsg));
+static const int *const for_relay = CALLS(C(accept), C(accept4));
 
 static const int *const for_keeper = CALLS(
     C(open), C(openat), C(openat2), C(access), C(faccessat), C(faccessat2), C(stat), C(lstat), C(statx), C(readlink),
@@ -130,7 +131,8 @@ static int add_rules(scmp_filter_ctx filter, enum sandbox_profile profile)
     if (r >= 0 && profile == SANDBOX_KEEPER) r = add_list(filter, SCMP_ACT_ALLOW, for_keeper);
     if (r >= 0 && profile != SANDBOX_KEEPER) r = add_list(filter, SCMP_ACT_ERRNO(EACCES), no_files);
     if (r >= 0 && profile == SANDBOX_RELAY) r = add_list(filter, SCMP_ACT_ALLOW, for_relay);
-    if (r >= 0 && profile == SANDBOX_RELAY) r = add_sockets(filter);
+    if (r >= 0 && profile != SANDBOX_KEEPER) r = add_list(filter, SCMP_ACT_ALLOW, for_network);
+    if (r >= 0 && profile != SANDBOX_KEEPER) r = add_sockets(filter);
     return r;
 }
 

@@ -28,7 +28,31 @@ enum {
 
 /* --- configuration --- */
 
-result supervisor_read_config(const char *file, struct config **config, int *bundle)
+const struct bundles no_bundles = {.of = {-1, -1, -1}};
+static_assert(ROLE_COUNT == 3, "a role more wants a bundle more");
+
+void bundles_close(struct bundles *b)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (b->of[i] >= 0) close(b->of[i]);
+    *b = no_bundles;
+}
+
+static result make_bundles(const struct source *source, struct bundles *out)
+{
+    static const unsigned audiences[ROLE_COUNT] = {
+        [ROLE_KEEPER] = SOURCE_FOR_KEEPER, [ROLE_REGISTRAR] = SOURCE_FOR_REGISTRAR, [ROLE_RELAY] = SOURCE_FOR_RELAY};
+    *out = no_bundles;
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        out->of[i] = source_bundle(source, audiences[i]);
+        if (out->of[i] >= 0) continue;
+        bundles_close(out);
+        return FAIL(IO);
+    }
+    return OK;
+}
+
+result supervisor_read_config(const char *file, struct config **config, struct bundles *bundles)
 {
     struct source *source = source_disk();
     struct problems *problems = problems_new();
@@ -36,10 +60,7 @@ result supervisor_read_config(const char *file, struct config **config, int *bun
     *config = NULL;
     if (source && problems) r = config_load(source, slice_of(file), problems, config);
     if (problems && problems_count(problems)) problems_print(problems, STDERR_FILENO);
-    if (!failed(r)) {
-        *bundle = source_bundle(source, SOURCE_FOR_NOBODY);
-        if (*bundle < 0) r = FAIL(IO);
-    }
+    if (!failed(r)) r = make_bundles(source, bundles);
     if (failed(r)) {
         config_free(*config);
         *config = NULL;
@@ -303,20 +324,21 @@ static void clean_up(struct supervisor *s)
     for (size_t i = 0; i < 2; i++) secret_free(s->keys[i].text, s->keys[i].bytes);
     config_free(s->reload.config);
     config_free(s->config);
-    if (s->bundle >= 0) close(s->bundle);
+    bundles_close(&s->reload.old_bundles);
+    bundles_close(&s->bundles);
     if (s->metrics >= 0) close(s->metrics);
     free(s->file);
 }
 
 int supervisor_run(const char *config_file)
 {
-    struct supervisor s = {.bundle = -1, .metrics = -1, .generation = 1, .last_generation = 1,
-                           .sockets = {.admin = -1}, .reload = {.old_bundle = -1}};
+    struct supervisor s = {.bundles = no_bundles, .metrics = -1, .generation = 1, .last_generation = 1,
+                           .sockets = {.admin = -1}, .reload = {.old_bundles = no_bundles}};
     umask(077);
     read_nothing();
     log_start("supervisor", 0, LOG_LEVEL_INFO);
     s.file = strdup(config_file);
-    result r = s.file ? supervisor_read_config(s.file, &s.config, &s.bundle) : FAIL(MEMORY);
+    result r = s.file ? supervisor_read_config(s.file, &s.config, &s.bundles) : FAIL(MEMORY);
     if (failed(r)) {
         log_failure("configuration", r);
     } else {

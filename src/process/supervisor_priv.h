@@ -44,12 +44,19 @@ MUST_USE result sockets_bind(struct sockets *s, const struct config *config, siz
 void sockets_close(struct sockets *s); /* our copies; removes unix sockets; safe to call twice */
 int sockets_of_relay(const struct sockets *s, size_t listen, size_t relay);
 
+/* The configuration, once for each role: with the secrets that it may know, and of the others only that they are there. */
+struct bundles {
+    int of[ROLE_COUNT];                 /* by enum role; -1: none */
+};
+extern const struct bundles no_bundles;
+void bundles_close(struct bundles *b); /* those that are there */
+
 struct reload {
     bool is_running, taken_back, again; /* again: SIGHUP came meanwhile */
-    int old_bundle;
+    struct bundles old_bundles;
     uint32_t old_generation;
     struct config *config;              /* the new one, until it counts */
-    size_t unanswered;                  /* relays */
+    size_t unanswered;                  /* relays and the registrar */
 };
 
 struct supervisor {
@@ -62,7 +69,8 @@ struct supervisor {
         char *text;                     /* "NAME=key" in secret memory, for the keeper only; NULL: that key is a file */
         size_t bytes;
     } keys[2];                          /* vault.key, vault.old_key */
-    int bundle, metrics;
+    struct bundles bundles;
+    int metrics;
     uint32_t generation, last_generation;
     struct identity keeper_user, other_user;
     struct sockets sockets;
@@ -76,19 +84,21 @@ struct supervisor {
 MUST_USE result children_new(struct supervisor *s, size_t relays);
 void children_free(struct supervisor *s);
 void child_start(struct child *c);
+bool child_configure(struct child *c); /* tells it the current configuration; false: it is not there */
 bool child_tell(struct child *c, enum control_type type, uint32_t generation, int fd); /* false: it is not there */
 void child_kill(struct child *c);
 void children_reap(struct supervisor *s);
 /* Where vault.key or vault.old_key is env:NAME, moves that variable out of the environment into secret memory, for each keeper to come. */
 MUST_USE result children_take_key(struct supervisor *s);
 struct child *supervisor_keeper(struct supervisor *s);
+bool child_is_keeper(const struct child *c);
 bool child_is_relay(const struct child *c);
 
 /* supervisor.c */
 void supervisor_on_ready(struct supervisor *s, struct child *c);
 void supervisor_on_ended(struct supervisor *s, struct child *c); /* may it be started again? decides by phase */
-/* Reads the configuration and makes its bundle. Prints and logs what is wrong. Both returned are owned. */
-MUST_USE result supervisor_read_config(const char *file, struct config **config, int *bundle);
+/* Reads the configuration and makes its bundles. Prints and logs what is wrong. Both returned are owned. */
+MUST_USE result supervisor_read_config(const char *file, struct config **config, struct bundles *bundles);
 
 /* reload.c */
 void reload_begin(struct supervisor *s);

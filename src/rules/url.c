@@ -175,3 +175,10 @@ result url_write_host(const struct upstream_url *url, struct buf *out)
     TRY(buf_append(out, SLICE(":")));
     return buf_append_u64(out, url->port);
 }
+
+result url_write(const struct upstream_url *url, struct buf *out)
+{
+    TRY(buf_append(out, url->tls ? SLICE("https://") : SLICE("http://")));
+    TRY(url_write_host(url, out));
+    return buf_append(out, url->path);
+}

@@ -143,8 +143,10 @@ TRIAL(keeper_connects_nothing, SANDBOX_KEEPER, refused(connect(listening, (const
 TRIAL(keeper_accepts_nothing, SANDBOX_KEEPER, refused(accept(listening, NULL, NULL)) && errno == ENOSYS)
 TRIAL(keeper_writes_in_its_folder, SANDBOX_KEEPER, writes_in_vault())
 TRIAL(keeper_makes_no_code, SANDBOX_KEEPER, !executable_memory())
-TRIAL(registrar_has_nothing, SANDBOX_REGISTRAR, refused(socket(AF_INET, SOCK_STREAM, 0)) && refused(open("/etc/passwd", O_RDONLY)) &&
-                                                  refused(accept(listening, NULL, NULL)))
+TRIAL(registrar_has_no_files_and_accepts_nothing, SANDBOX_REGISTRAR, refused(open("/etc/passwd", O_RDONLY)) && refused(accept(listening, NULL, NULL)))
+TRIAL(registrar_connects, SANDBOX_REGISTRAR, connects())
+TRIAL(registrar_binds_nothing, SANDBOX_REGISTRAR, !binds())
+TRIAL(registrar_has_no_unix_sockets, SANDBOX_REGISTRAR, refused(socket(AF_UNIX, SOCK_STREAM, 0)))
 
 START_TEST(what_the_filter_says)
 {
@@ -152,7 +154,8 @@ START_TEST(what_the_filter_says)
         relay_opens_nothing, relay_connects, relay_uses_udp, relay_accepts, relay_binds_nothing, relay_has_no_unix_sockets,
         relay_has_no_raw_sockets, relay_signals_nobody, relay_makes_no_code, relay_reads_its_memory_file_not,
         keeper_has_no_sockets, keeper_connects_nothing, keeper_accepts_nothing, keeper_writes_in_its_folder,
-        keeper_makes_no_code, registrar_has_nothing};
+        keeper_makes_no_code, registrar_has_no_files_and_accepts_nothing, registrar_connects, registrar_binds_nothing,
+        registrar_has_no_unix_sockets};
     make_surroundings();
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) ck_assert_msg(run(trials[i]) == FINE, "trial %zu", i);
     remove_surroundings();
