@@ -32,6 +32,6 @@
 
 #include "network/connector.h"
 
-MUST_USE result tms_new(const struct connector_options *options, struct connector **out);
+MUST_USE result tms_connector_new(const struct connector_options *options, struct connector **out);
 
 #endif

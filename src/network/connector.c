@@ -31,7 +31,7 @@ result connector_new(const struct connector_options *options, struct connector *
     *out = NULL;
     switch (options->network->type) {
     case NETWORK_TYPE_CYBERSOURCE:
-        return tms_new(options, out);
+        return tms_connector_new(options, out);
     }
     return FAIL(CONFIG);
 }

@@ -233,7 +233,7 @@ static result keep(void *owner, size_t path, slice value)
     return OK;
 }
 
-result json_pick(slice text, const char *const *paths, size_t count, struct json_field *fields)
+result json_take_fields(slice text, const char *const *paths, size_t count, struct json_field *fields)
 {
     for (size_t i = 0; i < count; i++)
         fields[i].len = 0;

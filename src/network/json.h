@@ -24,7 +24,7 @@ struct json_field {
     size_t len; /* 0: empty or not there */
     char at[JSON_FIELD_MAX_BYTES];
 };
-MUST_USE result json_pick(slice text, const char *const *paths, size_t count, struct json_field *fields);
+MUST_USE result json_take_fields(slice text, const char *const *paths, size_t count, struct json_field *fields);
 slice json_field_text(const struct json_field *f);
 
 #endif

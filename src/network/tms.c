@@ -337,7 +337,7 @@ static result open_pool(struct tms *t, const struct connector_options *options)
     return OK;
 }
 
-result tms_new(const struct connector_options *options, struct connector **out)
+result tms_connector_new(const struct connector_options *options, struct connector **out)
 {
     struct tms *t = calloc(1, sizeof *t);
     *out = NULL;

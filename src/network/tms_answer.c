@@ -122,7 +122,7 @@ static result judge(const struct network_call *c, struct network_answer *out)
 static result read_card(const struct network_call *c, slice body, struct network_answer *out)
 {
     struct json_field f[CARD_FIELDS];
-    TRY(json_pick(body, card_paths, CARD_FIELDS, f));
+    TRY(json_take_fields(body, card_paths, CARD_FIELDS, f));
     TRY(take_refs(c, f, out));
     ENSURE(tms_expiry_from(json_field_text(&f[CARD_MONTH]), json_field_text(&f[CARD_YEAR]), &out->month, &out->year),
            NETWORK_ANSWER);
@@ -166,7 +166,7 @@ static const char *const refusal_paths[REFUSAL_FIELDS] = {"reason", "tokenizedCa
 static result read_refusal(const struct http_call_answer *a, struct network_answer *out)
 {
     struct json_field f[REFUSAL_FIELDS] = {{0}};
-    if (a->body.len) TRY(json_pick(a->body, refusal_paths, REFUSAL_FIELDS, f));
+    if (a->body.len) TRY(json_take_fields(a->body, refusal_paths, REFUSAL_FIELDS, f));
     slice reason = json_field_text(&f[f[REFUSAL_CARD_REASON].len ? REFUSAL_CARD_REASON : REFUSAL_REASON]);
     out->reason = tms_reason_from(reason);
     if (out->reason == NETWORK_REASON_NONE)

@@ -105,7 +105,7 @@ void tms_read_credentials(slice json, bool without_cryptogram, struct credential
                           struct network_answer *out)
 {
     struct json_field *f = secret_alloc(CARD_FIELDS * sizeof *f);
-    out->r = f ? json_pick(json, paths, CARD_FIELDS, f) : FAIL(MEMORY);
+    out->r = f ? json_take_fields(json, paths, CARD_FIELDS, f) : FAIL(MEMORY);
     if (!failed(out->r)) out->r = read_fields(f, without_cryptogram, credential, out);
     secret_free(f, CARD_FIELDS * sizeof *f);
 }

@@ -103,16 +103,16 @@ START_TEST(fields)
 {
     char text[200];
     struct json_field f[PATHS];
-    ck_assert(!failed(json_pick(SLICE("{\"a\":{\"b\":\"two\"}}"), paths, 3, f)));
+    ck_assert(!failed(json_take_fields(SLICE("{\"a\":{\"b\":\"two\"}}"), paths, 3, f)));
     ck_assert(slice_is(json_field_text(&f[1]), "two"));
     ck_assert_uint_eq(f[0].len + f[2].len, 0);
     memset(text, 'x', sizeof text);
     memcpy(text, "{\"id\":\"", 7);
     memcpy(text + 7 + JSON_FIELD_MAX_BYTES, "\"}", 2);
-    ck_assert(!failed(json_pick((slice){text, 9 + JSON_FIELD_MAX_BYTES}, paths, 3, f)));
+    ck_assert(!failed(json_take_fields((slice){text, 9 + JSON_FIELD_MAX_BYTES}, paths, 3, f)));
     ck_assert_uint_eq(f[0].len, JSON_FIELD_MAX_BYTES);
     memcpy(text + 7 + JSON_FIELD_MAX_BYTES, "x\"}", 3);
-    ck_assert_int_eq(json_pick((slice){text, 10 + JSON_FIELD_MAX_BYTES}, paths, 3, f).err, ERR_NETWORK_ANSWER);
+    ck_assert_int_eq(json_take_fields((slice){text, 10 + JSON_FIELD_MAX_BYTES}, paths, 3, f).err, ERR_NETWORK_ANSWER);
 }
 END_TEST
 
