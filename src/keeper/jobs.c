@@ -45,9 +45,17 @@ void job_of(const struct queued *q, struct job *out)
     if (q->payload_len) memcpy(out->payload, q->payload, q->payload_len);
 }
 
-static void free_queued(struct queued *q)
+/* It goes out once, and is for no second try (PCI DSS 3.3.1). */
+static void forget_cvc(struct queued *q)
 {
     secret_free(q->cvc, q->cvc_len);
+    q->cvc = NULL;
+    q->cvc_len = 0;
+}
+
+static void free_queued(struct queued *q)
+{
+    forget_cvc(q);
     if (q->payload) secret_wipe(q->payload, q->payload_len); /* an address may stand in it */
     free(q->payload);
     free(q);
@@ -178,6 +186,7 @@ static void on_later(void *owner, result r)
 static void put_later(struct queued *q)
 {
     struct job job;
+    forget_cvc(q);
     q->tries++;
     q->due.at_ms = clock_wall_ms() + back_off_ms(q->tries, back_off_random());
     job_of(q, &job);
@@ -223,6 +232,7 @@ static void on_answer(void *owner, const struct registry_answer *a)
 {
     struct queued *q = owner;
     q->order = NULL;
+    forget_cvc(q);
     jobs_apply(q, a);
 }
 

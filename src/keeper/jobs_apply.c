@@ -260,9 +260,6 @@ void jobs_apply(struct queued *q, const struct registry_answer *answer)
     a->id = (slice){q->id, sizeof q->id};
     copy_ref(&a->ref, answer->ref);
     copy_ref(&a->instrument, answer->instrument);
-    secret_free(q->cvc, q->cvc_len); /* it went out once, and is for no second try (PCI DSS 3.3.1) */
-    q->cvc = NULL;
-    q->cvc_len = 0;
     vault_network_alter(jobs_server(q->jobs)->vault, network_padded(q->merchant, sizeof q->merchant), token_id_slice(&q->token), decide,
                         on_applied, a);
 }

@@ -17,6 +17,7 @@ struct order_seen {
     char text[2048];
 };
 const struct order_seen *registrar_order(void);
+const struct order_seen *last_order(void);
 bool registrar_is_idle(void); /* nothing was ordered */
 void registrar_say(uint64_t id, enum wire_type type, const void *fixed, const slice *tails);
 /* Answers to the order before: a state, a failure, a credential with that cryptogram. */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../../../src/keeper/due.h"
+#include "../base/suite.h"
+
+#include <stdlib.h>
+
+enum { THINGS = 500 };
+
+START_TEST(the_earliest_is_first)
+{
+    static struct due things[THINGS];
+    struct due_heap h = {0};
+    uint32_t seed = 1;
+    for (size_t i = 0; i < THINGS; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        things[i].at_ms = seed % 1000;
+        ck_assert(due_add(&h, &things[i]));
+    }
+    for (size_t i = 0; i < THINGS; i += 3) due_remove(&h, &things[i]); /* from anywhere */
+    due_remove(&h, &things[0]); /* once is enough */
+    int64_t last = -1;
+    size_t seen = 0;
+    struct due *d;
+    while ((d = due_first(&h)) != NULL) {
+        ck_assert_int_ge(d->at_ms, last);
+        ck_assert_uint_ne((size_t)(d - things) % 3, 0);
+        last = d->at_ms;
+        seen++;
+        due_remove(&h, d);
+    }
+    ck_assert_uint_eq(seen, THINGS - (THINGS + 2) / 3);
+    due_done(&h);
+}
+END_TEST
+
+START_TEST(back_off_doubles_up_to_an_hour)
+{
+    static const struct {
+        uint32_t tries;
+        int64_t most;
+    } cases[] = {{0, 1000}, {1, 1000}, {2, 2000}, {3, 4000}, {11, 1024000}, {12, 2048000}, {13, 3600000}, {40, 3600000}, {UINT32_MAX, 3600000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_int_eq(back_off_ms(cases[i].tries, 0), cases[i].most / 2);
+        for (uint32_t random = 0; random < 50; random++) {
+            int64_t ms = back_off_ms(cases[i].tries, random * 0x9e3779b9u);
+            ck_assert_int_ge(ms, cases[i].most / 2);
+            ck_assert_int_le(ms, cases[i].most);
+        }
+    }
+}
+END_TEST
+
+RUN_TESTS("due", the_earliest_is_first, back_off_doubles_up_to_an_hour)
