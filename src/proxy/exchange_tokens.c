@@ -118,7 +118,10 @@ static void on_revealed(void *owner, uint32_t index, result r, const struct cred
         exchange_refuse(x, r.err);
         return;
     }
-    if (is_told_of(x, index)) x->choice = *choice;
+    if (is_told_of(x, index)) {
+        x->choice = *choice;
+        if (x->attempt) x->choice.fallback = FALLBACK_NONE; /* x-cardveil-pan-retry says why it is the PAN */
+    }
     if (--x->waiting == 0) {
         x->resolved_us = loop_now_us(x->proxy->loop);
         metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);
