@@ -16,8 +16,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from cardveil import CERTS, ROOT, Cardveil, binary, free_port  # noqa: E402
 from leaks import MASTERCARD, PANS, VISA, find_in_folder, find_secrets  # noqa: E402
+from network import Network  # noqa: E402
 from payments import card  # noqa: E402
 from processor import Processor  # noqa: E402
+from receiver import Receiver  # noqa: E402
+from shop import Shop, shop_settings  # noqa: E402
 
 
 def pytest_configure(config):
@@ -48,13 +51,14 @@ class Watch:
 
     def check(self):
         problems = []
+        shared = [secret for processor in self.processors for secret in processor.secrets()]
         for veil in self.cardveils:
             start = self.read.get(id(veil), 0)
             printed = list(veil.printed)
-            problems += [f"printed: {what}" for what in find_secrets(b"".join(printed[start:]), veil.secrets)]
+            problems += [f"printed: {what}" for what in find_secrets(b"".join(printed[start:]), veil.secrets + shared)]
             problems += veil.found
             self.read[id(veil)] = len(printed)
-            problems += find_in_folder(veil.folder, veil.secrets, skip=("cards.ndjson",))
+            problems += find_in_folder(veil.folder, veil.secrets + shared, skip=("cards.ndjson",))
             text = b"".join(printed[start:])
             problems += [mark for mark in ("runtime error:", "AddressSanitizer", "Assertion") if mark.encode() in text]
         for processor in self.processors:
@@ -97,27 +101,36 @@ def rules():
     return {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.yaml")}
 
 
-@pytest.fixture(scope="module")
-def processor(watch):
-    made = Processor()
+def watched(watch, made):
     watch.processors.append(made)
     yield made
     watch.processors.remove(made)
     made.close()
+
+
+@pytest.fixture(scope="module")
+def processor(watch):
+    yield from watched(watch, Processor())
 
 
 @pytest.fixture(scope="module")
 def tls_processor(watch, certificates):
-    made = Processor(certs=str(CERTS))
-    watch.processors.append(made)
-    yield made
-    watch.processors.remove(made)
-    made.close()
+    yield from watched(watch, Processor(certs=str(CERTS)))
+
+
+@pytest.fixture(scope="module")
+def network(watch):
+    yield from watched(watch, Network())
+
+
+@pytest.fixture(scope="module")
+def receiver(watch):
+    yield from watched(watch, Receiver())
 
 
 @pytest.fixture(autouse=True)
 def fresh_record(request):
-    for name in ("processor", "tls_processor"):
+    for name in ("processor", "tls_processor", "network", "receiver"):
         if name in request.fixturenames:
             request.getfixturevalue(name).forget()
 
@@ -162,6 +175,27 @@ def make_cardveil(session_folder, watch, rules, processor, tls_processor):
             veil.stop()
         watch.cardveils.remove(veil)
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="module")
+def shop(session_folder, watch, rules, processor, network, receiver):
+    """A Cardveil whose merchant has a card network and a webhook, shared by the tests of a file."""
+    own, settings = shop_settings(session_folder, processor, network, receiver)
+    veil = start_world(session_folder, watch, {**rules, **own}, settings.pop("routes"), **settings)
+    made = Shop(veil.start(), processor, network, receiver)
+    yield made
+    status = veil.stop()
+    watch.cardveils.remove(veil)
+    assert status == 0, f"serve ended with {status}"
+
+
+@pytest.fixture
+def make_shop(session_folder, make_cardveil, processor, network, receiver):
+    """make_shop(network_entry={}, routes={name: network_tokens}, start=True, …) -> a Shop of the test's own; as shop_settings()."""
+    def make(start=True, **changes):
+        own, settings = shop_settings(session_folder, processor, network, receiver, **changes)
+        return Shop(make_cardveil(start=start, own_rules=own, **settings), processor, network, receiver)
+    return make
 
 
 @pytest.fixture(params=["plain", "tls"])

@@ -26,7 +26,8 @@ def find_secrets(data, more=()):
             found.append(f"the PAN that ends in {pan[-4:]}")
     if CVC_PATTERN.search(data):
         found.append("the CVC")
-    found += [f"a key: {secret[:7].decode('latin-1')}…" for secret in more if secret in data]
+    squeezed = re.sub(rb"[ \-+]|%20", b"", data) if any(secret.isdigit() for secret in more) else b""
+    found += [f"a key: {secret[:7].decode('latin-1')}…" for secret in more if secret in data or (secret.isdigit() and secret in squeezed)]
     return found
 
 

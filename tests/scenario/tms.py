@@ -73,7 +73,8 @@ def private_key(path):
 
 def open_jwe(compact, key):
     header, wrapped, nonce, cipher, tag = compact.split(".")
-    assert json.loads(from_b64url(header)) == {"alg": "RSA-OAEP-256", "enc": "A256GCM"}
+    told = json.loads(from_b64url(header))
+    assert (told["alg"], told["enc"]) == ("RSA-OAEP-256", "A256GCM")
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     cek = key.decrypt(from_b64url(wrapped), oaep)
     return json.loads(AESGCM(cek).decrypt(from_b64url(nonce), from_b64url(cipher) + from_b64url(tag), header.encode()))
