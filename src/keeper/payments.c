@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_MAX = 100 * 1000 }; /* of one relay: as many as it remembers itself */
+enum {
+    QUEUE_MAX = 100 * 1000, /* of one relay: as many as it remembers itself */
+    PAYERS_MAX = 4096,      /* more than relays are restarted between two commits */
+};
 
 struct payment {
     struct wire_payment w;
@@ -35,6 +38,7 @@ struct payments {
     struct keeper_server *server;
     struct ledger *ledger;
     LIST_HEAD(, payer) payers;
+    size_t payer_count;
 };
 
 static_assert(METRIC_FALLBACK_BUDGET_SPENT - METRIC_FALLBACK_NOT_SUPPORTED == FALLBACK_BUDGET_SPENT - FALLBACK_NOT_SUPPORTED, "one metric for each reason, in order");
@@ -168,6 +172,7 @@ static void drop_payer(struct payer *p)
         free(one);
     }
     LIST_REMOVE(p, link);
+    p->payments->payer_count--;
     free(p);
 }
 
@@ -191,11 +196,12 @@ static struct payer *payer_of(struct payments *p, struct relay *r, uint64_t id)
         if (one->id == id) return one;
     if (failed(vault_count_mark(p->server->vault, id, &mark))) return NULL;
     retire(p, r);
-    one = calloc(1, sizeof *one);
+    one = p->payer_count < PAYERS_MAX ? calloc(1, sizeof *one) : NULL;
     if (!one) return NULL;
     *one = (struct payer){.payments = p, .id = id, .number = r->number, .taken = mark, .counted = mark, .kept = mark};
     STAILQ_INIT(&one->queue);
     LIST_INSERT_HEAD(&p->payers, one, link);
+    p->payer_count++;
     return one;
 }
 

@@ -105,6 +105,7 @@ static void put_job(const struct job *j)
 {
     size_t i = 0;
     while (i < fake_network.job_count && memcmp(fake_network.jobs[i].id, j->id, sizeof j->id) != 0) i++;
+    if (i == FAKE_MAX) i = 0;
     if (i == fake_network.job_count) fake_network.job_count++;
     fake_network.jobs[i] = *j;
 }
@@ -119,6 +120,7 @@ static void put_event(const struct event *e)
 {
     size_t i = 0;
     while (i < fake_network.event_count && memcmp(fake_network.events[i].id, e->id, sizeof e->id) != 0) i++;
+    if (i == FAKE_MAX) i = 0;
     if (i == fake_network.event_count) fake_network.event_count++;
     fake_network.events[i] = *e;
 }
@@ -251,6 +253,7 @@ void vault_count(struct vault *v, const struct counter_delta *deltas, size_t del
     for (size_t i = 0; i < mark_count && !fake_network.count_fails; i++) {
         size_t k = 0;
         while (k < fake_network.mark_count && fake_network.marks[k].relay != marks[i].relay) k++;
+        if (k == FAKE_MAX) k = 0; /* a fuzzer's relays draw many numbers */
         if (k == fake_network.mark_count) fake_network.mark_count++;
         fake_network.marks[k] = marks[i];
     }
