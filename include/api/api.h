@@ -2,15 +2,20 @@
 #ifndef API_API_H
 #define API_API_H
 
-/* The REST API on the proxy's listeners: what the proxy calls through keeper/service.h.
+/* The REST API on the proxy's listeners: what the proxy calls through keeper/service.h. One endpoint a file of src/api.
  *
  *   POST   /v1/tokens        a card, or an array of up to 100 → token(s)     permission tokenize
- *   GET    /v1/tokens/{id}   status and masked card, never a PAN             permission read
+ *   GET    /v1/tokens/{id}   status, masked card, network token's status     permission read
  *   PATCH  /v1/tokens/{id}   new expiry, holder; removePlain                 permission change
  *   DELETE /v1/tokens/{id}                                                   permission delete
  *   POST   /v1/transactions  one card with its CVC → temporal token          permission tokenize
+ *   POST   /v1/tokens/enroll                    a stored card, with its network          permission enroll
+ *   GET    /v1/tokens/{id}/payment-credentials  network token, fresh cryptogram, ECI     permission credentials
+ *   GET    /v1/reports/network-tokens           counts, rates, their difference          permission report
+ *   POST   /v1/network-events/{network}         a card network's notification            its signature
  *
- * Cards are taken as content-type: application/json only; anything else is a 415.                                        */
+ * Cards and enrolments are taken as content-type: application/json only; anything else is a 415. What a caller may not know of
+ * (no such token, a token of another merchant) is one and the same answer.                                                      */
 
 #include "keeper/service.h"
 
