@@ -3,10 +3,12 @@
 #include "cli/check.h"
 #include "cli/explain.h"
 #include "cli/key.h"
+#include "cli/report.h"
 #include "cli/sandbox.h"
 #include "cli/serve.h"
 #include "cli/token.h"
 #include "cli/vault.h"
+#include "cli/webhook.h"
 #include "process/role.h"
 #include "rules/names.h"
 
@@ -27,6 +29,8 @@ static const struct command {
     {"vault", cli_vault, "init | stat | rotate | backup DIR | verify", "the vault and its keys"},
     {"key", cli_key, "create --merchant NAME | list | revoke ID", "API keys"},
     {"token", cli_token, "create --merchant NAME < cards.ndjson", "store cards, a line each; prints their tokens"},
+    {"report", cli_report, "[--from TIME] [--to TIME] [--route NAME]", "what network tokens did: counts, rates, their differences"},
+    {"webhook", cli_webhook, "list | show ID | resend ID", "what merchants are told of their network tokens"},
     {"sandbox", cli_sandbox, "[--listen 127.0.0.1:9100]", "simulated processors, for trying and testing"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

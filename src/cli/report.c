@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/report.h"
+
+#include "base/clock.h"
+#include "cli/vault.h"
+#include "rules/config.h"
+#include "vault/report.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char USAGE[] =
+    "usage: cardveil report [--from TIME] [--to TIME] [--route NAME] [--merchant NAME] [-c cardveil.yaml] [--json]\n\n"
+    "What network tokens did: cards that have one, enrolments, and payments by credential with their approval rates.\n\n"
+    "  --from, --to  dates or times (RFC 3339), in whole hours of UTC; a date as --to has that day in it (default: the last 30 days)\n"
+    "  --route       payments of that route only; enrolments are the merchant's, whatever the route\n"
+    "  --merchant    that merchant only (default: each)\n"
+    "  --json        one object a merchant, with the members of GET /v1/reports/network-tokens\n\n"
+    "Approval rates are of judged first attempts; with each its count and its 95 % interval (Wilson). 'retries counted' is what the\n"
+    "merchant gets: a payment that the PAN retry saved counts as approved. Differences have their 95 % interval (Newcombe): one that\n"
+    "has 0 in it shows no difference. Cards fall on a side of a route's volume by a hash, so their payments may be compared; but a PAN\n"
+    "that went out for another reason (see the fallbacks) is among them, too.\n\n"
+    "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
+
+enum { JSON_MAX_BYTES = 4 * 1024 * 1024 };
+static const int HOUR_S = 60 * 60;
+
+struct arguments {
+    const char *file, *merchant, *route;
+    slice from, to;
+    bool json;
+};
+
+static int wrong_usage(const char *why)
+{
+    fprintf(stderr, "cardveil report: %s\n%s", why, USAGE);
+    return CLI_WRONG;
+}
+
+/* --- figures as text --- */
+
+static void print_hour(const char *before, uint32_t hour)
+{
+    char text[CLOCK_RFC3339_BYTES];
+    clock_rfc3339((int64_t)hour * HOUR_S * 1000, text);
+    printf("%s%.16sZ", before, text);
+}
+
+static void print_rate(struct proportion p)
+{
+    if (p.n == 0) {
+        printf("-");
+        return;
+    }
+    struct interval i = proportion_interval(p);
+    printf("%.1f %% of %" PRIu64 " (%.1f to %.1f)", 100 * i.value, p.n, 100 * i.low, 100 * i.high);
+}
+
+static void print_outcomes(const char *name, struct report_outcomes o)
+{
+    printf("    %-30s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "  ", name, o.approved, o.declined, o.unknown);
+    print_rate((struct proportion){o.approved, o.approved + o.declined});
+    printf("\n");
+}
+
+static void print_difference(const char *name, struct proportion a, struct proportion b)
+{
+    printf("    %-30s ", name);
+    if (a.n == 0 || b.n == 0) {
+        printf("-\n");
+        return;
+    }
+    struct interval i = proportion_difference(a, b);
+    printf("%+.1f points (%+.1f to %+.1f)\n", 100 * i.value, 100 * i.low, 100 * i.high);
+}
+
+static void print_named(const char *title, const uint64_t sums[COUNTER_COUNT], enum counter first, enum counter last, const char *prefix)
+{
+    const char *before = " ";
+    printf("%s", title);
+    for (unsigned i = first; i <= (unsigned)last; i++) {
+        if (sums[i] == 0) continue;
+        printf("%s%s %" PRIu64, before, counter_name((enum counter)i) + strlen(prefix), sums[i]);
+        before = ", ";
+    }
+    printf("%s\n", before[0] == ' ' ? " none" : "");
+}
+
+static void print_payments(slice route, const uint64_t sums[COUNTER_COUNT])
+{
+    struct report_figures f;
+    report_figures(sums, &f);
+    printf("\n  %s%.*s\n    %-30s  approved  declined   unknown  approval rate (95 %% interval)\n", route.len ? "route " : "all routes", SLICE_ARG(route),
+           "payments with");
+    print_outcomes("NETWORK_TOKEN", f.token);
+    print_outcomes("  then retried with the PAN", f.retry);
+    print_outcomes("CARD_PAN, card has a token", f.pan_with_token);
+    print_outcomes("CARD_PAN, card has none", f.pan);
+    printf("    %-30s %31s", "NETWORK_TOKEN, retries counted", "");
+    print_rate(f.compared.token_retried);
+    printf("\n    of cards that have a token:\n    %-30s ", "share of NETWORK_TOKEN");
+    print_rate(f.compared.share);
+    printf("\n");
+    print_difference("NETWORK_TOKEN minus CARD_PAN", f.compared.token, f.compared.pan);
+    print_difference("  retries counted", f.compared.token_retried, f.compared.pan);
+    print_named("    fallbacks to the PAN:", sums, COUNTER_FALLBACK_NOT_SUPPORTED, COUNTER_FALLBACK_BUDGET_SPENT, "fallback_");
+}
+
+static void print_text(const struct report *r, slice merchant)
+{
+    printf("%.*s", SLICE_ARG(merchant));
+    print_hour("  from ", r->range.from_hour);
+    print_hour(" to ", r->range.to_hour);
+    printf("\n\n  cards with a network token      %" PRIu64 "  (in this time: %" PRIu64 " activated, %" PRIu64 " ended)\n",
+           r->activated > r->ended ? r->activated - r->ended : 0, r->all[COUNTER_TOKENS_GAINED], r->all[COUNTER_TOKENS_LOST]);
+    printf("  enrolments                      %" PRIu64 ", provisioned: ", r->all[COUNTER_ENROL_ASKED]);
+    print_rate(report_provisioned(r->all));
+    print_named("\n  refused:", r->all, COUNTER_ENROL_INVALID_REQUEST, COUNTER_ENROL_OTHER, "refused_");
+    if (r->only.len == 0) print_payments(SLICE_NONE, r->all);
+    for (size_t i = 0; i < r->route_count; i++) print_payments((slice){r->routes[i].name, r->routes[i].name_len}, r->routes[i].sums);
+    if (r->only.len && r->route_count == 0) printf("\n  no payments on route %.*s\n", SLICE_ARG(r->only));
+}
+
+static result print_json(const struct report *r, slice merchant)
+{
+    struct buf json;
+    buf_init(&json, JSON_MAX_BYTES);
+    result written = report_write_json(r, &json);
+    if (!failed(written)) {
+        printf("{\"merchant\":");
+        cli_print_json_text(merchant);
+        printf(",%.*s}\n", (int)json.len, json.at);
+    }
+    buf_done(&json);
+    return written;
+}
+
+/* --- the work --- */
+
+static void add_row(void *owner, slice route, const uint64_t sums[COUNTER_COUNT])
+{
+    report_add(owner, route, sums);
+}
+
+static void add_history(void *owner, slice route, const uint64_t sums[COUNTER_COUNT])
+{
+    report_add_history(owner, route, sums);
+}
+
+static result report_merchant(struct vault *v, slice merchant, struct report_range range, const struct arguments *a)
+{
+    struct report r;
+    report_init(&r, range, a->route ? slice_of(a->route) : SLICE_NONE);
+    result done = vault_count_sum(v, merchant, range.from_hour, range.to_hour, SLICE_NONE, add_row, &r);
+    if (!failed(done)) done = vault_count_sum(v, merchant, 0, range.to_hour, SLICE_NONE, add_history, &r);
+    if (!failed(done)) done = r.verdict;
+    if (!failed(done) && a->json) done = print_json(&r, merchant);
+    if (!failed(done) && !a->json) print_text(&r, merchant);
+    report_done(&r);
+    return done;
+}
+
+static int report(struct cli_vault *c, const struct arguments *a, struct report_range range)
+{
+    int status = a->merchant ? cli_vault_has_merchant(c, slice_of(a->merchant)) : CLI_DONE;
+    if (!status) status = cli_vault_open(c, true);
+    if (status) return status;
+    bool is_first = true;
+    for (size_t i = 0; i < c->config->merchant_count; i++) {
+        slice merchant = c->config->merchants[i].name;
+        if (a->merchant && !slice_is(merchant, a->merchant)) continue;
+        if (!is_first && !a->json) printf("\n\n");
+        is_first = false;
+        result r = report_merchant(c->v, merchant, range, a);
+        if (failed(r)) return cli_vault_failed(c, r);
+    }
+    return CLI_DONE;
+}
+
+static int run(const struct arguments *a)
+{
+    struct cli_vault c;
+    struct report_range range;
+    if (failed(report_range_parse(a->from, a->to, clock_wall_ms(), &range)))
+        return wrong_usage("--from and --to are dates or times (RFC 3339), from before to, at most 400 days");
+    int status = cli_vault_configure(&c, "report", a->file);
+    if (!status) status = report(&c, a, range);
+    cli_vault_end(&c);
+    return cli_finish_output("report", status);
+}
+
+int cli_report(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"from", required_argument, NULL, 'f'},
+        {"to", required_argument, NULL, 't'},     {"route", required_argument, NULL, 'r'},
+        {"merchant", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    struct arguments a = {.file = "cardveil.yaml"};
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            a.file = optarg;
+            break;
+        case 'f':
+            a.from = slice_of(optarg);
+            break;
+        case 't':
+            a.to = slice_of(optarg);
+            break;
+        case 'r':
+            a.route = optarg;
+            break;
+        case 'm':
+            a.merchant = optarg;
+            break;
+        case 'j':
+            a.json = true;
+            break;
+        case 'h':
+            fputs(USAGE, stdout);
+            return cli_finish_output("report", CLI_DONE);
+        default:
+            return wrong_usage("unknown option, or one without its value");
+        }
+    }
+    return optind < argc ? wrong_usage("too many words") : run(&a);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/webhook.h"
+
+#include "base/clock.h"
+#include "cli/vault.h"
+#include "vault/network.h"
+#include "vault/network_record.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char USAGE[] =
+    "usage: cardveil webhook list   [--merchant NAME] [--state pending|delivered|failed] [-c cardveil.yaml] [--json]\n"
+    "       cardveil webhook show   ID [-c cardveil.yaml] [--json]\n"
+    "       cardveil webhook resend ID [-c cardveil.yaml]\n\n"
+    "Webhooks tell a merchant's receivers what became of network tokens. They are tried for a day and kept for a week.\n\n"
+    "list    prints each, the oldest first: id, time, state, tries, the receiver's last status ('-': no answer), merchant, token, URL.\n"
+    "show    prints one, with the JSON that its receiver gets.\n"
+    "resend  has one delivered again, whatever its state, with the same id and JSON and a day of tries; a running 'serve' sees to it\n"
+    "        within seconds.\n\n"
+    "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
+
+struct arguments {
+    const char *file, *merchant, *id;
+    int state; /* -1: any */
+    bool json;
+};
+static const char *const states[] = {[EVENT_PENDING] = "pending", [EVENT_DELIVERED] = "delivered", [EVENT_FAILED] = "failed"};
+
+static int wrong_usage(const char *why)
+{
+    fprintf(stderr, "cardveil webhook: %s\n%s", why, USAGE);
+    return CLI_WRONG;
+}
+
+/* --- printing --- */
+
+static slice merchant_of(const struct event *e)
+{
+    return network_padded(e->merchant, sizeof e->merchant);
+}
+
+static slice url_of(const struct event *e)
+{
+    return network_padded(e->url, sizeof e->url);
+}
+
+static void print_json_time(const char *name, int64_t ms)
+{
+    char time[CLOCK_RFC3339_BYTES];
+    clock_rfc3339(ms, time);
+    printf(",\"%s\":\"%s\"", name, time);
+}
+
+static void print_json(const struct event *e, bool whole)
+{
+    printf("{\"id\":\"%.*s\",\"state\":\"%s\",\"merchant\":", EVENT_ID_BYTES, e->id, states[e->state]);
+    cli_print_json_text(merchant_of(e));
+    printf(",\"token\":\"%.*s\",\"url\":", SLICE_ARG(token_id_slice(&e->token)));
+    cli_print_json_text(url_of(e));
+    printf(",\"tries\":%u", (unsigned)e->tries);
+    if (e->last_status) printf(",\"last_status\":%d", e->last_status);
+    print_json_time("created", e->created_ms);
+    if (e->state == EVENT_PENDING) print_json_time("due", e->due_ms);
+    if (e->state == EVENT_DELIVERED) print_json_time("delivered", e->delivered_ms);
+    if (whole) printf(",\"event\":%.*s", (int)e->json_len, e->json); /* JSON of our own making */
+    printf("}\n");
+}
+
+static void print_line(const struct event *e)
+{
+    char created[CLOCK_RFC3339_BYTES], status[8] = "-";
+    clock_rfc3339(e->created_ms, created);
+    if (e->last_status) (void)snprintf(status, sizeof status, "%d", e->last_status);
+    printf("%.*s  %s  %-9s %3u  %-3s  %.*s  %.*s  %.*s\n", EVENT_ID_BYTES, e->id, created, states[e->state], (unsigned)e->tries, status,
+           SLICE_ARG(merchant_of(e)), SLICE_ARG(token_id_slice(&e->token)), SLICE_ARG(url_of(e)));
+}
+
+static void print_whole(const struct event *e)
+{
+    char time[CLOCK_RFC3339_BYTES];
+    clock_rfc3339(e->created_ms, time);
+    printf("id        %.*s\ncreated   %s\nmerchant  %.*s\ntoken     %.*s\nurl       %.*s\nstate     %s\ntries     %u\n", EVENT_ID_BYTES, e->id, time,
+           SLICE_ARG(merchant_of(e)), SLICE_ARG(token_id_slice(&e->token)), SLICE_ARG(url_of(e)), states[e->state], (unsigned)e->tries);
+    if (e->last_status) printf("status    %d\n", e->last_status);
+    clock_rfc3339(e->state == EVENT_DELIVERED ? e->delivered_ms : e->due_ms, time);
+    if (e->state != EVENT_FAILED) printf("%s %s\n", e->state == EVENT_DELIVERED ? "delivered" : "due      ", time);
+    printf("\n%.*s\n", (int)e->json_len, e->json);
+}
+
+/* --- list --- */
+
+struct listing {
+    const struct arguments *a;
+    size_t count;
+};
+
+static bool list_one(void *owner, const struct event *e)
+{
+    struct listing *l = owner;
+    const struct arguments *a = l->a;
+    if (a->merchant && !slice_is(merchant_of(e), a->merchant)) return true;
+    if (a->state >= 0 && a->state != (int)e->state) return true;
+    l->count++;
+    if (a->json)
+        print_json(e, false);
+    else
+        print_line(e);
+    return true;
+}
+
+static int list(struct cli_vault *c, const struct arguments *a)
+{
+    struct listing l = {.a = a};
+    int status = a->merchant ? cli_vault_has_merchant(c, slice_of(a->merchant)) : CLI_DONE;
+    if (!status) status = cli_vault_open(c, true);
+    if (status) return status;
+    result r = vault_event_list(c->v, list_one, &l);
+    if (failed(r)) return cli_vault_failed(c, r);
+    if (l.count == 0) fprintf(stderr, "no such webhooks; they are made when the network token of a merchant with 'webhooks' changes\n");
+    return CLI_DONE;
+}
+
+/* --- one --- */
+
+struct search {
+    slice id;
+    bool is_found;
+    struct event event;
+};
+
+static bool look_at(void *owner, const struct event *e)
+{
+    struct search *s = owner;
+    if (!slice_eq((slice){e->id, sizeof e->id}, s->id)) return true;
+    s->is_found = true;
+    s->event = *e;
+    return false;
+}
+
+/* A damaged one beside it does not matter. */
+static result find(struct cli_vault *c, const char *id, struct search *out)
+{
+    *out = (struct search){.id = slice_of(id)};
+    result r = vault_event_list(c->v, look_at, out);
+    if (out->is_found) return OK;
+    return failed(r) ? r : FAIL(NOT_FOUND);
+}
+
+static int told(const struct cli_vault *c, result r)
+{
+    if (r.err != ERR_NOT_FOUND) return cli_vault_failed(c, r);
+    fprintf(stderr, "cardveil %s: no webhook has this id; 'cardveil webhook list' prints the ids\n", c->command);
+    return CLI_FAILED;
+}
+
+static int show(struct cli_vault *c, const struct arguments *a)
+{
+    struct search s;
+    int status = cli_vault_open(c, true);
+    if (status) return status;
+    result r = find(c, a->id, &s);
+    if (failed(r)) return told(c, r);
+    if (a->json)
+        print_json(&s.event, true);
+    else
+        print_whole(&s.event);
+    return CLI_DONE;
+}
+
+static int resend(struct cli_vault *c, const struct arguments *a)
+{
+    struct search s;
+    int status = cli_vault_open(c, false);
+    if (status) return status;
+    result r = find(c, a->id, &s);
+    if (failed(r)) return told(c, r);
+    r = vault_event_resend(c->v, s.id);
+    status = cli_vault_audit(c, "webhook.resend", merchant_of(&s.event), token_id_slice(&s.event.token), r);
+    if (failed(r)) return told(c, r);
+    printf("will be sent again: %s\n", a->id);
+    return status;
+}
+
+/* --- arguments --- */
+
+static const struct action {
+    const char *name, *command;
+    int (*run)(struct cli_vault *c, const struct arguments *a);
+    int words;
+} actions[] = {{"list", "webhook list", list, 1}, {"show", "webhook show", show, 2}, {"resend", "webhook resend", resend, 2}};
+
+static bool state_parse(const char *text, int *out)
+{
+    for (int i = 0; i < (int)(sizeof states / sizeof *states); i++) {
+        if (strcmp(states[i], text) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+static const char *check_arguments(const struct action *action, const struct arguments *a)
+{
+    if (action->run != list && (a->merchant || a->state >= 0)) return "--merchant and --state belong to list";
+    if (action->run == resend && a->json) return "--json belongs to list and show";
+    return NULL;
+}
+
+static int run(const struct action *action, const struct arguments *a)
+{
+    struct cli_vault c;
+    int status = cli_vault_configure(&c, action->command, a->file);
+    if (!status) status = action->run(&c, a);
+    cli_vault_end(&c);
+    return cli_finish_output(action->command, status);
+}
+
+static int run_words(int argc, char **argv, struct arguments *a)
+{
+    const char *known[sizeof actions / sizeof actions[0] + 1] = {NULL};
+    if (argc == 0) return wrong_usage("say what to do");
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        const struct action *action = &actions[i];
+        known[i] = action->name;
+        if (strcmp(action->name, argv[0]) != 0) continue;
+        if (argc < action->words) return wrong_usage("name the webhook's id; 'cardveil webhook list' prints the ids");
+        if (argc > action->words) return wrong_usage("too many words");
+        if (argc > 1) a->id = argv[1];
+        const char *why = check_arguments(action, a);
+        return why ? wrong_usage(why) : run(action, a);
+    }
+    return cli_unknown_action("webhook", argv[0], known);
+}
+
+int cli_webhook(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'},
+        {"state", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    struct arguments a = {.file = "cardveil.yaml", .state = -1};
+    optind = 1;
+    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            a.file = optarg;
+            break;
+        case 'm':
+            a.merchant = optarg;
+            break;
+        case 's':
+            if (!state_parse(optarg, &a.state)) return wrong_usage("--state takes pending, delivered or failed");
+            break;
+        case 'j':
+            a.json = true;
+            break;
+        case 'h':
+            fputs(USAGE, stdout);
+            return cli_finish_output("webhook", CLI_DONE);
+        default:
+            return wrong_usage("unknown option, or one without its value");
+        }
+    }
+    return run_words(argc - optind, argv + optind, &a);
+}
