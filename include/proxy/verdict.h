@@ -9,6 +9,7 @@
  *     every entry of 'approved' matches ─► APPROVED
  *     else a code at 'decline_code'     ─► DECLINED: 'declines' names the reason, and the table of reasons says whether to retry;
  *                                          a code of 'pan_retry' without a reason is "declined"
+ *                                          a value of 'never_retry' anywhere forbids it
  *     else                              ─► UNKNOWN                                                                        */
 
 #include "keeper/client.h"

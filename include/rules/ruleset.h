@@ -11,7 +11,7 @@ struct accept_rule {
     slice method; /* "POST"; "*" any */
     slice path;   /* exact, or ending in "*": any continuation; "*" alone: any */
 };
-struct reply_match { /* approved: { $.returnCode: [ "00" ] }; all entries must match */
+struct reply_match { /* approved: { $.returnCode: [ "00" ] }: all entries must match; never_retry: one is enough */
     bool is_status;  /* approved: { http_status: [ "200", "201" ] } */
     uint32_t path;   /* number in reply_paths */
     slice *values;
@@ -70,6 +70,8 @@ struct ruleset {
     size_t pan_retry_count;
     struct decline_rule *declines;
     size_t decline_count;
+    struct reply_match *never_retry; /* never_retry: { $.brand.merchantAdviceCode: [ "03" ] }: whatever the code is */
+    size_t never_retry_count;
     int64_t network_transaction_id_path; /* in reply_paths: where an answer carries it; -1: none */
     slice *merchant_initiated;  /* initiator: { at: …, merchant: [ … ] }: values at plan.capture that mean MIT */
     size_t merchant_initiated_count;

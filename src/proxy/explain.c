@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/explain.h"
 
+#include "body/path_match.h"
 #include "exchange_priv.h"
 #include "http/reader.h"
 
@@ -118,6 +119,8 @@ static result fill_credentials(struct exchange *x, enum credential_kind kind)
 struct mask {
     const struct plan *plan; /* NULL: no rules name anything */
     struct buf *out;
+    bool in_body;
+    bool has_edits;          /* what stands where the rules set something is ours, and masked already */
 };
 
 static int hex_value(char c)
@@ -157,15 +160,42 @@ static bool rules_name_cvc(const struct plan *plan, const char *flat)
     return false;
 }
 
+/* Does a path of the rules lead through a member of this name, or (with <at_end>) to it? */
+static bool is_on_path(const struct plan *plan, uint32_t path, const char *flat, bool at_end)
+{
+    char known[NAME_BYTES];
+    uint16_t node = path_set_end(plan->paths, path);
+    for (bool is_end = true;; is_end = false) {
+        const struct path_node *n = path_set_node(plan->paths, node);
+        if (n->edge == PATH_EDGE_ROOT) return false;
+        if ((at_end || !is_end) && n->edge == PATH_EDGE_NAME && flatten(n->name, known) && strcmp(known, flat) == 0) return true;
+        node = n->parent;
+    }
+}
+
+/* tokenizedCard and authorizationOptions hold no secret for what they are called: the rules know what stands there. */
+static bool rules_know_name(const struct mask *m, const char *flat)
+{
+    const struct plan *plan = m->plan;
+    if (!plan || !m->in_body) return false;
+    for (size_t i = 0; i < plan->field_count; i++)
+        if (is_on_path(plan, plan->fields[i].path, flat, plan->fields[i].element != ELEMENT_CVC)) return true;
+    for (size_t i = 0; i < plan->edit_count; i++)
+        if (is_on_path(plan, plan->edits[i].path, flat, m->has_edits && !plan->edits[i].drop)) return true;
+    return plan->has_capture && is_on_path(plan, plan->capture, flat, true);
+}
+
 static bool is_secret_name(const struct mask *m, slice name)
 {
     static const char *const marks[] = {"authorization", "cookie", "secret",       "password", "token", "key",
                                         "cvc",           "cvv",    "securitycode", "csc"};
     char flat[NAME_BYTES];
     if (!flatten(name, flat)) return true;
+    if (rules_name_cvc(m->plan, flat)) return true;
+    if (rules_know_name(m, flat)) return false;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (strstr(flat, marks[i])) return true;
-    return rules_name_cvc(m->plan, flat);
+    return false;
 }
 
 /* Stand-ins stay as they are: they show what was put where. */
@@ -279,6 +309,7 @@ static result mask_head(struct mask *m, slice head)
     }
     TRY(buf_append(m->out, SLICE("\n")));
     while (slice_next(&head, '\n', &line)) {
+        if (!head.at && line.len == 0) break; /* behind the last line's end */
         slice name = slice_range(line, 0, slice_find(line, ':'));
         if (name.len < line.len && is_secret_name(m, name)) {
             TRY(buf_append(m->out, name));
@@ -336,6 +367,11 @@ static result mask_request(struct explanation *e)
     TRY(mask_head(&m, slice_range(text, 0, head)));
     TRY(buf_append(m.out, SLICE("\r\n")));
     slice body = slice_after(text, head + 2);
+    m.in_body = true;
+    for (size_t i = 0; i < explain_slot_count(e) && !m.has_edits; i++) {
+        struct explain_slot s = explain_slot_at(e, i);
+        m.has_edits = s.applies && s.info.is_edit && !s.info.dropped;
+    }
     size_t first = 0;
     while (first < body.len && isspace((unsigned char)body.at[first])) first++;
     bool is_json = first < body.len && strchr("{[\"", body.at[first]);

@@ -17,6 +17,7 @@ struct reading {
     const struct ruleset *rules;
     struct verdict *out;
     uint64_t matched;   /* entries of 'approved', by bit */
+    bool is_final;      /* an entry of 'never_retry' matches */
     size_t code_rank;   /* place in 'decline_code' of the code that was read: the first one listed wins, whatever stands first */
 };
 enum { APPROVED_MAX = 64 };
@@ -43,6 +44,10 @@ static void on_value(void *owner, uint32_t path, slice value)
     for (size_t i = 0; i < rules->approved_count && i < APPROVED_MAX; i++) {
         const struct reply_match *m = &rules->approved[i];
         if (!m->is_status && m->path == path && is_one_of(value, m->values, m->value_count)) r->matched |= UINT64_C(1) << i;
+    }
+    for (size_t i = 0; i < rules->never_retry_count; i++) {
+        const struct reply_match *m = &rules->never_retry[i];
+        if (m->path == path && is_one_of(value, m->values, m->value_count)) r->is_final = true;
     }
     for (size_t i = 0; i < r->code_rank && i < rules->decline_code_count; i++) {
         if (rules->decline_code_paths[i] != path || value.len == 0) continue;
@@ -102,4 +107,5 @@ void verdict_of(const struct ruleset *rules, int status, slice body, struct verd
         out->what = PAYMENT_APPROVED;
     else if (status < 500 && out->code_len > 0)
         judge_decline(rules, out);
+    if (r.is_final) out->may_retry = false;
 }

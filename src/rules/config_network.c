@@ -32,7 +32,7 @@ void config_check_base64(struct config_loading *c, const struct setting_places *
 {
     struct buf bytes;
     if (secret.len == 0) return; /* not there, told already, or not for this role */
-    buf_init_secret(&bytes, secret.len);
+    buf_init_secret(&bytes, secret.len + 64); /* the reader rounds up */
     result r = base64_read(secret, &bytes);
     if (r.err == ERR_MEMORY) c->l.out_of_memory = true;
     if (failed(r) && r.err != ERR_MEMORY)

@@ -13,7 +13,8 @@
 /* Cardveil's own calls come before the routes: what begins with one of these never reaches a processor. */
 static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", "/v1/network-events", NULL};
 /* Shipped rules, for "did you mean". */
-static const char *const SHIPPED_RULES[] = {"rede", "credibanco", "passthrough", NULL};
+static const char *const SHIPPED_RULES[] = {"adyen",       "braintree",   "checkout", "cielo", "credibanco",
+                                            "cybersource", "passthrough", "rede",     "stripe", NULL};
 #define RULES_ADVICE "; copy Cardveil's 'rules' folder beside this file, or install it with 'meson install'"
 
 struct route_loading {

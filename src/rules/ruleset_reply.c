@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { APPROVED_MAX = 64 }; /* proxy/verdict keeps a bit for each */
+enum { MATCHES_MAX = 64 }; /* proxy/verdict keeps a bit for each */
 
 /* The list goes into an array that is made large enough for it. */
 static bool make_texts(struct rules_loading *x, const struct tree_node *n, struct texts *out)
@@ -52,29 +52,31 @@ static void check_statuses(struct rules_loading *x, const struct tree_node *n, c
                              statuses->at[i].at);
 }
 
-static void read_approved(struct rules_loading *x, const struct tree_node *approved)
+/* { PATH: [ values ], … }, and with <may_be_status> http_status among the paths. NULL: out of memory, or nothing right. */
+static struct reply_match *read_matches(struct rules_loading *x, const struct tree_node *map, bool may_be_status, size_t *count)
 {
-    if (approved->kind != TREE_MAP) {
-        loading_complain(&x->l, approved, "expected a mapping of path and codes, such as { $.returnCode: [ \"00\" ] }");
-        return;
+    if (map->kind != TREE_MAP) {
+        loading_complain(&x->l, map, "expected a mapping of path and codes, such as { $.returnCode: [ \"00\" ] }");
+        return NULL;
     }
-    x->r->approved = pool_alloc(x->l.pool, (approved->count + 1) * sizeof *x->r->approved);
-    if (!x->r->approved) {
+    struct reply_match *matches = pool_alloc(x->l.pool, (map->count + 1) * sizeof *matches);
+    if (!matches) {
         x->l.out_of_memory = true;
-        return;
+        return NULL;
     }
-    for (const struct tree_node *n = approved->first; n; n = n->next) {
+    for (const struct tree_node *n = map->first; n; n = n->next) {
         struct texts codes;
-        struct reply_match match = {.is_status = slice_is(n->key, "http_status")};
+        struct reply_match match = {.is_status = may_be_status && slice_is(n->key, "http_status")};
         if (!match.is_status && !rules_add_path(x, x->r->reply_paths, path_of_key(n), &match.path)) continue;
         if (!rules_read_texts(x, n, &codes)) continue;
         if (match.is_status) check_statuses(x, n, &codes);
         match.values = codes.at;
         match.value_count = codes.count;
-        x->r->approved[x->r->approved_count++] = match;
+        matches[(*count)++] = match;
     }
-    if (approved->count == 0) loading_complain(&x->l, approved, "'approved' is empty");
-    if (approved->count > APPROVED_MAX) loading_complain(&x->l, approved, "more than %d conditions", APPROVED_MAX);
+    if (map->count == 0) loading_complain(&x->l, map, "'%.*s' is empty", SLICE_ARG(map->key));
+    if (map->count > MATCHES_MAX) loading_complain(&x->l, map, "more than %d conditions", MATCHES_MAX);
+    return matches;
 }
 
 static void read_decline_code(struct rules_loading *x, const struct tree_node *n, void *owner)
@@ -219,12 +221,13 @@ void rules_read_initiator(struct rules_loading *x, const struct tree_node *initi
 
 void rules_read_reply(struct rules_loading *x, const struct tree_node *reply)
 {
-    static const char *const known[] = {"approved", "decline_code", "declines", "pan_retry", "network_transaction_id", NULL};
+    static const char *const known[] = {"approved", "decline_code", "declines", "pan_retry", "never_retry",
+                                        "network_transaction_id", NULL};
     if (!rules_check_map(x, reply, known)) return;
     const struct tree_node *approved = tree_get(reply, "approved"), *decline_code = tree_get(reply, "decline_code");
     const struct tree_node *pan_retry = tree_get(reply, "pan_retry"), *declines = tree_get(reply, "declines");
-    const struct tree_node *transaction = tree_get(reply, "network_transaction_id");
-    if (approved) read_approved(x, approved);
+    const struct tree_node *transaction = tree_get(reply, "network_transaction_id"), *never = tree_get(reply, "never_retry");
+    if (approved) x->r->approved = read_matches(x, approved, true, &x->r->approved_count);
     if (decline_code) read_decline_codes(x, decline_code);
     if (declines) read_declines(x, declines);
     if (pan_retry) read_pan_retry(x, pan_retry);
@@ -233,5 +236,7 @@ void rules_read_reply(struct rules_loading *x, const struct tree_node *reply)
     if (needy && (!approved || !decline_code))
         loading_complain(&x->l, needy, "'%s' needs 'approved' and 'decline_code': only a clear decline is tried again",
                          declines ? "declines" : "pan_retry");
+    if (never) x->r->never_retry = read_matches(x, never, false, &x->r->never_retry_count);
+    if (never && !declines && !pan_retry) loading_complain(&x->l, never, "'never_retry' says nothing without 'declines' or 'pan_retry'");
     if (transaction) read_transaction(x, transaction);
 }

@@ -16,6 +16,8 @@ static void check(const struct ruleset *r)
         if (r->plan.edits[i].path >= paths) abort();
     for (size_t i = 0; i < r->approved_count; i++)
         if (r->approved[i].path >= reply_paths) abort();
+    for (size_t i = 0; i < r->never_retry_count; i++)
+        if (r->never_retry[i].is_status || r->never_retry[i].path >= reply_paths) abort();
     for (size_t i = 0; i < r->decline_code_count; i++)
         if (r->decline_code_paths[i] >= reply_paths) abort();
     if (r->plan.has_capture && r->plan.capture >= paths) abort();

@@ -5,7 +5,7 @@
 
 /* e.Rede's shape: the brand's own code first, then Rede's. */
 static slice approved_codes[] = {CONST_SLICE("00")}, statuses[] = {CONST_SLICE("200"), CONST_SLICE("201")},
-             listed[] = {CONST_SLICE("82")};
+             listed[] = {CONST_SLICE("82")}, final_advice[] = {CONST_SLICE("03"), CONST_SLICE("21")};
 static struct decline_rule declines[] = {{CONST_SLICE("05"), DECLINE_DO_NOT_HONOR},
                                          {CONST_SLICE("41"), DECLINE_LOST_OR_STOLEN},
                                          {CONST_SLICE("51"), DECLINE_INSUFFICIENT_FUNDS},
@@ -21,7 +21,7 @@ static uint32_t add(struct path_set *s, const char *text)
 
 struct fixture {
     struct ruleset rules;
-    struct reply_match approved[2];
+    struct reply_match approved[2], never_retry;
     uint32_t codes[2];
 };
 
@@ -36,6 +36,9 @@ static void setup(struct fixture *f)
     f->codes[0] = add(paths, "$.brand.returnCode");
     f->codes[1] = code;
     f->rules.network_transaction_id_path = add(paths, "$.brand.brandTid");
+    f->never_retry = (struct reply_match){.path = add(paths, "$.brand.advice"), .values = final_advice, .value_count = 2};
+    f->rules.never_retry = &f->never_retry;
+    f->rules.never_retry_count = 1;
     f->rules.approved = f->approved;
     f->rules.approved_count = 2;
     f->rules.decline_code_paths = f->codes;
@@ -61,6 +64,11 @@ static const struct {
     {400, "{\"returnCode\":\"91\"}", PAYMENT_DECLINED, DECLINE_ISSUER_UNAVAILABLE, true, "91", ""},
     {200, "{\"returnCode\":\"82\"}", PAYMENT_DECLINED, DECLINE_DECLINED, true, "82", ""},
     {200, "{\"returnCode\":\"77\"}", PAYMENT_DECLINED, DECLINE_UNKNOWN, false, "77", ""},
+    /* the scheme says: do not try again; whatever the code is, and wherever it stands */
+    {200, "{\"returnCode\":\"05\",\"brand\":{\"advice\":\"03\"}}", PAYMENT_DECLINED, DECLINE_DO_NOT_HONOR, false, "05", ""},
+    {200, "{\"brand\":{\"advice\":21},\"returnCode\":\"82\"}", PAYMENT_DECLINED, DECLINE_DECLINED, false, "82", ""},
+    {200, "{\"brand\":{\"advice\":\"01\"},\"returnCode\":\"82\"}", PAYMENT_DECLINED, DECLINE_DECLINED, true, "82", ""},
+    {200, "{\"returnCode\":\"00\",\"brand\":{\"advice\":\"03\"}}", PAYMENT_APPROVED, DECLINE_NONE, false, "00", ""},
     /* never clear: a server's error, no code, no JSON, half an answer, a code past any length */
     {500, "{\"returnCode\":\"05\"}", PAYMENT_UNKNOWN, DECLINE_NONE, false, NULL, ""},
     {502, "<html>", PAYMENT_UNKNOWN, DECLINE_NONE, false, NULL, ""},

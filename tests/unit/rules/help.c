@@ -117,6 +117,7 @@ char *help_replace(char *text, const char *what, const char *by)
 void help_secrets(void)
 {
     help_write("shared", "c2hhcmVkLXNlY3JldC1vZi10aGUtdGVzdHM=\r\n");
+    help_write("tiny", "c2hhcmVk\n");
     help_write("hook", "a-secret-of-a-webhook\n");
     help_write("short", "too-short\n");
     help_write("empty", "\n");

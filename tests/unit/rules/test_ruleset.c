@@ -161,6 +161,7 @@ START_TEST(declines_initiator_and_idempotency)
     ck_assert(r->approved_count == 2 && r->approved[0].is_status && !r->approved[1].is_status);
     ck_assert(slice_is(r->approved[0].values[1], "201") && slice_is(r->approved[1].values[0], "true"));
     ck_assert_uint_eq(r->decline_count, 5);
+    ck_assert(r->never_retry_count == 2 && slice_is(r->never_retry[0].values[1], "21") && slice_is(r->never_retry[1].values[0], "stop"));
     ck_assert(slice_is(r->declines[1].code, "20005") && r->declines[1].reason == DECLINE_DO_NOT_HONOR);
     ck_assert(slice_is(r->declines[2].code, "82") && r->declines[2].reason == DECLINE_TOKEN_REFUSED);
     ck_assert(r->declines[4].reason == DECLINE_HARD && ruleset_may_retry(r) && r->pan_retry_count == 2);
@@ -270,8 +271,28 @@ START_TEST(rede)
     check_field(r, "$.cardholderName", ELEMENT_HOLDER, DATE_DEFAULT, false);
     check_field(r, "$.cardHolderName", ELEMENT_HOLDER, DATE_DEFAULT, false);
     ck_assert(r->has_network_token && edit_at(r, "$.securityCode")->drop);
-    ck_assert_uint_eq(r->pan_retry_count, 8);
+    ck_assert(ruleset_may_retry(r) && r->network_token_mit_without_cryptogram && edit_at(r, "$.brandTid")->when == EDIT_WITH_TRANSACTION_ID);
+    ck_assert(ruleset_means_merchant(r, SLICE("07")) && !ruleset_means_merchant(r, SLICE("01")));
     ruleset_free(r);
+}
+END_TEST
+
+/* Every file that is shipped: right, and no decline is both retried and final. */
+START_TEST(all_shipped_rules)
+{
+    static const char *const names[] = {"adyen",       "braintree",   "checkout", "cielo", "credibanco",
+                                        "cybersource", "passthrough", "rede",     "stripe"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char file[64];
+        (void)snprintf(file, sizeof file, "rules/%s.yaml", names[i]);
+        struct ruleset *r = must_load(file);
+        ck_assert(slice_is(r->name, names[i]) && slice_is(r->processor, names[i]));
+        bool pays_with_tokens = strcmp(names[i], "credibanco") != 0 && strcmp(names[i], "passthrough") != 0;
+        ck_assert_msg(r->has_network_token == pays_with_tokens && ruleset_may_retry(r) == pays_with_tokens, "%s", names[i]);
+        if (pays_with_tokens) ck_assert(r->plan.has_capture && r->network_transaction_id_path >= 0 && r->merchant_initiated_count > 0);
+        ck_assert((r->sign.kind == SIGN_CYBERSOURCE) == slice_is(r->name, "cybersource"));
+        ruleset_free(r);
+    }
 }
 END_TEST
 
@@ -341,6 +362,7 @@ int main(void)
     tcase_add_test(t, reply);
     tcase_add_test(t, accepts);
     tcase_add_test(t, rede);
+    tcase_add_test(t, all_shipped_rules);
     tcase_add_test(t, credibanco);
     tcase_add_test(t, passthrough);
     tcase_add_test(t, too_many_paths_are_said);
