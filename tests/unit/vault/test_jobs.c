@@ -161,6 +161,8 @@ START_TEST(a_damaged_job_hides_no_other)
     static char file[8 << 20];
     unsigned listed = 0;
     struct job one = test_job(JOB_REFRESH, SLICE("token-1")), two = test_job(JOB_REFRESH, SLICE("token-2"));
+    one.id[0] = 1; /* stands first */
+    two.id[0] = 2;
     expect_err(put_job(f.v, &one), ERR_NONE);
     expect_err(put_job(f.v, &two), ERR_NONE);
     fixture_close(&f);
