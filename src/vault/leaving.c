@@ -114,6 +114,7 @@ static result add_job(struct leaving *l, struct batch *b)
     struct seal_place place = {STORE_JOB, SLICE_NONE, {l->job.id, sizeof l->job.id}};
     slice network = network_padded(l->record.network, sizeof l->record.network);
     int64_t now = clock_wall_ms();
+    ENSURE(l->merchant_len <= sizeof l->job.merchant, VAULT_FORMAT); /* vault_network_alter takes no longer one */
     l->job = (struct job){.token = l->token, .created_ms = now, .due_ms = now};
     TRY(vault_job_new_id(l->job.id));
     memcpy(l->job.merchant, l->merchant, l->merchant_len);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault_priv.h"
 
+#include <string.h>
+
 static result is_there(struct vault *v, enum store_table t, slice key)
 {
     uint8_t value[SEALED_MAX_BYTES];
@@ -23,6 +25,25 @@ static result check_record(struct vault *v, slice key, slice plain, struct netwo
     return is_there(v, STORE_CARD, key);
 }
 
+/* A name's entry: the record that it leads to has that name. */
+static result check_ref(struct vault *v, slice entry, uint8_t *plain, struct network_record *record)
+{
+    uint8_t value[SEALED_MAX_BYTES], hash[KEYRING_INDEX_BYTES];
+    size_t value_len = 0, len = 0;
+    slice key;
+    ENSURE(ref_key_split(entry, &key), VAULT_FORMAT);
+    TRY(vault_read_now(v, STORE_NETWORK, key, value, sizeof value, &value_len));
+    TRY(vault_unseal_scanned(v, STORE_NETWORK, key, (slice){(char *)value, value_len}, plain, SEALED_MAX_BYTES, &len));
+    TRY(network_record_decode((slice){(char *)plain, len}, record));
+    const struct network_text *names[] = {&record->ref, &record->instrument};
+    for (size_t i = 0; i < 2; i++) {
+        if (!names[i]->len) continue;
+        TRY(ref_hash(v, network_text_slice(names[i]), hash));
+        if (memcmp(hash, entry.at, sizeof hash) == 0) return OK;
+    }
+    return FAIL(VAULT_SEAL);
+}
+
 static result check_count(slice key, slice plain)
 {
     slice merchant, route;
@@ -37,10 +58,7 @@ result vault_check_network(struct vault *v, enum store_table t, slice key, slice
     struct event event;
     slice id;
     size_t len = 0;
-    if (t == STORE_REF) {
-        ENSURE(ref_key_split(key, &id), VAULT_FORMAT);
-        return is_there(v, STORE_NETWORK, id);
-    }
+    if (t == STORE_REF) return check_ref(v, key, plain, record);
     TRY(vault_unseal_scanned(v, t, key, value, plain, SEALED_MAX_BYTES, &len));
     slice text = {(char *)plain, len};
     if (t == STORE_NETWORK) return check_record(v, key, text, record);

@@ -49,14 +49,14 @@ static void finish_job(void *owner, struct network_record *record, struct networ
     change->done_job = owner;
 }
 
-static void count_payment(void *owner, struct network_record *record, struct network_change *change)
+static void rename_it(void *owner, struct network_record *record, struct network_change *change)
 {
     (void)owner;
-    record->first_paid_ms++;
+    *record = test_record("TOKEN-2", "");
     change->write = true;
 }
 
-static void counted(void *owner, result r, const struct network_record *record)
+static void renamed(void *owner, result r, const struct network_record *record)
 {
     unsigned *answers = owner;
     expect_err(r, ERR_NONE);
@@ -66,6 +66,7 @@ static void counted(void *owner, result r, const struct network_record *record)
 
 struct removals {
     unsigned count;
+    size_t trails; /* that were there when it was told */
     struct job job;
 };
 
@@ -73,6 +74,7 @@ static void on_removal(void *owner, const struct job *j)
 {
     struct removals *r = owner;
     r->count++;
+    r->trails = rows_of(STORE_TRAIL);
     r->job = *j;
 }
 
@@ -93,6 +95,7 @@ START_TEST(a_deleted_card_takes_everything_with_it_and_tells_the_network)
     vault_watch_removals(f.v, on_removal, &seen);
     expect_err(delete_card(f.v, shop, token).r, ERR_NONE);
     ck_assert_uint_eq(seen.count, 1);
+    ck_assert_uint_eq(seen.trails, 1); /* the other card's: these went in the same batch */
     list_jobs(f.v, &jobs);
     ck_assert_uint_eq(jobs.count, 1);
     ck_assert_mem_eq(jobs.jobs[0].id, seen.job.id, JOB_ID_BYTES);
@@ -178,16 +181,17 @@ START_TEST(a_trail_put_while_its_card_is_deleted_goes_too)
 }
 END_TEST
 
-/* And the other way round: the record changes between the reading and the batch of the delete. */
+/* The record gets another name between the reading and the batch of the delete. */
 START_TEST(a_record_changed_while_its_card_is_deleted_goes_too)
 {
     static struct job_list jobs;
     struct token_id id = stored_card(f.v, shop, 1);
     struct network_record record = test_record("TOKEN-1", "");
     struct answer gone = {0};
+    slice network, ref;
     expect_err(set_network(f.v, shop, token_id_slice(&id), &record).r, ERR_NONE);
     unsigned answers = 0;
-    vault_network_alter(f.v, shop, token_id_slice(&id), count_payment, counted, &answers);
+    vault_network_alter(f.v, shop, token_id_slice(&id), rename_it, renamed, &answers);
     vault_card_delete(f.v, shop, token_id_slice(&id), on_info, &gone);
     vault_flush(f.v);
     ck_assert_uint_eq(answers, 1);
@@ -195,6 +199,7 @@ START_TEST(a_record_changed_while_its_card_is_deleted_goes_too)
     ck_assert_uint_eq(rows_of(STORE_NETWORK) + rows_of(STORE_REF), 0);
     list_jobs(f.v, &jobs);
     ck_assert_uint_eq(jobs.count, 1);
+    ck_assert(job_removal(&jobs.jobs[0], &network, &ref) && slice_is(ref, "TOKEN-2"));
 }
 END_TEST
 
@@ -337,7 +342,8 @@ START_TEST(verify_finds_what_was_touched)
     struct store_write w = {STORE_PUT, t, {x.key, x.key_len}, {x.value, x.value_len}};
     expect_err(store_commit(f.v->store, &w, 1), ERR_NONE);
     expect_err(vault_verify(f.v, NULL, NULL, &verdict), ERR_NONE);
-    ck_assert_uint_eq(verdict.bad_records, 1);
+    /* With a network record that does not open, its two names lead nowhere. */
+    ck_assert_uint_eq(verdict.bad_records, t == STORE_NETWORK && _i % 2 ? 3 : 1);
 }
 END_TEST
 
