@@ -43,7 +43,7 @@ static void print_help(FILE *out)
           "               POST /tms/v2/tokenized-cards       GET /tms/v2/tokenized-cards/ID, POST .../ID/delete\n"
           "               POST /tms/v2/tokens/ID/payment-credentials\n"
           "               GET  /tms/v1/instrumentidentifiers/ID\n\n"
-          "  GET  /_sandbox/requests[?mask=1]   the last 100 requests, as received, as JSON; DELETE empties the list\n"
+          "  GET  /_sandbox/requests[?mask=1]   the last 100 requests to processors, as received; DELETE empties it\n"
           "  GET  /_sandbox/last[?mask=1]       the last one, as plain text\n"
           "  GET  /_sandbox/network[?mask=1]    network tokens and cryptograms given out, and their use; DELETE forgets them\n"
           "  POST /_sandbox/network             {\"latency_ms\": 5000, \"mode\": \"normal\", \"reset\" or \"down\" (503)}, for /tms/\n"

@@ -170,7 +170,8 @@ static result handle(struct client *c, const struct http_head *head)
     struct sandbox_request q = {.head = head, .body = buf_slice(&c->body), .pool = c->pool};
     if (slice_is(head->path, "/_sandbox/requests") || slice_is(head->path, "/_sandbox/last")) return handle_record(c, head);
     if (tms_control_takes(head->path)) return tms_control_handle(s->tms, &q, &c->answer);
-    record_add(s->record, buf_slice(&c->raw_head), q.body);
+    /* Calls of the network come by themselves, between two payments: what became of them is at /_sandbox/network. */
+    if (!tms_takes(head->path)) record_add(s->record, buf_slice(&c->raw_head), q.body);
     if (http_head_get(head, "content-encoding").at) {
         c->answer.status = 415;
         return buf_append(&c->answer.body, SLICE("{\"error\":\"send the body without content coding\"}"));
