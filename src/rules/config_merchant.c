@@ -33,18 +33,22 @@ static void check_webhook(struct config_loading *c, struct draft_webhook *d, con
         if (wrong)
             loading_complain(&c->l, place, "'url': %s (https://HOST[:PORT]/PATH[?QUERY])", wrong);
         else
-            config_check_address(c, &(struct config_address){.places = places, .url_id = SETTING_ID_WEBHOOK_URL,
+            config_check_address(c, &(struct config_address){.places = places,
+                                                             .url_id = SETTING_ID_WEBHOOK_URL,
                                                              .insecure_id = SETTING_ID_WEBHOOK_INSECURE,
-                                                             .ca_id = SETTING_ID_WEBHOOK_CA, .url = &d->w.url,
-                                                             .insecure = d->insecure, .leak = "what happens to tokens"});
+                                                             .ca_id = SETTING_ID_WEBHOOK_CA,
+                                                             .url = &d->w.url,
+                                                             .insecure = d->insecure,
+                                                             .leak = "what happens to tokens"});
     }
     if (secret.len > 0 && secret.len < WEBHOOK_SECRET_MIN_BYTES)
         loading_complain(&c->l, places->at[SETTING_ID_WEBHOOK_SECRET],
-                         "'secret': shorter than %d bytes; make one with: openssl rand -hex 32", WEBHOOK_SECRET_MIN_BYTES);
+                         "'secret': shorter than %d bytes; make one with: openssl rand -hex 32",
+                         WEBHOOK_SECRET_MIN_BYTES);
 }
 
-static void check_webhook_twice(struct config_loading *c, const struct config_merchant *m, const struct draft_webhook *d,
-                                const struct setting_places *places)
+static void check_webhook_twice(struct config_loading *c, const struct config_merchant *m,
+                                const struct draft_webhook *d, const struct setting_places *places)
 {
     const struct upstream_url *mine = &d->w.url;
     for (size_t i = 0; mine->host.at && i < m->webhook_count; i++) {

@@ -21,22 +21,24 @@ void config_check_address(struct config_loading *c, const struct config_address 
         return;
     }
     if (!url_is_loopback(a->url) && !a->insecure)
-        loading_complain(&c->l, place, "%s would leave this machine unencrypted: use https://, or set insecure: yes here",
-                         a->leak);
+        loading_complain(&c->l, place,
+                         "%s would leave this machine unencrypted: use https://, or set insecure: yes here", a->leak);
     if (ca) loading_complain(&c->l, ca, "'ca' says nothing for an http:// address");
 }
 
 /* --- keys --- */
 
-void config_check_base64(struct config_loading *c, const struct setting_places *places, enum setting_id id, slice secret)
+void config_check_base64(struct config_loading *c, const struct setting_places *places, enum setting_id id,
+                         slice secret)
 {
     struct buf bytes;
-    if (secret.len == 0) return; /* not there, told already, or not for this role */
+    if (secret.len == 0) return;              /* not there, told already, or not for this role */
     buf_init_secret(&bytes, secret.len + 64); /* the reader rounds up */
     result r = base64_read(secret, &bytes);
     if (r.err == ERR_MEMORY) c->l.out_of_memory = true;
     if (failed(r) && r.err != ERR_MEMORY)
-        loading_complain(&c->l, places->at[id], "'%s': not Base64, as the platform shows its keys", settings_row(id)->path);
+        loading_complain(&c->l, places->at[id], "'%s': not Base64, as the platform shows its keys",
+                         settings_row(id)->path);
     buf_done(&bytes);
 }
 
@@ -56,7 +58,8 @@ static void check_auth(struct config_loading *c, const struct draft_network *d, 
 
 static void check_notice(struct config_loading *c, const struct setting_places *places)
 {
-    const struct tree_node *key = places->at[SETTING_ID_NETWORK_NOTICE_KEY], *id = places->at[SETTING_ID_NETWORK_NOTICE_KEY_ID];
+    const struct tree_node *key = places->at[SETTING_ID_NETWORK_NOTICE_KEY],
+                           *id = places->at[SETTING_ID_NETWORK_NOTICE_KEY_ID];
     const struct tree_node *signs = places->at[SETTING_ID_NETWORK_NOTICE_SIGNS];
     if (key && !id) loading_complain(&c->l, key, "'notice.key' needs 'notice.key_id'");
     if (id && !key) loading_complain(&c->l, id, "'notice.key_id' needs 'notice.key'");
@@ -71,13 +74,16 @@ static void check_upstream(struct config_loading *c, struct draft_network *d, co
     if (!d->upstream.at) return;
     const char *wrong = url_parse(d->upstream, &d->n.upstream);
     if (wrong) {
-        loading_complain(&c->l, setting_place(places, SETTING_ID_NETWORK_UPSTREAM), "'upstream': %s (https://HOST[:PORT][/PATH])",
-                         wrong);
+        loading_complain(&c->l, setting_place(places, SETTING_ID_NETWORK_UPSTREAM),
+                         "'upstream': %s (https://HOST[:PORT][/PATH])", wrong);
         return;
     }
-    config_check_address(c, &(struct config_address){.places = places, .url_id = SETTING_ID_NETWORK_UPSTREAM,
-                                                     .insecure_id = SETTING_ID_NETWORK_INSECURE, .ca_id = SETTING_ID_NETWORK_CA,
-                                                     .url = &d->n.upstream, .insecure = d->insecure,
+    config_check_address(c, &(struct config_address){.places = places,
+                                                     .url_id = SETTING_ID_NETWORK_UPSTREAM,
+                                                     .insecure_id = SETTING_ID_NETWORK_INSECURE,
+                                                     .ca_id = SETTING_ID_NETWORK_CA,
+                                                     .url = &d->n.upstream,
+                                                     .insecure = d->insecure,
                                                      .leak = "card data and credentials"});
 }
 
@@ -86,7 +92,8 @@ static void check_word(struct config_loading *c, const struct setting_places *pl
 {
     for (size_t i = 0; i < text.len; i++) {
         if (text.at[i] > ' ' && text.at[i] < 0x7f && text.at[i] != '"' && text.at[i] != ',') continue;
-        loading_complain(&c->l, places->at[id], "'%s': only letters, digits and signs can stand there, no blank, quote or comma",
+        loading_complain(&c->l, places->at[id],
+                         "'%s': only letters, digits and signs can stand there, no blank, quote or comma",
                          settings_row(id)->path);
         return;
     }
@@ -109,7 +116,8 @@ static void read_network(struct config_loading *c, const struct tree_node *n)
     check_word(c, &places, SETTING_ID_NETWORK_NOTICE_KEY_ID, draft.n.notice_key_id);
     for (size_t i = 0; draft.n.name.at && i < config->network_count; i++)
         if (slice_eq(config->networks[i].name, draft.n.name))
-            loading_complain(&c->l, places.at[SETTING_ID_NETWORK_NAME], "a second network '%.*s'", SLICE_ARG(draft.n.name));
+            loading_complain(&c->l, places.at[SETTING_ID_NETWORK_NAME], "a second network '%.*s'",
+                             SLICE_ARG(draft.n.name));
     config->networks[config->network_count++] = draft.n;
 }
 
@@ -122,5 +130,6 @@ void config_read_networks(struct config_loading *c)
         c->l.out_of_memory = true;
         return;
     }
-    for (const struct tree_node *n = list->first; n; n = n->next) read_network(c, n);
+    for (const struct tree_node *n = list->first; n; n = n->next)
+        read_network(c, n);
 }

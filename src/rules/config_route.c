@@ -13,7 +13,7 @@
 /* Cardveil's own calls come before the routes: what begins with one of these never reaches a processor. */
 static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", "/v1/network-events", NULL};
 /* Shipped rules, for "did you mean". */
-static const char *const SHIPPED_RULES[] = {"adyen",       "braintree",   "checkout", "cielo", "credibanco",
+static const char *const SHIPPED_RULES[] = {"adyen",       "braintree",   "checkout", "cielo",  "credibanco",
                                             "cybersource", "passthrough", "rede",     "stripe", NULL};
 #define RULES_ADVICE "; copy Cardveil's 'rules' folder beside this file, or install it with 'meson install'"
 
@@ -50,7 +50,10 @@ static bool find_rules(struct route_loading *r, slice name, slice *path)
         const char *near = name_nearest(name, SHIPPED_RULES);
         bool is_shipped = near && slice_is(name, near);
         loading_complain(l, place, "no rules '%.*s': neither %s beside this file nor %s%s%s%s", SLICE_ARG(name), beside,
-                         installed, is_shipped ? RULES_ADVICE : near ? "; did you mean '" : "",
+                         installed,
+                         is_shipped ? RULES_ADVICE
+                         : near     ? "; did you mean '"
+                                    : "",
                          near && !is_shipped ? near : "", near && !is_shipped ? "'?" : "");
     }
     return false;
@@ -81,10 +84,15 @@ static const struct loaded_rules *load_rules(struct route_loading *r, slice name
 static void check_reach(struct route_loading *r)
 {
     const struct upstream_url *url = &r->d->r.upstream;
-    const struct tree_node *certificate = r->places.at[SETTING_ID_ROUTE_CERTIFICATE], *key = r->places.at[SETTING_ID_ROUTE_KEY];
-    config_check_address(r->c, &(struct config_address){.places = &r->places, .url_id = SETTING_ID_ROUTE_UPSTREAM,
-                                                        .insecure_id = SETTING_ID_ROUTE_INSECURE, .ca_id = SETTING_ID_ROUTE_CA,
-                                                        .url = url, .insecure = r->d->insecure, .leak = "card data"});
+    const struct tree_node *certificate = r->places.at[SETTING_ID_ROUTE_CERTIFICATE],
+                           *key = r->places.at[SETTING_ID_ROUTE_KEY];
+    config_check_address(r->c, &(struct config_address){.places = &r->places,
+                                                        .url_id = SETTING_ID_ROUTE_UPSTREAM,
+                                                        .insecure_id = SETTING_ID_ROUTE_INSECURE,
+                                                        .ca_id = SETTING_ID_ROUTE_CA,
+                                                        .url = url,
+                                                        .insecure = r->d->insecure,
+                                                        .leak = "card data"});
     if (!url->tls && (certificate || key))
         loading_complain(&r->c->l, certificate ? certificate : key,
                          "'certificate' and 'key' say nothing for an http:// upstream");
@@ -185,12 +193,14 @@ static void check_provision(struct route_loading *r, enum setting_id id, bool is
     const char *name = strchr(settings_row(id)->path, '.') + 1;
     if (!is_on || r->c->network_is_wrong || has_network(r)) return;
     if (merchant.at)
-        loading_complain(&r->c->l, r->places.at[id],
-                         "'%s' does nothing: merchant '%.*s' has no network tokens; set 'network' for it in 'merchants'", name,
-                         SLICE_ARG(merchant));
+        loading_complain(
+            &r->c->l, r->places.at[id],
+            "'%s' does nothing: merchant '%.*s' has no network tokens; set 'network' for it in 'merchants'", name,
+            SLICE_ARG(merchant));
     else
         loading_complain(&r->c->l, r->places.at[id],
-                         "'%s' does nothing: no merchant has network tokens; set 'network' for one in 'merchants'", name);
+                         "'%s' does nothing: no merchant has network tokens; set 'network' for one in 'merchants'",
+                         name);
 }
 
 static void check_network_tokens(struct route_loading *r)
@@ -234,7 +244,8 @@ static void check_sign(struct route_loading *r)
     const struct sign_rule *sign = &rules->sign;
     bool is_cybersource = sign->kind == SIGN_CYBERSOURCE || sign->kind == SIGN_CYBERSOURCE_JWT;
     bool is_hmac = sign->kind == SIGN_HMAC_SHA256;
-    check_sign_setting(r, SETTING_ID_ROUTE_SIGN_KEY_ID, is_cybersource || (is_hmac && sign_rule_has(sign, SIGN_PART_KEY_ID)));
+    check_sign_setting(r, SETTING_ID_ROUTE_SIGN_KEY_ID,
+                       is_cybersource || (is_hmac && sign_rule_has(sign, SIGN_PART_KEY_ID)));
     check_sign_setting(r, SETTING_ID_ROUTE_SIGN_MERCHANT_ID, is_cybersource);
     check_sign_setting(r, SETTING_ID_ROUTE_SIGN_SECRET, is_hmac || (is_cybersource && !sign->rs256));
     check_sign_setting(r, SETTING_ID_ROUTE_SIGN_PRIVATE_KEY, is_cybersource && sign->rs256);

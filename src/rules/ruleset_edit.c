@@ -52,7 +52,8 @@ struct plan_edit *rules_add_set(struct rules_loading *x, struct path_text path)
 {
     if (x->r->plan.format != BODY_JSON || is_settable(path.text)) return add_edit(x, path);
     problems_add(x->l.problems, x->l.file, path.line, path.column,
-                 "'%.*s': 'set' needs a path to one member, of names only, such as $.a.b", name_shown(path.text), path.text.at);
+                 "'%.*s': 'set' needs a path to one member, of names only, such as $.a.b", name_shown(path.text),
+                 path.text.at);
     return NULL;
 }
 
@@ -115,8 +116,18 @@ static void write_json_string(struct rules_loading *x, slice text, slice *out)
 }
 
 /* What a network token has, and what is known beside it; the cardholder's name and the CVC are not there. */
-static const char *const SETTABLE[] = {"number",     "expiry", "exp_month", "exp_year",   "last4",                  "bin",
-                                       "cryptogram", "eci",    "requestor", "card_last4", "network_transaction_id", NULL};
+static const char *const SETTABLE[] = {"number",
+                                       "expiry",
+                                       "exp_month",
+                                       "exp_year",
+                                       "last4",
+                                       "bin",
+                                       "cryptogram",
+                                       "eci",
+                                       "requestor",
+                                       "card_last4",
+                                       "network_transaction_id",
+                                       NULL};
 
 static bool read_element(struct rules_loading *x, const struct tree_node *n, enum element *out)
 {
@@ -146,7 +157,8 @@ static void read_brands(struct rules_loading *x, const struct tree_node *n, stru
 {
     const char *known[BRAND_COUNT] = {NULL};
     slice *values = pool_alloc(x->l.pool, BRAND_COUNT * sizeof *values);
-    for (unsigned b = BRAND_UNKNOWN + 1; b < BRAND_COUNT; b++) known[b - 1] = card_brand_name((enum card_brand)b);
+    for (unsigned b = BRAND_UNKNOWN + 1; b < BRAND_COUNT; b++)
+        known[b - 1] = card_brand_name((enum card_brand)b);
     if (!values) {
         x->l.out_of_memory = true;
         return;
@@ -173,7 +185,8 @@ static void read_element_value(struct rules_loading *x, const struct tree_node *
     edit->as_number = form.as_number;
 }
 
-/* { element: expiry, as: MM/YYYY } | { brand: { … } } | { value: "Y" }, each of them with 'with: cryptogram' if need be */
+/* { element: expiry, as: MM/YYYY } | { brand: { … } } | { value: "Y" }, each of them with 'with: cryptogram' if need be
+ */
 static void read_set_map(struct rules_loading *x, const struct tree_node *n, struct plan_edit *edit)
 {
     static const char *const known[] = {"element", "as", "brand", "value", "with", NULL};
@@ -181,14 +194,17 @@ static void read_set_map(struct rules_loading *x, const struct tree_node *n, str
     const struct tree_node *value = tree_get(n, "value"), *with = tree_get(n, "with");
     if (!rules_check_map(x, n, known)) return;
     if ((element != NULL) + (brand != NULL) + (value != NULL) != 1) {
-        loading_complain(&x->l, n, "expected one of 'element' (a part of the network token), 'brand' and 'value' (fixed text)");
+        loading_complain(&x->l, n,
+                         "expected one of 'element' (a part of the network token), 'brand' and 'value' (fixed text)");
         return;
     }
     if (as && !element) loading_complain(&x->l, as, "'as' is for elements; fixed text is written as it stands");
     if (element) read_element_value(x, element, as, edit);
     if (brand) read_brands(x, brand, edit);
-    if (value && !read_literal(x, value, &edit->literal)) loading_complain(&x->l, value, "expected fixed text in quotes");
-    if (with && rules_check_text(x, with, "an element, such as cryptogram")) edit->has_with = read_element(x, with, &edit->with);
+    if (value && !read_literal(x, value, &edit->literal))
+        loading_complain(&x->l, value, "expected fixed text in quotes");
+    if (with && rules_check_text(x, with, "an element, such as cryptogram"))
+        edit->has_with = read_element(x, with, &edit->with);
 }
 
 /* cryptogram | "fixed text" | true, 3 | { … } */
@@ -234,7 +250,8 @@ void rules_check_edits(struct rules_loading *x)
         }
         if (!outer) continue;
         slice path = path_set_text(plan->paths, inner->path), whole = path_set_text(plan->paths, outer->path);
-        loading_complain(&x->l, x->edits_at, "'%.*s' lies inside '%.*s', which is %s whole; name the members there one by one",
+        loading_complain(&x->l, x->edits_at,
+                         "'%.*s' lies inside '%.*s', which is %s whole; name the members there one by one",
                          name_shown(path), path.at, name_shown(whole), whole.at, outer->drop ? "dropped" : "set");
     }
 }

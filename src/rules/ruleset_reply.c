@@ -52,8 +52,10 @@ static void check_statuses(struct rules_loading *x, const struct tree_node *n, c
                              statuses->at[i].at);
 }
 
-/* { PATH: [ values ], … }, and with <may_be_status> http_status among the paths. NULL: out of memory, or nothing right. */
-static struct reply_match *read_matches(struct rules_loading *x, const struct tree_node *map, bool may_be_status, size_t *count)
+/* { PATH: [ values ], … }, and with <may_be_status> http_status among the paths. NULL: out of memory, or nothing right.
+ */
+static struct reply_match *read_matches(struct rules_loading *x, const struct tree_node *map, bool may_be_status,
+                                        size_t *count)
 {
     if (map->kind != TREE_MAP) {
         loading_complain(&x->l, map, "expected a mapping of path and codes, such as { $.returnCode: [ \"00\" ] }");
@@ -122,7 +124,8 @@ static void read_reason(struct rules_loading *x, const struct tree_node *n, enum
     for (size_t i = 0; i < codes.count; i++) {
         enum decline_reason other = reason_of(x->r, codes.at[i]);
         if (other != DECLINE_NONE)
-            loading_complain(&x->l, n, "'%.*s' is '%s' already", name_shown(codes.at[i]), codes.at[i].at, decline_name(other));
+            loading_complain(&x->l, n, "'%.*s' is '%s' already", name_shown(codes.at[i]), codes.at[i].at,
+                             decline_name(other));
         else
             x->r->declines[x->r->decline_count++] = (struct decline_rule){codes.at[i], reason};
     }
@@ -133,9 +136,11 @@ static void read_declines(struct rules_loading *x, const struct tree_node *decli
 {
     const char *known[DECLINE_COUNT] = {NULL};
     size_t count = 0;
-    for (unsigned d = DECLINE_NONE + 1; d < DECLINE_COUNT; d++) known[d - 1] = decline_name((enum decline_reason)d);
+    for (unsigned d = DECLINE_NONE + 1; d < DECLINE_COUNT; d++)
+        known[d - 1] = decline_name((enum decline_reason)d);
     if (!rules_check_map(x, declines, known)) return;
-    for (const struct tree_node *n = declines->first; n; n = n->next) count += n->count + 1;
+    for (const struct tree_node *n = declines->first; n; n = n->next)
+        count += n->count + 1;
     x->r->declines = pool_alloc(x->l.pool, (count + 1) * sizeof *x->r->declines);
     if (!x->r->declines) {
         x->l.out_of_memory = true;
@@ -158,7 +163,8 @@ static void read_pan_retry(struct rules_loading *x, const struct tree_node *n)
     for (size_t i = 0; i < codes.count; i++) {
         enum decline_reason reason = reason_of(x->r, codes.at[i]);
         if (reason != DECLINE_NONE && !decline_may_retry(reason))
-            loading_complain(&x->l, n, "'%.*s' is '%s' under 'declines', which is never tried again: take it out of 'pan_retry'",
+            loading_complain(&x->l, n,
+                             "'%.*s' is '%s' under 'declines', which is never tried again: take it out of 'pan_retry'",
                              name_shown(codes.at[i]), codes.at[i].at, decline_name(reason));
     }
 }
@@ -208,7 +214,8 @@ void rules_read_initiator(struct rules_loading *x, const struct tree_node *initi
                          at ? "which values mean that the merchant initiated the payment" : "the path that tells");
         return;
     }
-    if (rules_check_text(x, at, "a path") && rules_add_path(x, plan->paths, path_of_value(at), &plan->capture)) plan->has_capture = true;
+    if (rules_check_text(x, at, "a path") && rules_add_path(x, plan->paths, path_of_value(at), &plan->capture))
+        plan->has_capture = true;
     if (!rules_read_texts(x, merchant, &values)) return;
     x->r->merchant_initiated = values.at;
     x->r->merchant_initiated_count = values.count;
@@ -221,12 +228,13 @@ void rules_read_initiator(struct rules_loading *x, const struct tree_node *initi
 
 void rules_read_reply(struct rules_loading *x, const struct tree_node *reply)
 {
-    static const char *const known[] = {"approved", "decline_code", "declines", "pan_retry", "never_retry",
-                                        "network_transaction_id", NULL};
+    static const char *const known[] = {"approved",    "decline_code",           "declines", "pan_retry",
+                                        "never_retry", "network_transaction_id", NULL};
     if (!rules_check_map(x, reply, known)) return;
     const struct tree_node *approved = tree_get(reply, "approved"), *decline_code = tree_get(reply, "decline_code");
     const struct tree_node *pan_retry = tree_get(reply, "pan_retry"), *declines = tree_get(reply, "declines");
-    const struct tree_node *transaction = tree_get(reply, "network_transaction_id"), *never = tree_get(reply, "never_retry");
+    const struct tree_node *transaction = tree_get(reply, "network_transaction_id"),
+                           *never = tree_get(reply, "never_retry");
     if (approved) x->r->approved = read_matches(x, approved, true, &x->r->approved_count);
     if (decline_code) read_decline_codes(x, decline_code);
     if (declines) read_declines(x, declines);
@@ -237,6 +245,7 @@ void rules_read_reply(struct rules_loading *x, const struct tree_node *reply)
         loading_complain(&x->l, needy, "'%s' needs 'approved' and 'decline_code': only a clear decline is tried again",
                          declines ? "declines" : "pan_retry");
     if (never) x->r->never_retry = read_matches(x, never, false, &x->r->never_retry_count);
-    if (never && !declines && !pan_retry) loading_complain(&x->l, never, "'never_retry' says nothing without 'declines' or 'pan_retry'");
+    if (never && !declines && !pan_retry)
+        loading_complain(&x->l, never, "'never_retry' says nothing without 'declines' or 'pan_retry'");
     if (transaction) read_transaction(x, transaction);
 }

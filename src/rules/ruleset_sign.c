@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* sign: how every request of this processor is signed. Secrets are the route's; what stands here may be shown to anyone. */
+/* sign: how every request of this processor is signed. Secrets are the route's; what stands here may be shown to
+ * anyone. */
 
 enum { PIECES_MAX = 32 };
 
@@ -13,14 +14,12 @@ enum { PIECES_MAX = 32 };
 static const struct {
     const char *name;
     enum sign_part part;
-} PARTS[] = {{"method", SIGN_PART_METHOD},       {"path", SIGN_PART_PATH},
-             {"query", SIGN_PART_QUERY},         {"host", SIGN_PART_HOST},
-             {"date", SIGN_PART_DATE},           {"timestamp", SIGN_PART_TIMESTAMP},
-             {"key_id", SIGN_PART_KEY_ID},       {"body", SIGN_PART_BODY},
-             {"body_sha256", SIGN_PART_BODY_SHA256}, {"newline", SIGN_PART_TEXT},
-             {"signature", SIGN_PART_SIGNATURE}};
-static const char *const OVER_NAMES[] = {"method", "path", "query", "host", "date", "timestamp", "key_id", "body", "body_sha256",
-                                         "newline", NULL};
+} PARTS[] = {{"method", SIGN_PART_METHOD}, {"path", SIGN_PART_PATH},          {"query", SIGN_PART_QUERY},
+             {"host", SIGN_PART_HOST},     {"date", SIGN_PART_DATE},          {"timestamp", SIGN_PART_TIMESTAMP},
+             {"key_id", SIGN_PART_KEY_ID}, {"body", SIGN_PART_BODY},          {"body_sha256", SIGN_PART_BODY_SHA256},
+             {"newline", SIGN_PART_TEXT},  {"signature", SIGN_PART_SIGNATURE}};
+static const char *const OVER_NAMES[] = {"method", "path", "query",       "host",    "date", "timestamp",
+                                         "key_id", "body", "body_sha256", "newline", NULL};
 static const char *const VALUE_NAMES[] = {"signature", "key_id", "timestamp", "date", NULL};
 
 bool sign_rule_has(const struct sign_rule *s, enum sign_part part)
@@ -76,7 +75,8 @@ static void read_over(struct rules_loading *x, const struct tree_node *n, void *
         complain_part(x, n, n->text, OVER_NAMES);
         return;
     }
-    if (piece->part == SIGN_PART_TEXT) piece->text = SLICE("\n"); /* a rules file has no control characters in its text */
+    if (piece->part == SIGN_PART_TEXT)
+        piece->text = SLICE("\n"); /* a rules file has no control characters in its text */
     sign->over_count++;
 }
 
@@ -129,10 +129,12 @@ static void check_hmac(struct rules_loading *x, const struct tree_node *n, const
         is_told = is_told || sign->value[i].part == SIGN_PART_TIMESTAMP;
         is_signed = is_signed || sign->value[i].part == SIGN_PART_SIGNATURE;
     }
-    for (size_t i = 0; i < sign->over_count; i++) has_time = has_time || sign->over[i].part == SIGN_PART_TIMESTAMP;
+    for (size_t i = 0; i < sign->over_count; i++)
+        has_time = has_time || sign->over[i].part == SIGN_PART_TIMESTAMP;
     if (!is_signed) loading_complain(&x->l, n, "'value' has no {signature}");
     if (has_time && !is_told)
-        loading_complain(&x->l, n, "'over' has the timestamp, which the processor cannot guess: put {timestamp} into 'value' too");
+        loading_complain(
+            &x->l, n, "'over' has the timestamp, which the processor cannot guess: put {timestamp} into 'value' too");
 }
 
 static void read_hmac(struct rules_loading *x, const struct tree_node *n)
@@ -142,7 +144,9 @@ static void read_hmac(struct rules_loading *x, const struct tree_node *n)
     const struct tree_node *encoding = tree_get(n, "encoding");
     const char *missing = !over ? "over" : !field ? "field" : !value ? "value" : NULL;
     if (missing) {
-        loading_complain(&x->l, n, "'%s' is missing: hmac-sha256 needs 'over' (what is signed), 'field' and 'value' (the header)", missing);
+        loading_complain(&x->l, n,
+                         "'%s' is missing: hmac-sha256 needs 'over' (what is signed), 'field' and 'value' (the header)",
+                         missing);
         return;
     }
     sign->over = pool_alloc(x->l.pool, PIECES_MAX * sizeof *sign->over);
@@ -162,7 +166,8 @@ static void read_hmac(struct rules_loading *x, const struct tree_node *n)
     if (slice_is(encoding->text, "base64"))
         sign->encoding = SIGN_BASE64;
     else if (!slice_is(encoding->text, "hex"))
-        loading_complain(&x->l, encoding, "expected hex or base64, found '%.*s'", name_shown(encoding->text), encoding->text.at);
+        loading_complain(&x->l, encoding, "expected hex or base64, found '%.*s'", name_shown(encoding->text),
+                         encoding->text.at);
 }
 
 /* --- all kinds --- */

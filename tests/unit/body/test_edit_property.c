@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random documents, random edits, and every combination of what a credential may have: the result is a right document, the same
- * for every split, and holds exactly what the edits that hold say, told by another parser. */
+/* Random documents, random edits, and every combination of what a credential may have: the result is a right document,
+ * the same for every split, and holds exactly what the edits that hold say, told by another parser. */
 #include "../base/suite.h"
 #include "help.h"
 
@@ -13,13 +13,34 @@ enum { DOCUMENTS = 60, TEXT_BYTES = 4096, VALUES_MAX = 64 };
 
 /* What may be in a plan; none lies inside another. */
 static const char *const JSON_EDITS[] = {
-    "set $.a cryptogram", "set $.b.c eci", "set $.b.d =\"Y\" with cryptogram", "set $.e.f.g network_transaction_id",
-    "set $.e.f.i card_last4", "set $.e.j :\"vts\"", "transaction $.b.k", "transaction $.h.a", "drop $.d", "drop $.b.a",
-    "set $.i.b expiry MM/YYYY", "drop $.e.d", "drop $.j", "set $.k.a.b.c =true",
+    "set $.a cryptogram",
+    "set $.b.c eci",
+    "set $.b.d =\"Y\" with cryptogram",
+    "set $.e.f.g network_transaction_id",
+    "set $.e.f.i card_last4",
+    "set $.e.j :\"vts\"",
+    "transaction $.b.k",
+    "transaction $.h.a",
+    "drop $.d",
+    "drop $.b.a",
+    "set $.i.b expiry MM/YYYY",
+    "drop $.e.d",
+    "drop $.j",
+    "set $.k.a.b.c =true",
 };
 static const char *const FORM_EDITS[] = {
-    "set a cryptogram", "set b[c] eci", "set b[d] =Y with cryptogram", "set c network_transaction_id", "set i card_last4",
-    "set j :vts", "transaction k", "drop d", "drop b[a]", "set f expiry MMYY", "drop e", "set g =a&b",
+    "set a cryptogram",
+    "set b[c] eci",
+    "set b[d] =Y with cryptogram",
+    "set c network_transaction_id",
+    "set i card_last4",
+    "set j :vts",
+    "transaction k",
+    "drop d",
+    "drop b[a]",
+    "set f expiry MMYY",
+    "drop e",
+    "set g =a&b",
 };
 enum { JSON_COUNT = sizeof JSON_EDITS / sizeof *JSON_EDITS, FORM_COUNT = sizeof FORM_EDITS / sizeof *FORM_EDITS };
 
@@ -52,7 +73,8 @@ static void put_object(struct text *t, unsigned depth);
 
 static void put_value(struct text *t, unsigned depth)
 {
-    static const char *const scalars[] = {"1", "-2.50", "null", "true", "\"x\"", "\"\"", "\"{{TOKEN1:detokenize}}\"", "[]", "[1, {\"a\":2}]"};
+    static const char *const scalars[] = {
+        "1", "-2.50", "null", "true", "\"x\"", "\"\"", "\"{{TOKEN1:detokenize}}\"", "[]", "[1, {\"a\":2}]"};
     if (depth < 3 && dice(t, 2))
         put_object(t, depth + 1);
     else
@@ -71,7 +93,7 @@ static void put_object(struct text *t, unsigned depth)
     if (depth == 0) put(t, "\"n\":\"{{TOKEN1:detokenize}}\"");
     any = depth == 0;
     for (unsigned i = 0; i < count; i++, at = (at + step) % 11) { /* 11 is prime: no name comes twice */
-        if (dice(t, depth ? 4 : 2)) continue; /* small ones, which drops empty */
+        if (dice(t, depth ? 4 : 2)) continue;                     /* small ones, which drops empty */
         if (any) put(t, ",");
         put_space(t);
         (void)snprintf(name, sizeof name, "\"%c\":", names[at]);
@@ -104,7 +126,15 @@ static void put_form(struct text *t)
 
 /* --- credentials: every combination --- */
 
-enum { HAS_CRYPTOGRAM = 1, HAS_ECI = 2, HAS_TRANSACTION = 4, HAS_LAST4 = 8, IS_VISA = 16, IS_PAN = 32, COMBINATIONS = 64 };
+enum {
+    HAS_CRYPTOGRAM = 1,
+    HAS_ECI = 2,
+    HAS_TRANSACTION = 4,
+    HAS_LAST4 = 8,
+    IS_VISA = 16,
+    IS_PAN = 32,
+    COMBINATIONS = 64
+};
 
 static struct credential credential_with(unsigned has)
 {
@@ -117,17 +147,25 @@ static struct credential credential_with(unsigned has)
     return c;
 }
 
-/* The value an edit sets, as plain text; NULL: it does not hold. Written apart from the code under test, edit by edit. */
+/* The value an edit sets, as plain text; NULL: it does not hold. Written apart from the code under test, edit by edit.
+ */
 static const char *expected(const char *edit, unsigned has)
 {
     static const struct {
         const char *part;
         unsigned needs;
         const char *value;
-    } values[] = {{"with cryptogram", HAS_CRYPTOGRAM, "Y"}, {" cryptogram", HAS_CRYPTOGRAM, CRYPTOGRAM_TEXT}, {" eci", HAS_ECI, "05"},
-                  {" network_transaction_id", HAS_TRANSACTION, "NTID01"}, {"transaction ", HAS_TRANSACTION, "NTID01"},
-                  {" card_last4", HAS_LAST4, "1111"}, {" :", IS_VISA, "vts"}, {"MM/YYYY", 0, "12/2029"}, {"MMYY", 0, "1229"},
-                  {"=true", 0, "true"}, {"=a&b", 0, "a&b"}};
+    } values[] = {{"with cryptogram", HAS_CRYPTOGRAM, "Y"},
+                  {" cryptogram", HAS_CRYPTOGRAM, CRYPTOGRAM_TEXT},
+                  {" eci", HAS_ECI, "05"},
+                  {" network_transaction_id", HAS_TRANSACTION, "NTID01"},
+                  {"transaction ", HAS_TRANSACTION, "NTID01"},
+                  {" card_last4", HAS_LAST4, "1111"},
+                  {" :", IS_VISA, "vts"},
+                  {"MM/YYYY", 0, "12/2029"},
+                  {"MMYY", 0, "1229"},
+                  {"=true", 0, "true"},
+                  {"=a&b", 0, "a&b"}};
     bool with_card = strncmp(edit, "transaction", 11) == 0;
     if ((has & IS_PAN) && !with_card) return NULL;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
@@ -198,7 +236,8 @@ static void find_form(slice text, struct finding *f)
         }
         slice name = {plain, equals ? equals - 1 : n};
         for (size_t k = 0; k < FORM_COUNT; k++)
-            if (slice_eq(name, path_of(FORM_EDITS[k]))) on_value(f, (uint32_t)k, equals ? (slice){plain + equals, n - equals} : SLICE(""));
+            if (slice_eq(name, path_of(FORM_EDITS[k])))
+                on_value(f, (uint32_t)k, equals ? (slice){plain + equals, n - equals} : SLICE(""));
     }
 }
 
@@ -213,17 +252,21 @@ struct trial {
     slice in;
 };
 
-static void check_edit(const struct trial *t, size_t i, unsigned has, const struct found *before, const struct found *after, slice out)
+static void check_edit(const struct trial *t, size_t i, unsigned has, const struct found *before,
+                       const struct found *after, slice out)
 {
     const char *edit = t->edits[i];
-    bool is_chosen = t->chosen >> i & 1, drops = strncmp(edit, "drop", 4) == 0, gentle = strncmp(edit, "transaction", 11) == 0;
+    bool is_chosen = t->chosen >> i & 1, drops = strncmp(edit, "drop", 4) == 0,
+         gentle = strncmp(edit, "transaction", 11) == 0;
     const char *want = is_chosen && !drops ? expected(edit, has) : NULL;
     if (gentle && before->count) want = NULL; /* the caller's own stays */
     if (is_chosen && drops && !(has & IS_PAN)) {
         ck_assert_msg(after->count == 0, "%s is still there (%x): %.*s", edit, has, SLICE_ARG(out));
-    } else if (want && !(gentle && after->count == 0)) { /* null, an object or a list at a gentle place stays too, and is not told */
-        ck_assert_msg(after->count == 1 && strcmp(after->value, want) == 0, "%s (%x) in %.*s\n gives %.*s", edit, has, SLICE_ARG(t->in),
-                      SLICE_ARG(out));
+    } else if (want &&
+               !(gentle &&
+                 after->count == 0)) { /* null, an object or a list at a gentle place stays too, and is not told */
+        ck_assert_msg(after->count == 1 && strcmp(after->value, want) == 0, "%s (%x) in %.*s\n gives %.*s", edit, has,
+                      SLICE_ARG(t->in), SLICE_ARG(out));
     } else if (!want) {
         bool same = after->count == before->count && strcmp(after->value, before->value) == 0;
         /* A scalar above it may have made room for an object of another edit. */
@@ -241,7 +284,8 @@ static void check_combination(const struct trial *t, unsigned has)
     slice out = buf_slice(&whole.out);
     (t->format == BODY_FORM ? find_form : find_json)(buf_slice(&plain.out), &before);
     (t->format == BODY_FORM ? find_form : find_json)(out, &after);
-    for (size_t i = 0; i < t->count; i++) check_edit(t, i, has, &before.at[i], &after.at[i], out);
+    for (size_t i = 0; i < t->count; i++)
+        check_edit(t, i, has, &before.at[i], &after.at[i], out);
     static const long splits[] = {BYTEWISE, -1, -2};
     for (size_t i = 0; i < 3; i++) {
         struct outcome again = run_body(t->plan, t->in, splits[i], &c);
@@ -277,19 +321,22 @@ static void check_document(enum body_format format, unsigned seed)
     else
         put_object(&text, 0);
     t.in = (slice){text.at, text.len};
-    for (unsigned has = 0; has < COMBINATIONS; has++) check_combination(&t, has);
+    for (unsigned has = 0; has < COMBINATIONS; has++)
+        check_combination(&t, has);
     plan_drop(t.plan);
 }
 
 START_TEST(json_documents)
 {
-    for (unsigned seed = 0; seed < DOCUMENTS; seed++) check_document(BODY_JSON, seed);
+    for (unsigned seed = 0; seed < DOCUMENTS; seed++)
+        check_document(BODY_JSON, seed);
 }
 END_TEST
 
 START_TEST(form_documents)
 {
-    for (unsigned seed = 0; seed < DOCUMENTS; seed++) check_document(BODY_FORM, seed);
+    for (unsigned seed = 0; seed < DOCUMENTS; seed++)
+        check_document(BODY_FORM, seed);
 }
 END_TEST
 
