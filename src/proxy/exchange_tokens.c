@@ -60,10 +60,7 @@ static result ask_for_all(struct exchange *x)
 result tokens_body_ended(struct exchange *x)
 {
     if (!x->awaits_initiator) return OK;
-    const struct ruleset *rules = x->route->config->rules;
-    slice told = x->body ? body_captured(x->body) : SLICE_NONE;
-    for (size_t i = 0; told.at && i < rules->merchant_initiated_count; i++)
-        if (slice_eq(told, rules->merchant_initiated[i])) x->merchant_initiated = true;
+    x->merchant_initiated = ruleset_means_merchant(x->route->config->rules, x->body ? body_captured(x->body) : SLICE_NONE);
     x->awaits_initiator = false;
     return ask_for_all(x);
 }
