@@ -362,6 +362,13 @@ static bool client_has_room(struct exchange *x)
     return !client_is_full(x);
 }
 
+/* Whether that was the last step of this connection: the exchange is over, or has let go of it (and of its reader) for a second
+ * attempt. */
+static bool is_done_with_upstream(const struct exchange *x)
+{
+    return exchange_is_over(x) || !x->upstream;
+}
+
 /* Asks the reader until it says MORE: an answer's end needs no further bytes. */
 static void pump(struct exchange *x, struct link *l)
 {
@@ -376,7 +383,7 @@ static void pump(struct exchange *x, struct link *l)
         step = http_reader_feed(reader, next_piece(x, l), &used);
         if (step != HTTP_BODY) link_consume(l, used);
         on_step(x, step, reader);
-        if (exchange_is_over(x)) return;
+        if (is_done_with_upstream(x)) return;
         if (step == HTTP_BODY) link_consume(l, used); /* the data pointed into the input */
     } while (step != HTTP_MORE || link_input(l).len);
     flush_client(x);
@@ -391,7 +398,7 @@ static void on_upstream_end(struct exchange *x, bool clean)
         if (step != HTTP_HEAD && step != HTTP_END) break;
         x->upstream_keep_alive = false;
         on_step(x, step, reader);
-        if (exchange_is_over(x)) return;
+        if (is_done_with_upstream(x)) return;
     }
     bool has_begun = x->answer >= ANSWER_COLLECTED || step == HTTP_REFUSED || !http_reader_is_idle(reader);
     fail(x, has_begun ? ERR_UPSTREAM_CUT_OFF : ERR_UPSTREAM_CLOSED);
