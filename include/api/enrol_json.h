@@ -24,7 +24,7 @@ struct enrol_json { /* secret memory only: it may hold a CVC */
     const char *path;            /* ERR_ENROL_FIELD: the member, "bill_to.city", and what is wrong with it */
     const char *fault;
     struct enrol_value {
-        bool seen, too_long;
+        bool seen, too_long, is_no_text;
         size_t len;
         char at[ENROL_VALUE_MAX_BYTES];
     } values[ENROL_FIELD_COUNT];

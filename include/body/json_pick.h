@@ -7,9 +7,9 @@
 
 #include "body/path.h"
 
-/* <path>: its number in the set. <value>: a string decoded, a number as spelt, "true", "false"; not called for null, objects and
- * arrays. Valid for the call. In the order of the document. */
-typedef void (*json_pick_value)(void *owner, uint32_t path, slice value);
+/* <path>: its number in the set. <value>: a string decoded (is_text), a number as spelt, "true", "false"; not called for null, objects
+ * and arrays. Valid for the call. In the order of the document. */
+typedef void (*json_pick_value)(void *owner, uint32_t path, slice value, bool is_text);
 /* ERR_JSON_SYNTAX, ERR_JSON_DEPTH, ERR_UTF8, ERR_MEMORY. Values that came before the fault were told. */
 MUST_USE result json_pick(const struct path_set *paths, slice text, json_pick_value each, void *owner);
 

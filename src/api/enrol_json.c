@@ -33,12 +33,13 @@ struct reading {
     bool is_repeated;
 };
 
-static void on_value(void *owner, uint32_t path, slice value)
+static void on_value(void *owner, uint32_t path, slice value, bool is_text)
 {
     struct reading *r = owner;
     struct enrol_value *v = &r->json->values[path];
     if (v->seen) r->is_repeated = true;
     v->seen = true;
+    v->is_no_text = !is_text;
     v->too_long = value.len > sizeof v->at;
     v->len = v->too_long ? 0 : value.len;
     if (v->len) memcpy(v->at, value.at, v->len);
@@ -81,10 +82,12 @@ static slice value_of(const struct enrol_json *e, enum field f)
     return slice_trim((slice){e->values[f].at, e->values[f].len});
 }
 
-static result check_required(struct enrol_json *e)
+static result check_presence(struct enrol_json *e)
 {
     for (size_t i = 0; i < ENROL_FIELD_COUNT; i++) {
         bool is_there = e->values[i].too_long || value_of(e, (enum field)i).len > 0;
+        /* A bare number would lose its zeros on the way: a postal code's, a CVC's. */
+        if (e->values[i].is_no_text) return blame(e, (enum field)i, "not a JSON string; put it between quotes");
         if (fields[i].is_required && !is_there) return blame(e, (enum field)i, missing);
     }
     return OK;
@@ -176,7 +179,7 @@ struct enrol_json *enrol_json_new(void)
 result enrol_json_parse(slice text, struct enrol_json *out)
 {
     TRY(read_document(text, out));
-    TRY(check_required(out));
+    TRY(check_presence(out));
     if (!slice_is(value_of(out, FIELD_TYPE), "enroll_card")) return blame(out, FIELD_TYPE, "the type of an enrolment is enroll_card");
     TRY(read_card(out));
     TRY(read_cvc(out));

@@ -39,12 +39,12 @@ static void value_begin(struct pick *p)
               path_match_index(p->paths, state_of(p, p->depth), p->levels[p->depth].elements++, state_of(p, p->depth + 1));
 }
 
-static int scalar(struct pick *p, slice value)
+static int scalar(struct pick *p, slice value, bool is_text)
 {
     value_begin(p);
     if (!p->live) return 1;
     for (uint32_t i = 0; i < path_set_count(p->paths); i++)
-        if (path_bit(state_of(p, p->depth + 1), path_set_end(p->paths, i))) p->each(p->owner, i, value);
+        if (path_bit(state_of(p, p->depth + 1), path_set_end(p->paths, i))) p->each(p->owner, i, value, is_text);
     return 1;
 }
 
@@ -56,17 +56,17 @@ static int on_null(void *context)
 
 static int on_boolean(void *context, int value)
 {
-    return scalar(context, value ? SLICE("true") : SLICE("false"));
+    return scalar(context, value ? SLICE("true") : SLICE("false"), false);
 }
 
-static int on_text(void *context, const char *text, size_t len)
+static int on_number(void *context, const char *text, size_t len)
 {
-    return scalar(context, (slice){text, len});
+    return scalar(context, (slice){text, len}, false);
 }
 
 static int on_string(void *context, const unsigned char *text, size_t len)
 {
-    return scalar(context, (slice){(const char *)text, len});
+    return scalar(context, (slice){(const char *)text, len}, true);
 }
 
 static int on_key(void *context, const unsigned char *text, size_t len)
@@ -110,7 +110,7 @@ static int on_end(void *context)
 }
 
 static const yajl_callbacks callbacks = {
-    .yajl_null = on_null,           .yajl_boolean = on_boolean, .yajl_number = on_text,
+    .yajl_null = on_null,           .yajl_boolean = on_boolean, .yajl_number = on_number,
     .yajl_string = on_string,       .yajl_map_key = on_key,     .yajl_start_map = on_start_map,
     .yajl_start_array = on_start_array, .yajl_end_map = on_end, .yajl_end_array = on_end,
 };

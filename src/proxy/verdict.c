@@ -37,8 +37,9 @@ static void keep(slice value, char *room, size_t size, uint8_t *len)
     *len = (uint8_t)value.len;
 }
 
-static void on_value(void *owner, uint32_t path, slice value)
+static void on_value(void *owner, uint32_t path, slice value, bool is_text)
 {
+    (void)is_text;
     struct reading *r = owner;
     const struct ruleset *rules = r->rules;
     for (size_t i = 0; i < rules->approved_count && i < APPROVED_MAX; i++) {

@@ -190,8 +190,9 @@ struct finding {
     struct found at[JSON_COUNT];
 };
 
-static void on_value(void *owner, uint32_t path, slice value)
+static void on_value(void *owner, uint32_t path, slice value, bool is_text)
 {
+    (void)is_text;
     struct finding *f = owner;
     ck_assert(value.len < sizeof f->at[path].value);
     f->at[path].count++;
@@ -237,7 +238,7 @@ static void find_form(slice text, struct finding *f)
         slice name = {plain, equals ? equals - 1 : n};
         for (size_t k = 0; k < FORM_COUNT; k++)
             if (slice_eq(name, path_of(FORM_EDITS[k])))
-                on_value(f, (uint32_t)k, equals ? (slice){plain + equals, n - equals} : SLICE(""));
+                on_value(f, (uint32_t)k, equals ? (slice){plain + equals, n - equals} : SLICE(""), true);
     }
 }
 

@@ -8,11 +8,13 @@
 
 struct seen {
     char text[256];
+    unsigned texts; /* of the values: strings */
 };
 
-static void on_value(void *owner, uint32_t path, slice value)
+static void on_value(void *owner, uint32_t path, slice value, bool is_text)
 {
     struct seen *s = owner;
+    s->texts += is_text;
     size_t len = strlen(s->text);
     (void)snprintf(s->text + len, sizeof s->text - len, "%u=%.*s;", (unsigned)path, SLICE_ARG(value));
 }
@@ -34,25 +36,27 @@ START_TEST(test_picks)
     static const struct {
         const char *json, *seen;
         enum error err;
+        unsigned texts;
     } cases[] = {
-        {"{\"returnCode\":\"00\"}", "0=00;", ERR_NONE},
-        {"{\"brand\":{\"returnCode\":\"05\"},\"returnCode\":58}", "1=05;0=58;", ERR_NONE},
-        {"{\"list\":[{\"a\":1,\"b\":2},{\"a\":true,\"b\":\"\\u0041\"}]}", "4=2;2=true;4=A;", ERR_NONE},
+        {"{\"returnCode\":\"00\"}", "0=00;", ERR_NONE, 1},
+        {"{\"brand\":{\"returnCode\":\"05\"},\"returnCode\":58}", "1=05;0=58;", ERR_NONE, 1},
+        {"{\"list\":[{\"a\":1,\"b\":2},{\"a\":true,\"b\":\"\\u0041\"}]}", "4=2;2=true;4=A;", ERR_NONE, 1},
         {"{\"x\":[{\"y\":{\"deep\":-1.50e3}}],\"deep\":false}", "3=-1.50e3;3=false;", ERR_NONE},
         {"{\"returnCode\":null,\"brand\":{\"returnCode\":{}},\"list\":[]}", "", ERR_NONE},
         {"[{\"returnCode\":\"00\"}]", "", ERR_NONE},
         {"\"returnCode\"", "", ERR_NONE},
-        {"{\"returnCode\":\"00\"", "0=00;", ERR_JSON_SYNTAX},
-        {"{\"returnCode\":\"00\"} {}", "0=00;", ERR_JSON_SYNTAX},
+        {"{\"returnCode\":\"00\"", "0=00;", ERR_JSON_SYNTAX, 1},
+        {"{\"returnCode\":\"00\"} {}", "0=00;", ERR_JSON_SYNTAX, 1},
         {"", "", ERR_JSON_SYNTAX},
         {"<html>", "", ERR_JSON_SYNTAX},
         {"{\"returnCode\":\"\xff\"}", "", ERR_UTF8},
     };
     struct path_set *paths = paths_of(texts);
-    struct seen s = {""};
+    struct seen s = {.text = ""};
     result r = json_pick(paths, slice_of(cases[_i].json), on_value, &s);
     ck_assert_str_eq(s.text, cases[_i].seen);
     ck_assert_int_eq(r.err, cases[_i].err);
+    ck_assert_uint_eq(s.texts, cases[_i].texts);
     path_set_free(paths);
 }
 END_TEST
@@ -75,7 +79,7 @@ static result pick_at_depth(unsigned depth, struct seen *s)
 
 START_TEST(test_depth)
 {
-    struct seen s = {""};
+    struct seen s = {.text = ""};
     ck_assert_int_eq(pick_at_depth(63, &s).err, ERR_NONE);
     ck_assert_str_eq(s.text, "0=1;");
     ck_assert_int_eq(pick_at_depth(64, &s).err, ERR_JSON_DEPTH);
