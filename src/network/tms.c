@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/secret.h"
 #include "rules/url.h"
 #include "sign/encoding.h"
@@ -71,16 +72,30 @@ static void log_call(const struct network_call *c, int status, const struct netw
     log_end();
 }
 
+/* People hear of it when it opens and when it closes, not of each trial in between. */
+static void tell_breaker(const struct tms *t, bool was_closed)
+{
+    bool is_closed = t->breaker.state == BREAKER_CLOSED;
+    if (is_closed == was_closed) return;
+    metrics_gauge(METRIC_BREAKERS_OPEN, is_closed ? -1 : 1);
+    log_begin(is_closed ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, is_closed ? "network_up" : "network_down");
+    log_word("network", t->connector.config->name);
+    log_text("effect", is_closed ? "it is called again" : "it is not called but for a trial now and then; payments go out with the card number");
+    log_end();
+}
+
 static void book(struct tms *t, const struct http_call_answer *a)
 {
     uint32_t random = 0;
+    bool was_closed = t->breaker.state == BREAKER_CLOSED;
     if (a->r.err == ERR_MEMORY || a->r.err == ERR_INTERNAL) return; /* says nothing about the network */
-    if (!tms_is_down(a)) {
+    if (tms_is_down(a)) {
+        (void)RAND_bytes((unsigned char *)&random, sizeof random); /* only jitter: without it the pause is a whole one */
+        breaker_failed(&t->breaker, loop_now_ms(t->loop), random);
+    } else {
         breaker_succeeded(&t->breaker);
-        return;
     }
-    (void)RAND_bytes((unsigned char *)&random, sizeof random); /* only jitter: without it the pause is a whole one */
-    breaker_failed(&t->breaker, loop_now_ms(t->loop), random);
+    tell_breaker(t, was_closed);
 }
 
 static void on_http(void *owner, const struct http_call_answer *a)
@@ -262,6 +277,7 @@ static void tms_free(struct connector *connector)
 {
     struct tms *t = tms_of(connector);
     assert(t->calls == 0);
+    if (t->breaker.state != BREAKER_CLOSED) metrics_gauge(METRIC_BREAKERS_OPEN, -1);
     upstream_pool_free(t->pool);
     tls_client_free(t->tls);
     buf_done(&t->host);

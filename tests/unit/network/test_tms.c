@@ -2,6 +2,8 @@
 /* The connector as a whole: when it calls at all, its breaker, its connections, its end. */
 #include "stage.h"
 
+#include "base/metrics.h"
+
 #include "../../../src/network/tms_priv.h"
 
 #include <string.h>
@@ -101,6 +103,7 @@ START_TEST(failures_in_a_row_open_it)
     for (int i = 0; i < BREAKER_FAILURES; i++)
         exchange(503, ERR_NETWORK_DOWN);
     ck_assert_int_eq(tms()->breaker.state, BREAKER_OPEN);
+    ck_assert_uint_eq(metrics_sum(METRIC_BREAKERS_OPEN), 1);
     for (int kind = 0; kind < 3; kind++) {
         struct network_card card = stage_card();
         memset(&told, 0, sizeof told);
@@ -115,6 +118,7 @@ START_TEST(failures_in_a_row_open_it)
     tms()->breaker.until_ms = 0; /* the pause is over */
     exchange(200, ERR_NONE);
     ck_assert_int_eq(tms()->breaker.state, BREAKER_CLOSED);
+    ck_assert_uint_eq(metrics_sum(METRIC_BREAKERS_OPEN), 0);
     exchange(200, ERR_NONE);
     stage_finish(&stage);
 }
