@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Ends of payments: counted once, whatever dies in between; and what follows from them. */
 
@@ -83,9 +85,11 @@ START_TEST(each_is_counted_once_whatever_dies)
     ck_assert_uint_eq(counted("rede", COUNTER_TOKEN_APPROVED), 10);
     /* The acknowledgement is lost with the connection: all are told again, none is counted again. */
     for (unsigned i = 0; i < 5; i++) tell(&o);
-    turns(2);
+    turns(50); /* taken, and not on disk yet */
     keeper_client_replace(client, add_relay(0));
     until_committed(2);
+    turns(50); /* the second telling has come, too */
+    until_committed(fake_network.commits);
     ck_assert_uint_eq(counted("rede", COUNTER_TOKEN_APPROVED), 15);
     /* A new keeper knows by the mark what is in the counts. */
     keeper_client_replace(client, -1);
@@ -104,6 +108,32 @@ START_TEST(each_is_counted_once_whatever_dies)
     keeper_server_free(server);
     keeper_server_free(dead);
     loop_free(loop);
+}
+END_TEST
+
+/* Kept while nobody listened: the relay hears of it when it tells again, and forgets them. */
+START_TEST(an_acknowledgement_that_was_lost_comes_again)
+{
+    int pair[2];
+    char one;
+    set_up();
+    struct payment_outcome o = outcome();
+    fake_network.count_fails = true; /* not before the connection is gone */
+    for (unsigned i = 0; i < 5; i++) tell(&o);
+    turns(100);
+    keeper_client_replace(client, -1);
+    turns(4);
+    fake_network.count_fails = false;
+    until_committed(fake_network.commits + 1);
+    keeper_client_replace(client, add_relay(0));
+    turns(300);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    keeper_client_replace(client, pair[0]);
+    turns(300);
+    ck_assert_int_eq(recv(pair[1], &one, 1, MSG_DONTWAIT), -1); /* nothing is left to be told */
+    ck_assert_uint_eq(counted("rede", COUNTER_TOKEN_APPROVED), 5);
+    close(pair[1]);
+    tear_down();
 }
 END_TEST
 
@@ -236,7 +266,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const list[] = {what_a_payment_counts_for, each_is_counted_once_whatever_dies, a_commit_that_fails_is_made_again,
+    const TTest *const list[] = {what_a_payment_counts_for, each_is_counted_once_whatever_dies, an_acknowledgement_that_was_lost_comes_again,
+                                 a_commit_that_fails_is_made_again,
                                         nobody_counts_for_another, the_network_transaction_id_is_kept, a_used_card_is_not_new,
                                         a_merchant_without_a_network_enrols_nobody};
     TCase *all = tcase_create("payments");
