@@ -4,9 +4,12 @@
 
 /* One client request and its answer.
  *
- *   HEAD ─► BODY ─► RESOLVE ─► SEND ─► REPLY ─► DONE          RESOLVE overlaps BODY: tokens are asked for as they are met.
- *     │       │ └─streamed──────┘│       │                    REFUSE: we answer.  ABORT: the connection is cut.
- *     └───────┴─────────┴────────┴──► REFUSE / ABORT ─► DONE
+ *   HEAD ─► BODY ─► RESOLVE ─► SEND ─► REPLY ─► DONE          RESOLVE overlaps BODY: tokens are asked for as they are met. It
+ *     │       │ └─streamed──────┘│       │                    ends with the signature, where the rules sign.
+ *     └───────┴─────────┴────────┴───────┴──► REFUSE (we answer) / ABORT (the connection is cut) ─► DONE
+ *
+ *   REPLY ─► SEND     the connection died before a byte of the request was out: another one is taken
+ *   REPLY ─► RESOLVE  PAN retry, once: a clear decline of a network token is held, and the tokens are asked for as card numbers
  *
  * An attempt whose bytes may have reached the processor and whose outcome is unknown is never repeated (design, section 4). */
 

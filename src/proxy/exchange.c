@@ -333,12 +333,6 @@ void exchange_step(struct exchange *x)
     }
 }
 
-/* A compressed body grows as it is decoded: fed in small pieces, so that a streamed one can be drained in between. */
-static size_t piece_bytes(const struct exchange *x)
-{
-    return x->streamed && x->coding != CODING_IDENTITY ? 256 : SIZE_MAX;
-}
-
 static result feed(struct exchange *x, slice bytes)
 {
     if (!x->route) return buf_append(&x->call_body, bytes);
@@ -350,16 +344,12 @@ static result feed(struct exchange *x, slice bytes)
 void exchange_body(struct exchange *x, slice bytes)
 {
     x->bytes_in += bytes.len;
-    while (bytes.len && !exchange_is_over(x) && !x->refusal_due) {
-        size_t n = bytes.len < piece_bytes(x) ? bytes.len : piece_bytes(x);
-        result r = feed(x, slice_range(bytes, 0, n));
-        if (failed(r)) {
-            refuse_when_known(x, r.err);
-            return;
-        }
-        bytes = slice_after(bytes, n);
-        if (x->streamed) exchange_step(x);
-    }
+    if (bytes.len == 0 || exchange_is_over(x) || x->refusal_due) return;
+    result r = feed(x, bytes);
+    if (failed(r))
+        refuse_when_known(x, r.err);
+    else if (x->streamed)
+        exchange_step(x);
 }
 
 void exchange_body_end(struct exchange *x)
