@@ -39,6 +39,7 @@ struct config_network {
     unsigned brands;              /* bit set of enum card_brand */
     uint64_t timeout_ms;          /* one call */
 };
+enum { CONFIG_WEBHOOK_URL_MAX_BYTES = 254 }; /* as written; with the "/" that may be missing, an event has room for it */
 struct config_webhook {
     struct upstream_url url;      /* path: with the query */
     slice ca;                     /* PEM; empty: the system's */

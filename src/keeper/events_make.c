@@ -6,8 +6,11 @@
 #include "base/log.h"
 #include "rules/url.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+static_assert((int)CONFIG_WEBHOOK_URL_MAX_BYTES < (int)WIRE_URL_MAX_BYTES, "the configuration takes no longer one, '/' included");
 
 /* The receiver as a text, by which it is known for as long as its events live. False: longer than an event has room for. */
 static bool events_url(const struct upstream_url *url, char out[WIRE_URL_MAX_BYTES + 1])
