@@ -250,6 +250,10 @@ static void check_sign(struct route_loading *r)
     check_sign_setting(r, SETTING_ID_ROUTE_SIGN_SECRET, is_hmac || (is_cybersource && !sign->rs256));
     check_sign_setting(r, SETTING_ID_ROUTE_SIGN_PRIVATE_KEY, is_cybersource && sign->rs256);
     if (is_cybersource) config_check_base64(r->c, &r->places, SETTING_ID_ROUTE_SIGN_SECRET, r->d->r.sign_secret);
+    if (r->d->r.stream && sign->kind != SIGN_NONE)
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_STREAM],
+                         "'stream' does nothing: rules '%.*s' sign every request over its whole body",
+                         SLICE_ARG(rules->name));
 }
 
 static void check_deadlines(struct route_loading *r)
