@@ -95,8 +95,9 @@ MUST_USE result vault_job_list(struct vault *v, vault_job_each each, void *owner
 typedef void (*vault_done)(void *owner, result r);
 void vault_job_put(struct vault *v, const struct job *j, vault_done done, void *owner);    /* new, or again with its next due time */
 void vault_job_delete(struct vault *v, slice id, vault_done done, void *owner); /* OK also when it was gone */
-/* Told, after its commit, of each JOB_REMOVE that a vault_card_delete of this process queued. One watcher; NULL: none. */
-typedef void (*vault_removal_queued)(void *owner, const struct job *j);
+/* Told, after its commit, of each JOB_REMOVE that a vault_card_delete of this process queued, and how its card's network token stood.
+ * One watcher; NULL: none. */
+typedef void (*vault_removal_queued)(void *owner, const struct job *j, enum network_state was);
 void vault_watch_removals(struct vault *v, vault_removal_queued queued, void *owner);
 
 /* --- the outbox --- */

@@ -404,9 +404,11 @@ static bool load_one(void *owner, const struct job *job)
     return add(owner, job) != NULL;
 }
 
-static void on_removal_queued(void *owner, const struct job *job)
+static void on_removal_queued(void *owner, const struct job *job, enum network_state was)
 {
-    (void)add(owner, job);
+    struct jobs *j = owner;
+    if (jobs_has_token(was)) payments_count(j->server->payments, network_padded(job->merchant, sizeof job->merchant), COUNTER_TOKENS_LOST);
+    (void)add(j, job);
 }
 
 struct jobs *jobs_new(struct keeper_server *server)

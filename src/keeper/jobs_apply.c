@@ -142,8 +142,7 @@ static void count(const struct applying *a)
 {
     struct payments *p = jobs_server(a->q->jobs)->payments;
     slice merchant = network_padded(a->q->merchant, sizeof a->q->merchant);
-    bool had_one = a->from == NETWORK_ACTIVE || a->from == NETWORK_SUSPENDED;
-    bool has_one = a->to == NETWORK_ACTIVE || a->to == NETWORK_SUSPENDED;
+    bool had_one = jobs_has_token(a->from), has_one = jobs_has_token(a->to);
     if (a->from == a->to) return;
     if (has_one && !had_one) payments_count(p, merchant, COUNTER_TOKENS_GAINED);
     if (has_one && a->from == NETWORK_PENDING) payments_count(p, merchant, COUNTER_ENROL_ACTIVE);

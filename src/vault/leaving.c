@@ -181,6 +181,6 @@ void leaving_finish(struct leaving *l, vault_done done, void *owner)
 {
     l->done = done;
     l->owner = owner;
-    if (l->tells && l->v->on_removal) l->v->on_removal(l->v->removal_owner, &l->job);
+    if (l->tells && l->v->on_removal) l->v->on_removal(l->v->removal_owner, &l->job, l->record.state);
     scan_trails(l, sweep);
 }

@@ -366,7 +366,7 @@ START_TEST(a_removal_is_told_to_the_network)
     registrar_start();
     job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
     fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
+    fake_network.removal_queued(fake_network.removal_owner, &j, NETWORK_ACTIVE);
     ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
     registrar_fail(ERR_NETWORK_DOWN, NETWORK_REASON_NONE);
     ck_assert_uint_eq(fake_network.job_count, 1);
