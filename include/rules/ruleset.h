@@ -83,6 +83,8 @@ void ruleset_free(struct ruleset *r);
 bool ruleset_accepts(const struct ruleset *r, slice method, slice path);
 bool ruleset_means_merchant(const struct ruleset *r, slice told /* body_captured() */); /* did the merchant initiate it? */
 bool ruleset_may_retry(const struct ruleset *r); /* is there any decline that may be tried again with the PAN? */
+const char *sign_kind_name(enum sign_kind k);                /* "hmac-sha256"; NULL for SIGN_NONE */
+const char *sign_part_name(enum sign_part p);                /* "body_sha256"; NULL for a text and a field */
 bool sign_rule_has(const struct sign_rule *s, enum sign_part part); /* in 'over' or 'value' */
 
 #endif

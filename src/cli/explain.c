@@ -165,6 +165,36 @@ static void print_slots(const struct explanation *e)
     for (size_t i = 0; i < explain_slot_count(e); i++) print_slot(&listing, i);
 }
 
+/* What the signature is over, as the rules have it. */
+static void print_signed_parts(const struct sign_rule *sign)
+{
+    for (size_t i = 0; i < sign->over_count; i++) {
+        const struct sign_piece *p = &sign->over[i];
+        printf("%s", i ? ", " : " over ");
+        if (sign_part_name(p->part))
+            printf("%s", sign_part_name(p->part));
+        else if (slice_is(p->text, "\n"))
+            printf("newline");
+        else
+            printf(p->part == SIGN_PART_FIELD ? "the field %.*s" : "'%.*s'", SLICE_ARG(p->text));
+    }
+}
+
+static void print_signing(const struct sign_rule *sign)
+{
+    static const char *const over[] = {[SIGN_DIGEST] = " of the body",
+                                       [SIGN_CYBERSOURCE] = " over host, date, request-target, the body's digest and v-c-merchant-id",
+                                       [SIGN_CYBERSOURCE_JWT] = " with the body's digest, the path, the time and the account as its claims",
+                                       [SIGN_HMAC_SHA256] = ""};
+    if (sign->kind == SIGN_NONE) return;
+    printf("# %s: %s%s%s", sign->kind == SIGN_DIGEST ? "digest" : "signed", sign_kind_name(sign->kind), sign->rs256 ? ", RS256," : "",
+           over[sign->kind]);
+    print_signed_parts(sign);
+    printf("\n  Made anew for each attempt, over the bytes that go out%s.\n"
+           "  The caller's own fields of these names are left out. Masked above, where it is over stand-ins.\n",
+           sign->kind == SIGN_DIGEST ? "" : ", with the route's 'sign' key, which only the keeper has");
+}
+
 static void print_explanation(const struct explanation *e, const struct wishes *w)
 {
     const struct config_route *route = explain_route(e);
@@ -174,6 +204,7 @@ static void print_explanation(const struct explanation *e, const struct wishes *
            (unsigned)route->upstream.port, credential_kind_name(w->kind));
     fwrite(text.at, 1, text.len, stdout);
     print_slots(e);
+    print_signing(&route->rules->sign);
 }
 
 static void print_refusal(const struct explanation *e, result r, const char *route)

@@ -132,6 +132,7 @@ struct keeper_caller tokens_caller(const struct exchange *x);
 void service_call_start(struct exchange *x);
 
 /* exchange_sign.c */
+MUST_USE result exchange_make_signing(struct exchange *x); /* the text to be signed; the rules sign, and all tokens are revealed */
 bool exchange_sign(struct exchange *x); /* true: nothing to sign, or signed. False: the keeper is asked, or the exchange is over */
 
 /* exchange_attempt.c: what an attempt came to, and the second one */

@@ -37,6 +37,13 @@ static result make(struct exchange *x)
     return signing_new(&request, &x->signing);
 }
 
+result exchange_make_signing(struct exchange *x)
+{
+    result r = make(x);
+    buf_clear(&x->proxy->scratch);
+    return r;
+}
+
 bool exchange_sign(struct exchange *x)
 {
     if (x->is_signed || x->route->config->rules->sign.kind == SIGN_NONE) return true;
@@ -45,8 +52,7 @@ bool exchange_sign(struct exchange *x)
         exchange_abort(x, ERR_CLIENT_GONE);
         return false;
     }
-    result r = make(x);
-    buf_clear(&x->proxy->scratch);
+    result r = exchange_make_signing(x);
     if (!failed(r) && signing_needs_keeper(x->signing)) {
         r = signing_ask(x->signing, x->dialogue);
         if (!failed(r)) return false;

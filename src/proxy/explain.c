@@ -121,6 +121,7 @@ struct mask {
     struct buf *out;
     bool in_body;
     bool has_edits;          /* what stands where the rules set something is ours, and masked already */
+    const struct sign_rule *sign;
 };
 
 static int hex_value(char c)
@@ -294,6 +295,13 @@ static result mask_json(struct mask *m, slice text)
     return OK;
 }
 
+/* Made of a signature, or of stand-ins: nothing that would go out. Date and account are shown. */
+static bool is_signature(const struct mask *m, slice name)
+{
+    bool is_plain = slice_ieq(name, SLICE("date")) || slice_ieq(name, SLICE("v-c-merchant-id"));
+    return !is_plain && signing_withholds(m->sign, name);
+}
+
 static result mask_head(struct mask *m, slice head)
 {
     slice line;
@@ -311,7 +319,7 @@ static result mask_head(struct mask *m, slice head)
     while (slice_next(&head, '\n', &line)) {
         if (!head.at && line.len == 0) break; /* behind the last line's end */
         slice name = slice_range(line, 0, slice_find(line, ':'));
-        if (name.len < line.len && is_secret_name(m, name)) {
+        if (name.len < line.len && (is_secret_name(m, name) || is_signature(m, name))) {
             TRY(buf_append(m->out, name));
             line = SLICE(": ***\r");
         }
@@ -360,7 +368,7 @@ static void mask_numbers(char *at, size_t len)
 
 static result mask_request(struct explanation *e)
 {
-    struct mask m = {.plan = e->exchange.plan, .out = &e->masked};
+    struct mask m = {.plan = e->exchange.plan, .out = &e->masked, .sign = &e->exchange.route->config->rules->sign};
     slice text = buf_slice(&e->out);
     size_t head = slice_find_slice(text, SLICE("\r\n\r\n")) + 2;
     ENSURE(head + 2 <= text.len, INTERNAL);
@@ -425,6 +433,14 @@ static result run(struct explanation *e, const struct route *route, slice bytes)
     return x->body ? body_end(x->body) : OK;
 }
 
+/* As it would be signed, but over stand-ins and without a key: what it comes to is masked. */
+static result sign(struct exchange *x)
+{
+    if (x->route->config->rules->sign.kind == SIGN_NONE) return OK;
+    TRY(exchange_make_signing(x));
+    return signing_needs_keeper(x->signing) ? signing_take(x->signing, SLICE("***")) : OK;
+}
+
 static result explain(struct explanation *e, slice route_name, slice request, enum credential_kind kind)
 {
     struct exchange *x = &e->exchange;
@@ -438,6 +454,7 @@ static result explain(struct explanation *e, slice route_name, slice request, en
     TRY(normalise(request, &e->normal));
     TRY(run(e, route, buf_slice(&e->normal)));
     TRY(fill_credentials(x, kind));
+    TRY(sign(x));
     TRY(request_write_whole(x, &e->out));
     return mask_request(e);
 }

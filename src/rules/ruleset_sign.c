@@ -22,6 +22,13 @@ static const char *const OVER_NAMES[] = {"method", "path", "query",       "host"
                                          "key_id", "body", "body_sha256", "newline", NULL};
 static const char *const VALUE_NAMES[] = {"signature", "key_id", "timestamp", "date", NULL};
 
+const char *sign_part_name(enum sign_part p)
+{
+    for (size_t i = 0; p != SIGN_PART_TEXT && i < sizeof PARTS / sizeof *PARTS; i++)
+        if (PARTS[i].part == p) return PARTS[i].name;
+    return NULL;
+}
+
 bool sign_rule_has(const struct sign_rule *s, enum sign_part part)
 {
     for (size_t i = 0; i < s->over_count; i++)
@@ -180,29 +187,38 @@ static void read_algorithm(struct rules_loading *x, const struct tree_node *n)
         loading_complain(&x->l, n, "expected HS256 or RS256, found '%.*s'", name_shown(n->text), n->text.at);
 }
 
+static const char *const ONLY_TYPE[] = {"type", NULL}, *const OF_JWT[] = {"type", "algorithm", NULL};
+static const char *const OF_HMAC[] = {"type", "over", "field", "value", "encoding", NULL};
+static const struct {
+    const char *name;
+    enum sign_kind kind;
+    const char *const *known;
+} KINDS[] = {{"digest", SIGN_DIGEST, ONLY_TYPE},
+             {"cybersource-http-signature", SIGN_CYBERSOURCE, ONLY_TYPE},
+             {"cybersource-jwt", SIGN_CYBERSOURCE_JWT, OF_JWT},
+             {"hmac-sha256", SIGN_HMAC_SHA256, OF_HMAC}};
+enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
+
+const char *sign_kind_name(enum sign_kind k)
+{
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (KINDS[i].kind == k) return KINDS[i].name;
+    return NULL;
+}
+
 void rules_read_sign(struct rules_loading *x, const struct tree_node *sign)
 {
-    static const char *const only_type[] = {"type", NULL}, *const jwt[] = {"type", "algorithm", NULL};
-    static const char *const hmac[] = {"type", "over", "field", "value", "encoding", NULL};
-    static const struct {
-        const char *name;
-        enum sign_kind kind;
-        const char *const *known;
-    } types[] = {{"digest", SIGN_DIGEST, only_type},
-                 {"cybersource-http-signature", SIGN_CYBERSOURCE, only_type},
-                 {"cybersource-jwt", SIGN_CYBERSOURCE_JWT, jwt},
-                 {"hmac-sha256", SIGN_HMAC_SHA256, hmac}};
     static const char words[] = "one of: digest cybersource-http-signature cybersource-jwt hmac-sha256";
     const struct tree_node *type = tree_get(sign, "type"), *algorithm = tree_get(sign, "algorithm");
     if (sign->kind == TREE_MAP && !type) loading_complain(&x->l, sign, "'type' is missing: %s", words);
-    if (sign->kind != TREE_MAP) (void)rules_check_map(x, sign, hmac);
+    if (sign->kind != TREE_MAP) (void)rules_check_map(x, sign, OF_HMAC);
     if (!type || !rules_check_text(x, type, words)) return;
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (!slice_is(type->text, types[i].name)) continue;
-        x->r->sign.kind = types[i].kind;
-        (void)rules_check_map(x, sign, types[i].known);
-        if (algorithm && types[i].kind == SIGN_CYBERSOURCE_JWT) read_algorithm(x, algorithm);
-        if (types[i].kind == SIGN_HMAC_SHA256) read_hmac(x, sign);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (!slice_is(type->text, KINDS[i].name)) continue;
+        x->r->sign.kind = KINDS[i].kind;
+        (void)rules_check_map(x, sign, KINDS[i].known);
+        if (algorithm && KINDS[i].kind == SIGN_CYBERSOURCE_JWT) read_algorithm(x, algorithm);
+        if (KINDS[i].kind == SIGN_HMAC_SHA256) read_hmac(x, sign);
         return;
     }
     loading_complain(&x->l, type, "expected %s, found '%.*s'", words, name_shown(type->text), type->text.at);

@@ -83,5 +83,33 @@ def test_no_token_no_slots(veil, kind):
     assert "# no slots in the body" in explain(veil, request("POST", REDE, [JSON], body), "--credential", kind)
 
 
+SIGNED = "processor: signed\nupstream: https://api.example.com\naccept: [ POST /pay ]\nbody: json\ncard: { number: $.pan }\nsign: "
+
+
+@pytest.mark.parametrize("sign, keys, shown, told", [
+    ("{ type: digest }", {}, ["digest: ***"], "# digest: digest of the body"),
+    ("{ type: cybersource-http-signature }", {"key_id": "k", "merchant_id": "demo"},
+     ["digest: ***", "signature: ***", "v-c-merchant-id: demo"],
+     "# signed: cybersource-http-signature over host, date, request-target, the body's digest and v-c-merchant-id"),
+    ("{ type: cybersource-jwt }", {"key_id": "k", "merchant_id": "demo"}, ["authorization: ***"], "# signed: cybersource-jwt with "),
+    ('{ type: hmac-sha256, over: [ { field: X-Login }, newline, { text: "v1" }, body_sha256 ], field: X-Mac, value: "{key_id} {signature}" }',
+     {"key_id": "k"}, ["X-Mac: ***"], "# signed: hmac-sha256 over the field X-Login, newline, 'v1', body_sha256")])
+def test_a_signature_is_shown_as_a_field_and_never_made_up(make_cardveil, sign, keys, shown, told):
+    """It would be over stand-ins: the fields that carry it are shown without it, and the caller's own not at all."""
+    route = {"name": "signed", "rules": "signed", "merchant": "shop", "prefix": "/signed"}
+    if keys:
+        route["sign"] = {**keys, "secret": "env:SIGN_SECRET"}
+    veil = make_cardveil([route], start=False, own_rules={"signed": SIGNED + sign + "\n"},
+                         environment={"SIGN_SECRET": "c2hhcmVkLXNlY3JldC1vZi10aGUtdGVzdA=="})
+    mine = [JSON, ("X-Login", "me"), ("Digest", "mine"), ("Signature", "mine"), ("X-Mac", "mine")]
+    text = explain(veil, request("POST", "/pay", mine, b'{"pan":"{{ tok_abcdefgh : detokenize }}"}'), route="signed")
+    head = text.split("\r\n\r\n")[0].split("\r\n")
+    for line in shown:
+        name = line.split(":")[0].lower()
+        assert [at for at in head if at.lower().startswith(name + ":")] == [line], head
+    assert told in text, text
+    assert "mine" not in "".join(at for at in head if at.split(":")[0].lower() in {line.split(":")[0].lower() for line in shown})
+
+
 def test_no_request_at_all(veil):
     assert "no request on standard input" in explain(veil, b"", status=2)
