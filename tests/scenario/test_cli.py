@@ -18,15 +18,34 @@ from payments import BASIC, JSON, REDE, card
 def test_help_and_wrong_usage(make_cardveil):
     veil = make_cardveil(start=False)
     assert veil.cli("--help", config=False).returncode == 0
-    for words in (["nonsense"], ["vault"], ["vault", "nonsense"], ["serve", "--nonsense"], ["key", "create"], ["token", "create"]):
+    for words in (["nonsense"], ["vault"], ["vault", "nonsense"], ["serve", "--nonsense"], ["key", "create"], ["token", "create"],
+                  ["webhook"], ["webhook", "show"], ["webhook", "resend", "a", "b"], ["webhook", "list", "--state", "lost"],
+                  ["webhook", "resend", "a", "--json"], ["webhook", "show", "a", "--state", "failed"], ["report", "today"],
+                  ["report", "--from", "yesterday"], ["report", "--from", "2026-02-01", "--to", "2026-01-01"], ["report", "--since", "2026-01-01"]):
         done = veil.cli(*words, check=False, config=False)
         assert done.returncode == 2 and done.stderr, (words, done)
+
+
+def test_report_and_webhooks_of_an_empty_vault(make_cardveil):
+    veil = make_cardveil(start=False)
+    for words in (["report", "--merchant", "shp"], ["webhook", "list", "--merchant", "shp"]):
+        done = veil.cli(*words, check=False)
+        assert done.returncode == 2 and b"no merchant 'shp'" in done.stderr, done
+    told = [json.loads(line) for line in veil.cli("report", "--json").stdout.splitlines()]
+    assert [(line["merchant"], line["cards_with_token"], line["routes"]) for line in told] == [("shop", 0, []), ("other", 0, [])]
+    text = veil.cli("report", "--merchant", "shop", "--route", "rede").stdout.decode()
+    assert "no payments on route rede" in text and "nan" not in text
+    done = veil.cli("webhook", "list")
+    assert done.stdout == b"" and b"no such webhooks" in done.stderr
+    for words in (["show"], ["resend"]):
+        done = veil.cli("webhook", *words, "547bc38b-fa5b-4b9c-9437-22c0ae983e40", check=False)
+        assert done.returncode == 1 and b"no webhook has this id" in done.stderr, done
 
 
 def test_a_mistyped_action_gets_the_nearest_one(make_cardveil):
     veil = make_cardveil(start=False)
     for words, wanted in ((["vault", "rotat"], b"'rotat'; did you mean 'rotate'?"), (["key", "lsit"], b"did you mean 'list'?"),
-                          (["token", "make"], b"known here: create"), (["vault", "fly"], b"known here: init, stat")):
+                          (["token", "make"], b"known here: create"), (["webhook", "resned"], b"did you mean 'resend'?"), (["vault", "fly"], b"known here: init, stat")):
         done = veil.cli(*words, check=False)
         assert done.returncode == 2 and wanted in done.stderr and done.stderr.count(b"\n") == 1, done
 
