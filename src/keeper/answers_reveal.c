@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answers_priv.h"
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "jobs.h"
@@ -174,6 +175,35 @@ static void on_gone_noted(void *owner, result r)
     (void)r; /* the next payment comes here again */
 }
 
+static struct breaker *patience_of(const struct question *q)
+{
+    const struct standing *s = &q->standing;
+    return version_patience(s->version, s->route, (uint32_t)s->version->config->merchants[s->merchant].network);
+}
+
+static bool has_patience(const struct question *q)
+{
+    struct breaker *b = patience_of(q);
+    return !b || breaker_lets_through(b, loop_now_ms(q->relay->server->loop));
+}
+
+/* Whatever came within the budget, be it a refusal, was worth the wait. */
+static void book_wait(const struct question *q, bool is_late)
+{
+    struct breaker *b = patience_of(q);
+    if (!b) return;
+    enum breaker_state before = b->state;
+    if (is_late)
+        breaker_failed(b, loop_now_ms(q->relay->server->loop), back_off_random());
+    else
+        breaker_succeeded(b);
+    if (before != BREAKER_CLOSED || b->state != BREAKER_OPEN) return;
+    log_begin(LOG_LEVEL_WARN, "network_slow");
+    log_word("route", route_of(q)->name);
+    log_text("reason", "payments go out with the card number, at once; now and then one waits to see whether the network is back");
+    log_end();
+}
+
 static bool is_usable(const struct question *q, const struct registry_answer *a)
 {
     return !failed(a->r) && a->credential && a->credential->number_len > 0 && a->credential->month > 0 &&
@@ -189,6 +219,7 @@ static void on_answer(void *owner, const struct registry_answer *a)
     server_stop_waiting(q);
     q->choice.network_us = waited < UINT32_MAX ? (uint32_t)waited : UINT32_MAX;
     metrics_time(HISTOGRAM_NETWORK, waited);
+    book_wait(q, a->is_late);
     if (is_usable(q, a)) q->credential = secret_alloc(sizeof *q->credential);
     if (q->credential) {
         *q->credential = *a->credential;
@@ -235,6 +266,12 @@ static void ask_network(struct question *q, const struct network_record *record)
     fetch_rest(q);
 }
 
+static void give_up_waiting(struct question *q)
+{
+    q->choice.fallback = FALLBACK_BUDGET_SPENT;
+    fetch_rest(q);
+}
+
 static void on_record(void *owner, result r, const struct network_record *record)
 {
     struct question *q = owner;
@@ -248,8 +285,10 @@ static void on_record(void *owner, result r, const struct network_record *record
         fetch_rest(q);
     else if (goes_without_cryptogram(q) && record->number_len > 0)
         use_stored(q, record);
-    else
+    else if (has_patience(q))
         ask_network(q, record);
+    else
+        give_up_waiting(q);
 }
 
 /* --- the question --- */

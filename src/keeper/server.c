@@ -39,6 +39,12 @@ struct rsa_key **version_key(struct version *v, uint32_t route)
     return v->keys ? &v->keys[route] : NULL;
 }
 
+struct breaker *version_patience(struct version *v, uint32_t route, uint32_t network)
+{
+    if (!v->patience) v->patience = calloc(v->config->route_count * v->config->network_count, sizeof *v->patience);
+    return v->patience ? &v->patience[route * v->config->network_count + network] : NULL;
+}
+
 /* A version that left the list lives on as long as something under it does. */
 void server_release(struct version *v)
 {
@@ -47,6 +53,7 @@ void server_release(struct version *v)
     if (--v->holds > 0) return;
     for (size_t i = 0; v->keys && i < v->config->route_count; i++) rsa_key_free(v->keys[i]);
     free(v->keys);
+    free(v->patience);
     config_free(v->config);
     free(v);
 }

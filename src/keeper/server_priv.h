@@ -5,6 +5,7 @@
 /* The keeper's server inside: server.c has relays, configurations and the turn's end; admission.c decides about OPEN;
  * answers.c asks the vault and answers. */
 
+#include "base/breaker.h"
 #include "keeper/callers.h"
 #include "keeper/channel.h"
 #include "keeper/client.h"
@@ -27,6 +28,7 @@ struct version {
     struct config *config;
     size_t holds;
     struct rsa_key **keys; /* by route, parsed when first needed; NULL: none yet */
+    struct breaker *patience; /* by route and network: budgets spent in a row; NULL: none yet */
     uint64_t replaced_ms; /* when it stopped being the current one: new dialogues may name it for STALE_MS more */
     TAILQ_ENTRY(version) link;
 };
@@ -142,6 +144,9 @@ void server_wait(struct question *q);
 void server_stop_waiting(struct question *q); /* fine when it does not */
 struct version *server_version(const struct keeper_server *s, uint32_t generation);
 struct rsa_key **version_key(struct version *v, uint32_t route); /* NULL: memory */
+/* A network that hangs is not known as down: its calls end with the budget, which is the route's. So each route has its own patience
+ * with each network, and one with a short budget does not cost the others their tokens. NULL: memory. */
+struct breaker *version_patience(struct version *v, uint32_t route, uint32_t network);
 void server_hold(struct version *v);
 void server_release(struct version *v); /* NULL is fine */
 struct dialogue *server_find(const struct relay *r, uint64_t id);

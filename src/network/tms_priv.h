@@ -11,7 +11,7 @@
  *     tms_notice.c     inbound notifications */
 
 #include "base/buf.h"
-#include "network/breaker.h"
+#include "base/breaker.h"
 #include "network/call.h"
 #include "network/tms.h"
 #include "sign/jwe.h"

@@ -2,8 +2,11 @@
 #include "fake_network.h"
 #include "stage_registrar.h"
 
+#include "base/breaker.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The credential of a payment, with a registrar. */
@@ -124,6 +127,42 @@ START_TEST(a_slow_network_costs_the_budget_and_no_more)
     expect(TOKEN);
     ck_assert(slice_is((slice){revealed.cryptogram, revealed.cryptogram_len}, "FRESH==="));
     keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* A network that hangs, and so is never known to be down: after some budgets spent in a row nobody waits, but for one now and then. */
+START_TEST(a_network_that_hangs_costs_no_more_than_some_budgets)
+{
+    struct keeper_dialogue *d[BREAKER_FAILURES];
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    for (uint32_t i = 0; i < BREAKER_FAILURES; i++) {
+        d[i] = open_dialogue(caller("cvk_shop", 0));
+        reveal(d[i], i, "tok_good1", TOKEN_PERMANENT);
+        ck_assert_int_eq(registrar_order()->type, WIRE_ORDER_CREDENTIALS);
+    }
+    for (size_t i = 0; i < BREAKER_FAILURES; i++) ck_assert_int_eq(registrar_order()->type, WIRE_ORDER_CANCEL);
+    for (size_t i = 0; i < BREAKER_FAILURES; i++) keeper_end(d[i]);
+    turns(4);
+    story[0] = '\0';
+    struct keeper_dialogue *one = pay();
+    expect(PAN);
+    ck_assert(chosen.fallback == FALLBACK_BUDGET_SPENT && chosen.card_has_token && chosen.network_us == 0);
+    struct timespec pause = {.tv_sec = BREAKER_FIRST_PAUSE_MS / 1000};
+    nanosleep(&pause, NULL);
+    turns(4);
+    reveal(one, 1, "tok_good1", TOKEN_PERMANENT); /* the one that sees that it is back */
+    ck_assert_str_eq(registrar_order()->text, "ORDER_CREDENTIALS cards ref-1");
+    registrar_credential("FRESH===");
+    expect(TOKEN);
+    reveal(one, 2, "tok_good1", TOKEN_PERMANENT);
+    (void)registrar_order();
+    registrar_credential("FRESH2==");
+    ck_assert_ptr_nonnull(wait_for("revealed 2 NONE 4895370000000002 11/2031 ANNA B;"));
+    keeper_end(one);
     registrar_stop();
     tear_down();
 }
@@ -369,7 +408,8 @@ START_TEST(a_relay_is_told_that_the_network_is_waited_for)
 END_TEST
 
 RUN_TESTS("reveal", a_fresh_cryptogram_for_a_customer, the_pan_does_not_leave_the_keeper, concurrent_payments_get_one_each,
-          a_slow_network_costs_the_budget_and_no_more, every_failure_is_the_pan_with_its_reason, a_token_that_is_gone_is_read_back,
+          a_slow_network_costs_the_budget_and_no_more, a_network_that_hangs_costs_no_more_than_some_budgets,
+          every_failure_is_the_pan_with_its_reason, a_token_that_is_gone_is_read_back,
           without_a_pan_there_is_no_fallback, states_that_are_not_paid_with, merchant_initiated_payments,
           a_pan_retry_needs_a_network_token_first, a_dialogue_that_ended_gets_nothing, no_network_token_leaves_without_its_audit_line,
           a_merchant_without_a_network, a_relay_is_told_that_the_network_is_waited_for)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "network/breaker.h"
+#include "base/breaker.h"
 
 bool breaker_lets_through(struct breaker *b, uint64_t now_ms)
 {

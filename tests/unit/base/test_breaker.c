@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../base/suite.h"
+#include "suite.h"
 
-#include "network/breaker.h"
+#include "base/breaker.h"
 
 static void fail_times(struct breaker *b, unsigned times, uint64_t now_ms)
 {

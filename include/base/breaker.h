@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef NETWORK_BREAKER_H
-#define NETWORK_BREAKER_H
+#ifndef BASE_BREAKER_H
+#define BASE_BREAKER_H
 
-/* A circuit breaker, one per network: after some failures in a row calls are answered "down" at once instead of being waited for;
- * after a pause one call is let through to see. So a network that is down costs payments nothing but the token.
+/* A circuit breaker: after some failures in a row calls are answered at once instead of being made or waited for; after a pause
+ * one call is let through to see. So a network that is down, or hangs, costs payments nothing but the token.
  *
  *     CLOSED ──failures in a row──► OPEN ──pause──► HALF_OPEN ──success──► CLOSED        pause doubles up to its most,
  *                                    ▲                  └──failure──► OPEN               with jitter, and starts small again
