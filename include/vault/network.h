@@ -13,8 +13,8 @@
  *     STORE_TRAIL   'T'  merchant | token | route  network transaction id
  *     STORE_COUNT   'R'  merchant | hour | route   counters; and by relay: the marks
  *
- * vault_card_delete takes the card's record, its index and its trails with it, in the same batch. Where the record has a ref, that
- * batch queues a JOB_REMOVE, which needs no card, so that the network is told. Other jobs of the card stay and do no harm: whoever
+ * vault_card_delete takes the card's record, its index and its trails with it, in the same batch. Where the record has a ref and is
+ * not DELETED, that batch queues a JOB_REMOVE, which needs no card, so that the network is told. Other jobs of the card stay and do no harm: whoever
  * does one finds ERR_TOKEN_NOT_FOUND and deletes it; where the network had given a token by then, its answer must be followed by a
  * JOB_REMOVE. Events stay: they are the merchant's to hear.
  *

@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "jobs.h"
+#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,14 @@ static void on_enrolled(void *owner, result r, const struct network_record *reco
     tell(q, r, record, NULL);
 }
 
+/* Nobody was asked, and nothing is written; the report has it all the same, as it has a strategy's. */
+static void count_unsupported(const struct question *q)
+{
+    struct payments *p = q->relay->server->payments;
+    payments_count(p, answer_merchant(q), COUNTER_ENROL_ASKED);
+    payments_count(p, answer_merchant(q), COUNTER_ENROL_UNSUPPORTED_BRAND);
+}
+
 static void on_card_to_enrol(void *owner, result r, const struct card *card, const struct card_info *info)
 {
     struct question *q = owner;
@@ -190,6 +199,7 @@ static void on_card_to_enrol(void *owner, result r, const struct card *card, con
     (void)card;
     if (!failed(r) && info->state != CARD_ACTIVE) r = FAIL(TOKEN_NO_PAN);
     if (!failed(r) && !(network->brands & 1u << server_brand(info))) r = FAIL(NETWORK_UNSUPPORTED);
+    if (r.err == ERR_NETWORK_UNSUPPORTED) count_unsupported(q);
     if (failed(r)) {
         tell(q, r, NULL, NULL);
         return;

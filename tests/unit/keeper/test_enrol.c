@@ -95,6 +95,11 @@ START_TEST(who_is_refused_before)
     d = enrol("tok_good1", "");
     expect("network 1 NETWORK_UNSUPPORTED;");
     keeper_end(d);
+    char asked[32], unsupported[32]; /* nobody asked the network, but the report has it */
+    (void)snprintf(asked, sizeof asked, "shop  %u 1", COUNTER_ENROL_ASKED);
+    (void)snprintf(unsupported, sizeof unsupported, "shop  %u 1", COUNTER_ENROL_UNSUPPORTED_BRAND);
+    for (unsigned i = 0; i < 2000 && !fake_network.commits; i++) turn();
+    ck_assert_msg(strstr(fake_network.counted, asked) && strstr(fake_network.counted, unsupported), "%s", fake_network.counted);
     config->merchants[1].network = -1;
     d = enrol("tok_good1", "");
     expect("network 1 NETWORK_OFF;");
