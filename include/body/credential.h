@@ -67,4 +67,10 @@ struct credential {
     char card_last4[4]; /* the card's own, where a processor asks for it beside a network token; zeros: unknown */
 };
 
+/* Whether what a network gave may go to a processor: digits where the standards have digits, a cryptogram in Base64 (either
+ * alphabet) or hex, an expiry that is one. Anything else could say something of its own in a request, and could not be found in
+ * an answer (body/echo.h). Whoever takes a credential from elsewhere asks, the keeper of the registrar too. */
+bool credential_is_sound(const struct credential *c);
+bool cryptogram_is_sound(slice cryptogram); /* not empty */
+
 #endif

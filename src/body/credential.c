@@ -39,3 +39,26 @@ bool card_brand_parse(slice name, enum card_brand *out)
     }
     return false;
 }
+
+bool cryptogram_is_sound(slice cryptogram)
+{
+    for (size_t i = 0; i < cryptogram.len; i++) {
+        char c = cryptogram.at[i];
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!is_alnum && c != '+' && c != '/' && c != '=' && c != '-' && c != '_') return false;
+    }
+    return cryptogram.len > 0 && cryptogram.len <= CRYPTOGRAM_MAX_BYTES;
+}
+
+static bool is_digits_or_none(const char *at, uint8_t len, uint8_t wanted)
+{
+    return len == 0 || (len == wanted && slice_is_digits((slice){at, len}));
+}
+
+bool credential_is_sound(const struct credential *c)
+{
+    bool has_number = c->number_len >= PAN_MIN_DIGITS && c->number_len <= PAN_MAX_DIGITS && slice_is_digits((slice){c->number, c->number_len});
+    bool has_expiry = c->month >= 1 && c->month <= 12 && c->year >= 2000 && c->year <= 2099;
+    return has_number && has_expiry && (c->cryptogram_len == 0 || cryptogram_is_sound((slice){c->cryptogram, c->cryptogram_len})) &&
+           is_digits_or_none(c->eci, c->eci_len, sizeof c->eci) && is_digits_or_none(c->requestor, c->requestor_len, REQUESTOR_DIGITS);
+}

@@ -180,7 +180,10 @@ static bool take_result(struct registry *r, struct order *o, const struct wire_f
                                      .instrument = wire_tail(f, 1), .month = w.month, .year = w.year, .took_us = w.took_us};
     if (w.has_credential) {
         read_credential(f, &w, r->credential);
-        answer.credential = r->credential;
+        if (credential_is_sound(r->credential))
+            answer.credential = r->credential;
+        else
+            answer.r = FAIL(NETWORK_ANSWER); /* a payment goes on with the card's number; with this it would not go at all */
     }
     was.call.done(was.owner, &answer);
     secret_wipe(r->credential, sizeof *r->credential);

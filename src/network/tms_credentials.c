@@ -43,9 +43,7 @@ static result take_number(slice number, struct credential *c)
 
 static result take_cryptogram(slice cryptogram, struct credential *c)
 {
-    ENSURE(cryptogram.len > 0 && cryptogram.len <= CRYPTOGRAM_MAX_BYTES, NETWORK_ANSWER);
-    for (size_t i = 0; i < cryptogram.len; i++)
-        ENSURE(cryptogram.at[i] > 0x20 && cryptogram.at[i] < 0x7f, NETWORK_ANSWER);
+    ENSURE(cryptogram_is_sound(cryptogram), NETWORK_ANSWER);
     memcpy(c->cryptogram, cryptogram.at, cryptogram.len);
     c->cryptogram_len = (uint8_t)cryptogram.len;
     return OK;

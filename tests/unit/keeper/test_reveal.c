@@ -201,6 +201,44 @@ START_TEST(every_failure_is_the_pan_with_its_reason)
 }
 END_TEST
 
+/* A registrar that is not itself any more: what it says is looked at before it may stand in a request, or in the vault. */
+START_TEST(what_is_no_credential_goes_nowhere)
+{
+    static const struct {
+        const char *number, *cryptogram, *eci, *requestor;
+        uint8_t month;
+        uint16_t year;
+    } cases[] = {
+        {"48953700000000\",", "AAAA", "05", "40010030273", 11, 2031}, {"489537000000000a", "AAAA", "05", "40010030273", 11, 2031},
+        {"48953", "AAAA", "05", "40010030273", 11, 2031},              {"", "AAAA", "05", "40010030273", 11, 2031},
+        {"4895370000000002", "A\",\"x\":\"", "05", "40010030273", 11, 2031}, {"4895370000000002", "A\r\nx: y", "05", "40010030273", 11, 2031},
+        {"4895370000000002", "A%41", "05", "40010030273", 11, 2031},   {"4895370000000002", "A\\u0041", "05", "40010030273", 11, 2031},
+        {"4895370000000002", "AAAA", "\"}", "40010030273", 11, 2031},  {"4895370000000002", "AAAA", "5", "40010030273", 11, 2031},
+        {"4895370000000002", "AAAA", "05", "4001003027\n", 11, 2031},  {"4895370000000002", "AAAA", "05", "4", 11, 2031},
+        {"4895370000000002", "AAAA", "05", "40010030273", 0, 2031},    {"4895370000000002", "AAAA", "05", "40010030273", 11, 31},
+    };
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct wire_result w = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = cases[i].month,
+                                      .credential_year = cases[i].year, .number_len = (uint8_t)strlen(cases[i].number),
+                                      .cryptogram_len = (uint8_t)strlen(cases[i].cryptogram), .eci_len = (uint8_t)strlen(cases[i].eci),
+                                      .requestor_len = (uint8_t)strlen(cases[i].requestor)};
+        const slice tails[WIRE_TAILS_MAX] = {[2] = slice_of(cases[i].number), [3] = slice_of(cases[i].cryptogram), [4] = slice_of(cases[i].eci),
+                                             [5] = slice_of(cases[i].requestor)};
+        struct keeper_dialogue *d = pay();
+        registrar_say(registrar_order()->id, WIRE_RESULT, &w, tails);
+        expect(PAN);
+        ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
+        ck_assert_uint_eq(fake_record("shop", "tok_good1")->number_len, 0);
+        keeper_end(d);
+    }
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_token_that_is_gone_is_read_back)
 {
     set_up();
@@ -409,7 +447,7 @@ END_TEST
 
 RUN_TESTS("reveal", a_fresh_cryptogram_for_a_customer, the_pan_does_not_leave_the_keeper, concurrent_payments_get_one_each,
           a_slow_network_costs_the_budget_and_no_more, a_network_that_hangs_costs_no_more_than_some_budgets,
-          every_failure_is_the_pan_with_its_reason, a_token_that_is_gone_is_read_back,
+          every_failure_is_the_pan_with_its_reason, what_is_no_credential_goes_nowhere, a_token_that_is_gone_is_read_back,
           without_a_pan_there_is_no_fallback, states_that_are_not_paid_with, merchant_initiated_payments,
           a_pan_retry_needs_a_network_token_first, a_dialogue_that_ended_gets_nothing, no_network_token_leaves_without_its_audit_line,
           a_merchant_without_a_network, a_relay_is_told_that_the_network_is_waited_for)

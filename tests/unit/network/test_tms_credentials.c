@@ -100,7 +100,12 @@ static const struct {
      ERR_NONE, FOUR64("abcd"), "05"},
     {CARD(",\"cryptogram\":\"A\",\"eci\":\"5\""), false, ERR_NONE, "A", "05"},
     {CARD(",\"cryptogram\":\"A\",\"eci\":null"), false, ERR_NONE, "A", ""},
-    {CARD(",\"cryptogram\":\"!~/+=\""), false, ERR_NONE, "!~/+=", ""},
+    {CARD(",\"cryptogram\":\"A-_/+=\""), false, ERR_NONE, "A-_/+=", ""},
+    /* neither Base64 nor hex: it could not be found again in a processor's answer */
+    {CARD(",\"cryptogram\":\"A%41\""), false, ERR_NETWORK_ANSWER, "", ""},
+    {CARD(",\"cryptogram\":\"A\\\\u0041\""), false, ERR_NETWORK_ANSWER, "", ""},
+    {CARD(",\"cryptogram\":\"A\\\"B\""), false, ERR_NETWORK_ANSWER, "", ""},
+    {CARD(",\"cryptogram\":\"A&B\""), false, ERR_NETWORK_ANSWER, "", ""},
     /* for merchant-initiated payments: no cryptogram, and none kept */
     {CARD(""), true, ERR_NONE, "", ""},
     {CARD(",\"cryptogram\":\"A\",\"eci\":\"5\""), true, ERR_NONE, "", ""},
