@@ -310,6 +310,57 @@ def test_where_the_first_card_went_as_its_number_there_is_no_second_attempt(shop
     assert len(shop.sent(1)) == 1
 
 
+# --- who initiates it stands in the body: tokens are asked for at its end ---
+
+@pytest.mark.parametrize("expects", [False, True])
+@pytest.mark.parametrize("initiator", ["merchant", "customer", None])
+def test_initiator_in_the_body_and_tokens_around_it(shop, processor, network, initiator, expects):
+    token = shop.active()
+    slot = f"{{{{ {token} : detokenize }}}}"
+    processor.default = answers.reply(body=b'{"code":"00"}')
+    body = json.dumps({"initiator": initiator} if initiator else {}).encode()
+    headers = [JSON, ("X-Card", slot), *([("Expect", "100-continue")] if expects else [])]
+    with shop.client() as client:
+        head = clients.request("POST", f"/retrying/pay?n={slot.replace(' ', '%20').replace('{', '%7B').replace('}', '%7D')}", headers, body)
+        at = head.index(b"\r\n\r\n") + 4
+        client.send(head[:at])
+        if expects:
+            assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+            client.take_seen()
+        client.send(head[at:])
+        answer = client.read_answer()
+    got = processor.only()
+    number = shop.made[token].number
+    assert answer.status == 200 and told(answer)[0] == "NETWORK_TOKEN", answer
+    assert (got.get("x-card"), got.body) == (number, body) and number in got.target or slot.replace(" ", "%20") in got.target
+
+
+@pytest.mark.parametrize("framing", ["none", "empty", "empty chunks"])
+def test_no_body_at_all_where_the_initiator_would_stand_in_it(shop, processor, network, framing):
+    token = shop.active()
+    processor.default = answers.reply(body=b'{"code":"no-do_not_honor"}')
+    lines = ["POST /retrying/pay HTTP/1.1", "Host: localhost", "Content-Type: application/json", f"X-Card: {{{{ {token} : detokenize }}}}"]
+    lines += {"none": [], "empty": ["Content-Length: 0"], "empty chunks": ["Transfer-Encoding: chunked"]}[framing]
+    with shop.client() as client:
+        client.send("\r\n".join(lines).encode() + b"\r\n\r\n" + (b"0\r\n\r\n" if framing == "empty chunks" else b""))
+        answer = client.read_answer()
+    if answer.status == 200:
+        assert [request.get("x-card") for request in processor.wait_for(2)] == [shop.made[token].number, VISA], answer
+        assert VISA.encode() not in answer.raw
+    else:
+        assert answer.status in (400, 422) and not processor.requests, answer
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_idempotency_field_absent_and_twice(shop, processor, network, count):
+    token = shop.active()
+    processor.default = first_then(network, ENDINGS["kept"])
+    answer = shop.pay(token, "retrying", headers=[("Idempotency-Key", f"key-{n}") for n in range(count)])
+    assert answer.status == 200 and answer.get("x-cardveil-pan-retry") == "1"
+    first, second = (sent.request.all("idempotency-key") for sent in shop.sent(2))
+    assert first == [f"key-{n}" for n in range(count)] and second == [f"key-{n}-pan" for n in range(count)]
+
+
 # --- the program ---
 
 def test_the_end_of_the_program_waits_for_the_second_attempt(make_shop, network, processor):
