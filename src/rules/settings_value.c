@@ -4,6 +4,7 @@
 #include "net/listener.h"
 #include "rules/names.h"
 #include "rules/pem.h"
+#include "sign/jwe.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -345,6 +346,18 @@ static slice without_line_end(slice text)
 }
 
 /* A role that may not have it finds nothing there, and nothing wrong with it either. */
+/* RSA is what all that signs or decrypts with these keys wants; a shorter one is refused where it is used, so it is here. */
+static const char *check_key(struct loading *l, slice pem)
+{
+    struct rsa_key *key = NULL;
+    const char *wrong = pem_check_private_key(pem);
+    if (wrong) return wrong;
+    result r = rsa_key_private(pem, &key);
+    rsa_key_free(key);
+    if (r.err == ERR_MEMORY) l->out_of_memory = true;
+    return failed(r) && r.err != ERR_MEMORY ? "not an RSA key of at least 2048 bits; make one with: openssl genrsa 2048" : NULL;
+}
+
 static bool take_secret(struct loading *l, const struct setting *s, const struct tree_node *node, unsigned audience, bool is_key,
                         slice *out)
 {
@@ -361,7 +374,7 @@ static bool take_secret(struct loading *l, const struct setting *s, const struct
     if (failed(r)) return false;
     if (!bytes.at) return true;
     if (!is_key) bytes = without_line_end(bytes);
-    const char *wrong = is_key ? pem_check_private_key(bytes) : bytes.len == 0 ? "there is nothing in it" : check_secret_text(bytes);
+    const char *wrong = is_key ? check_key(l, bytes) : bytes.len == 0 ? "there is nothing in it" : check_secret_text(bytes);
     if (wrong) loading_complain(l, node, "'%s': %s", s->path, wrong);
     if (wrong) return false;
     if (secrets_keep(l->secrets, bytes, out)) return true;

@@ -116,6 +116,8 @@ char *help_replace(char *text, const char *what, const char *by)
 
 void help_secrets(void)
 {
+    help_copy("tests/corpus/sign", "sign");
+    ck_assert_int_eq(rename("sign/mastercard-decryption-key.pem", "r.key"), 0);
     help_write("shared", "c2hhcmVkLXNlY3JldC1vZi10aGUtdGVzdHM=\r\n");
     help_write("tiny", "c2hhcmVk\n");
     help_write("hook", "a-secret-of-a-webhook\n");

@@ -15,7 +15,7 @@ void help_leave(void);     /* removes it */
 void help_write(const char *name, const char *text);
 /* name.pem and name.key: a fresh self-signed certificate and its key. */
 void help_certificate(const char *name);
-/* What the corpus's secrets refer to: files here, and CARDVEIL_TEST_SHARED. */
+/* What the corpus's secrets refer to: files here (r.key: RSA, 2048 bits), and CARDVEIL_TEST_SHARED. */
 void help_secrets(void);
 /* Copies every regular file of a folder of the source tree into a folder here. */
 void help_copy(const char *from, const char *to);
