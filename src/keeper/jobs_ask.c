@@ -27,8 +27,8 @@ struct asking {
 static void free_asking(struct asking *a)
 {
     secret_free(a->cvc, a->cvc_len);
-    secret_wipe(&a->job, sizeof a->job);
     server_release(a->version);
+    secret_wipe(a, sizeof *a); /* the job has the billing address */
     free(a);
 }
 
