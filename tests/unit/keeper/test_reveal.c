@@ -171,11 +171,11 @@ END_TEST
 
 START_TEST(every_failure_is_the_pan_with_its_reason)
 {
-    static const enum error failures[] = {ERR_NETWORK_DOWN, ERR_NETWORK_REFUSED, ERR_NETWORK_ANSWER, ERR_NETWORK_CREDENTIALS};
+    static const enum error failures[] = {ERR_NETWORK_DOWN, ERR_NETWORK_ANSWER, ERR_NETWORK_CREDENTIALS};
     set_up();
     registrar_start();
     fake_active("tok_good1");
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         struct keeper_dialogue *d = pay();
         (void)registrar_order();
         registrar_fail(failures[i], NETWORK_REASON_NONE);
@@ -345,6 +345,24 @@ START_TEST(a_token_that_is_gone_is_read_back)
     registrar_fail(ERR_NETWORK_TOKEN_GONE, NETWORK_REASON_NONE);
     ck_assert_int_eq(fake_record("shop", "tok_good1")->state, NETWORK_DELETED);
     ck_assert_uint_eq(fake_network.job_count, 0);
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_cryptogram_that_is_refused_has_the_state_read_back)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    (void)registrar_order();
+    registrar_fail(ERR_NETWORK_REFUSED, NETWORK_REASON_OTHER);
+    expect(PAN);
+    ck_assert_str_eq(registrar_order()->text, "ORDER_STATE cards ref-1");
+    registrar_fail(ERR_NETWORK_REFUSED, NETWORK_REASON_DECLINED); /* says nothing of a token that there is */
+    ck_assert_int_eq(fake_record("shop", "tok_good1")->state, NETWORK_ACTIVE);
     keeper_end(d);
     registrar_stop();
     tear_down();
@@ -543,6 +561,7 @@ RUN_TESTS("reveal", a_fresh_cryptogram_for_a_customer, the_pan_does_not_leave_th
           every_failure_is_the_pan_with_its_reason, what_is_no_credential_goes_nowhere,
           a_breach_of_the_registrar_ends_its_connection_and_no_payment, an_answer_given_twice_is_for_nobody,
           a_token_that_is_gone_is_read_back,
+          a_cryptogram_that_is_refused_has_the_state_read_back,
           without_a_pan_there_is_no_fallback, states_that_are_not_paid_with, merchant_initiated_payments,
           a_pan_retry_needs_a_network_token_first, a_dialogue_that_ended_gets_nothing, no_network_token_leaves_without_its_audit_line,
           a_merchant_without_a_network, a_relay_is_told_that_the_network_is_waited_for)
