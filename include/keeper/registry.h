@@ -36,6 +36,11 @@ struct registry_answer {
     const struct credential *credential; /* of credentials only; valid for the call, wiped after it */
     uint64_t took_us;
 };
+/* Credentials were refused, so the token is no longer what the record says: its state is to be read back. */
+static inline bool registry_is_stale(const struct registry_answer *a)
+{
+    return a->r.err == ERR_NETWORK_TOKEN_GONE || a->r.err == ERR_NETWORK_REFUSED;
+}
 typedef void (*registry_done)(void *owner, const struct registry_answer *answer);
 typedef void (*registry_noticed)(void *owner, result r, const slice *refs, size_t count);
 typedef void (*registry_delivered)(void *owner, result r, int status);

@@ -129,7 +129,7 @@ static void on_credentials(void *owner, const struct registry_answer *a)
     metrics_time(HISTOGRAM_NETWORK, loop_now_us(server->loop) - q->asked_us);
     q->failure = failed(a->r) ? a->r : FAIL(NETWORK_ANSWER);
     if (!failed(a->r) && is_usable) q->credential = secret_alloc(sizeof *q->credential);
-    if (a->r.err == ERR_NETWORK_TOKEN_GONE) jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_noted, NULL);
+    if (registry_is_stale(a)) jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_noted, NULL);
     if (q->credential) {
         *q->credential = *a->credential;
         q->credential->brand = q->brand;

@@ -229,7 +229,7 @@ static void on_answer(void *owner, const struct registry_answer *a)
         }
     } else {
         q->choice.fallback = a->is_late ? FALLBACK_BUDGET_SPENT : FALLBACK_CRYPTOGRAM_FAILED;
-        if (a->r.err == ERR_NETWORK_TOKEN_GONE)
+        if (registry_is_stale(a))
             jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_gone_noted, NULL);
     }
     fetch_rest(q);

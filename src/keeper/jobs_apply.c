@@ -47,7 +47,7 @@ static enum network_state next_state(const struct applying *a)
 {
     bool had_one = a->from == NETWORK_ACTIVE || a->from == NETWORK_SUSPENDED;
     if (a->r.err == ERR_NETWORK_TOKEN_GONE) return had_one ? NETWORK_DELETED : NETWORK_UNPROVISIONED;
-    if (failed(a->r)) return NETWORK_UNPROVISIONED; /* refused, unsupported: only while it is PENDING, see is_answer() */
+    if (failed(a->r)) return had_one ? a->from : NETWORK_UNPROVISIONED; /* refused, unsupported: says nothing of a token that there is */
     if (a->state == NETWORK_PENDING && had_one) return a->from;
     return a->state;
 }
@@ -233,8 +233,8 @@ static bool is_answer(const struct queued *q, const struct registry_answer *a)
 {
     switch (a->r.err) {
     case ERR_NONE: return a->state != NETWORK_NONE && (a->ref.len > 0 || q->kind == JOB_REFRESH || a->state == NETWORK_UNPROVISIONED);
-    case ERR_NETWORK_TOKEN_GONE: return true;
-    case ERR_NETWORK_REFUSED:
+    case ERR_NETWORK_TOKEN_GONE:
+    case ERR_NETWORK_REFUSED: return true; /* also of one that was PENDING, read back: the network has made up its mind */
     case ERR_NETWORK_UNSUPPORTED: return q->kind == JOB_ENROL;
     default: return false;
     }

@@ -23,12 +23,13 @@ static void log_timing(const struct exchange *x)
     if (x->answered_us > x->sent_us) log_u64("upstream_us", x->answered_us - x->sent_us);
 }
 
+/* The token that credential and fallback speak of: the one that the caller is told of. */
 static void log_card(const struct exchange *x)
 {
     uint32_t tokens = x->tokens ? token_table_count(x->tokens) : 0;
     if (!tokens) return;
     log_u64("tokens", tokens);
-    log_word("token", token_table_id(x->tokens, 0));
+    log_word("token", token_table_id(x->tokens, x->told_of ? x->told_of - 1 : 0));
     if (!x->guard) return;
     log_text("credential", credential_kind_name(x->choice.kind));
     if (fallback_name(x->choice.fallback)) log_text("fallback", fallback_name(x->choice.fallback));

@@ -99,6 +99,15 @@ static void check_word(struct config_loading *c, const struct setting_places *pl
     }
 }
 
+/* Others could only be sent there to be refused. */
+static void check_brands(struct config_loading *c, const struct config_network *n, const struct setting_places *places)
+{
+    const unsigned of_cybersource = 1u << BRAND_VISA | 1u << BRAND_MASTERCARD | 1u << BRAND_AMEX;
+    if (n->type == NETWORK_TYPE_CYBERSOURCE && n->brands & ~of_cybersource)
+        loading_complain(&c->l, places->at[SETTING_ID_NETWORK_BRANDS],
+                         "'brands': Cybersource TMS has network tokens of visa, mastercard and amex only");
+}
+
 static void read_network(struct config_loading *c, const struct tree_node *n)
 {
     struct config *config = &c->draft.c;
@@ -108,6 +117,7 @@ static void read_network(struct config_loading *c, const struct tree_node *n)
     check_upstream(c, &draft, &places);
     check_auth(c, &draft, &places);
     check_notice(c, &places);
+    check_brands(c, &draft.n, &places);
     config_check_base64(c, &places, SETTING_ID_NETWORK_SECRET, draft.n.secret);
     config_check_base64(c, &places, SETTING_ID_NETWORK_NOTICE_KEY, draft.n.notice_key);
     check_word(c, &places, SETTING_ID_NETWORK_MERCHANT_ID, draft.n.merchant_id);

@@ -85,7 +85,7 @@ class Cardveil:
         self.keeping = True    # False: its lines are searched for secrets and dropped, for runs of a million requests
         self.found = []
         self.changed = threading.Condition()
-        self.process = None
+        self.process = self.collector = None
         self.write_config()
 
     @property
@@ -128,7 +128,8 @@ class Cardveil:
         start = self.mark()
         self.process = subprocess.Popen([binary(), "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, env=self.environment, cwd=self.folder, start_new_session=True)
-        threading.Thread(target=self._collect, args=(self.process,), daemon=True).start()
+        self.collector = threading.Thread(target=self._collect, args=(self.process,), daemon=True)
+        self.collector.start()
         self.wait_event("serving", start=start)
         return self
 
@@ -197,6 +198,7 @@ class Cardveil:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError("serve did not end after SIGTERM") from None
+            self.collector.join(PATIENCE)
         return self.process.returncode if self.process else None
 
     def kill(self):
@@ -207,6 +209,7 @@ class Cardveil:
             except ProcessLookupError:
                 pass
         self.process.wait()
+        self.collector.join(PATIENCE)  # so that its last words are not taken for the next one's
 
     def roles(self):
         """{'relay0': pid, 'keeper': pid, ...} of the children, from their command lines."""

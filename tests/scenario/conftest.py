@@ -191,11 +191,17 @@ def shop(session_folder, watch, rules, processor, network, receiver):
 
 @pytest.fixture
 def make_shop(session_folder, make_cardveil, processor, network, receiver):
-    """make_shop(network_entry={}, routes={name: network_tokens}, start=True, …) -> a Shop of the test's own; as shop_settings()."""
-    def make(start=True, **changes):
-        own, settings = shop_settings(session_folder, processor, network, receiver, **changes)
-        return Shop(make_cardveil(start=start, own_rules=own, **settings), processor, network, receiver)
+    """make_shop(start=True, of=network, …) -> a Shop of the test's own; the rest as shop_settings()."""
+    def make(start=True, of=network, **changes):
+        own, settings = shop_settings(session_folder, processor, of, receiver, **changes)
+        return Shop(make_cardveil(start=start, own_rules=own, **settings), processor, of, receiver)
     return make
+
+
+@pytest.fixture
+def own_network(watch):
+    """A card network that no other Cardveil knows."""
+    yield from watched(watch, Network())
 
 
 @pytest.fixture(params=["plain", "tls"])

@@ -71,6 +71,17 @@ def lifetime(data):
     return (expires - created).total_seconds()
 
 
+def test_the_log_names_the_card_that_its_credential_is_of(world):
+    """The CVC's placeholder stands first; what is told of the payment is told of the stored card."""
+    temporal = make(world)
+    body = stored_with(world, temporal)
+    cvc = f'"securityCode":"{place(temporal)}",'.encode()
+    body = b"{" + cvc + body.replace(cvc, b"")[1:]
+    start = world.mark()
+    line = world.exchange(pay(world, body), start)
+    assert (line["token"], line["credential"], line["tokens"]) == (world.visa, "CARD_PAN", 2)
+
+
 def test_what_a_new_one_looks_like(world):
     answer, told = create(world, {**CARD, "ttl": 300})
     assert (answer.status, told["status"], told["message"]) == (201, "success", "Temporal token created"), told

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,11 +171,11 @@ END_TEST
 
 START_TEST(every_failure_is_the_pan_with_its_reason)
 {
-    static const enum error failures[] = {ERR_NETWORK_DOWN, ERR_NETWORK_REFUSED, ERR_NETWORK_ANSWER, ERR_NETWORK_CREDENTIALS};
+    static const enum error failures[] = {ERR_NETWORK_DOWN, ERR_NETWORK_ANSWER, ERR_NETWORK_CREDENTIALS};
     set_up();
     registrar_start();
     fake_active("tok_good1");
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         struct keeper_dialogue *d = pay();
         (void)registrar_order();
         registrar_fail(failures[i], NETWORK_REASON_NONE);
@@ -239,6 +240,98 @@ START_TEST(what_is_no_credential_goes_nowhere)
 }
 END_TEST
 
+static void say_raw(const void *at, size_t len)
+{
+    ck_assert_int_eq(send(registrar, at, len, 0), (ssize_t)len);
+    turns(4);
+}
+
+static void say_noise(uint64_t id)
+{
+    (void)id;
+    say_raw("not a frame, and longer than a head", 35);
+}
+
+static void say_half(uint64_t id)
+{
+    const struct wire_result w = {.state = NETWORK_ACTIVE};
+    struct buf b;
+    buf_init(&b, 4096);
+    ck_assert(!failed(wire_put(&b, WIRE_RESULT, id, 0, &w, (slice[WIRE_TAILS_MAX]){SLICE_NONE})));
+    say_raw(b.at, b.len - 1);
+    buf_done(&b);
+}
+
+static void say_another_type(uint64_t id)
+{
+    const struct wire_result_notice w = {.refs_len = 5};
+    registrar_say(id, WIRE_RESULT_NOTICE, &w, &(slice){"ref-1", 5});
+}
+
+static void say_an_order(uint64_t id)
+{
+    registrar_say(id, WIRE_ORDER_CANCEL, NULL, NULL);
+}
+
+static void say_what_was_not_asked(uint64_t id)
+{
+    const struct wire_result w = {.state = NETWORK_ACTIVE};
+    registrar_say(id + 1000, WIRE_RESULT, &w, (slice[WIRE_TAILS_MAX]){SLICE_NONE});
+}
+
+static void say_no_error_of_ours(uint64_t id)
+{
+    const struct wire_result w = {.error = ERR_COUNT};
+    registrar_say(id, WIRE_RESULT, &w, (slice[WIRE_TAILS_MAX]){SLICE_NONE});
+}
+
+static void (*const breaches[])(uint64_t id) = {say_noise, say_half, say_another_type, say_an_order, say_what_was_not_asked, say_no_error_of_ours};
+
+START_TEST(a_breach_of_the_registrar_ends_its_connection_and_no_payment)
+{
+    set_up();
+    fake_active("tok_good1");
+    for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++) {
+        char one;
+        registrar_start(); /* the next one is as good as any */
+        struct keeper_dialogue *d = pay();
+        (void)registrar_order();
+        registrar_credential("AAABBB==");
+        expect(TOKEN);
+        keeper_end(d);
+        d = pay();
+        breaches[i](registrar_order()->id);
+        expect(PAN);
+        ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
+        ck_assert_msg(recv(registrar, &one, 1, MSG_DONTWAIT) == 0, "breach %zu", i);
+        keeper_end(d);
+        registrar_stop();
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_answer_given_twice_is_for_nobody)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    (void)registrar_order();
+    registrar_credential("AAABBB==");
+    expect(TOKEN);
+    for (unsigned i = 0; i < 100; i++) registrar_credential("TWICE===");
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    (void)registrar_order();
+    registrar_credential("FRESH===");
+    expect(TOKEN);
+    ck_assert(slice_is((slice){revealed.cryptogram, revealed.cryptogram_len}, "FRESH==="));
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_token_that_is_gone_is_read_back)
 {
     set_up();
@@ -252,6 +345,24 @@ START_TEST(a_token_that_is_gone_is_read_back)
     registrar_fail(ERR_NETWORK_TOKEN_GONE, NETWORK_REASON_NONE);
     ck_assert_int_eq(fake_record("shop", "tok_good1")->state, NETWORK_DELETED);
     ck_assert_uint_eq(fake_network.job_count, 0);
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_cryptogram_that_is_refused_has_the_state_read_back)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = pay();
+    (void)registrar_order();
+    registrar_fail(ERR_NETWORK_REFUSED, NETWORK_REASON_OTHER);
+    expect(PAN);
+    ck_assert_str_eq(registrar_order()->text, "ORDER_STATE cards ref-1");
+    registrar_fail(ERR_NETWORK_REFUSED, NETWORK_REASON_DECLINED); /* says nothing of a token that there is */
+    ck_assert_int_eq(fake_record("shop", "tok_good1")->state, NETWORK_ACTIVE);
     keeper_end(d);
     registrar_stop();
     tear_down();
@@ -447,7 +558,10 @@ END_TEST
 
 RUN_TESTS("reveal", a_fresh_cryptogram_for_a_customer, the_pan_does_not_leave_the_keeper, concurrent_payments_get_one_each,
           a_slow_network_costs_the_budget_and_no_more, a_network_that_hangs_costs_no_more_than_some_budgets,
-          every_failure_is_the_pan_with_its_reason, what_is_no_credential_goes_nowhere, a_token_that_is_gone_is_read_back,
+          every_failure_is_the_pan_with_its_reason, what_is_no_credential_goes_nowhere,
+          a_breach_of_the_registrar_ends_its_connection_and_no_payment, an_answer_given_twice_is_for_nobody,
+          a_token_that_is_gone_is_read_back,
+          a_cryptogram_that_is_refused_has_the_state_read_back,
           without_a_pan_there_is_no_fallback, states_that_are_not_paid_with, merchant_initiated_payments,
           a_pan_retry_needs_a_network_token_first, a_dialogue_that_ended_gets_nothing, no_network_token_leaves_without_its_audit_line,
           a_merchant_without_a_network, a_relay_is_told_that_the_network_is_waited_for)

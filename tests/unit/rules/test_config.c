@@ -220,7 +220,7 @@ static void check_networks(const struct config *c, unsigned role)
     ck_assert(slice_is(n->secret, registrar ? shared : "") && slice_is(n->notice_key, registrar ? "ZW52aXJvbm1lbnQ=" : ""));
     ck_assert(slice_starts(n->answer_key, SLICE("-----BEGIN")) == registrar && (n->answer_key.len > 0) == registrar);
     ck_assert(slice_is(n->notice_key_id, "a-notice-key") && n->notice_signs == NOTICE_SIGNS_PAYLOAD);
-    ck_assert_uint_eq(n->brands, 1u << BRAND_VISA | 1u << BRAND_ELO);
+    ck_assert_uint_eq(n->brands, 1u << BRAND_VISA | 1u << BRAND_AMEX);
     n = &c->networks[1];
     ck_assert(n->upstream.tls && slice_is(n->upstream.host, "api.cybersource.com") && n->ca.len && n->timeout_ms == 10000);
     ck_assert(n->auth == NETWORK_AUTH_JWT_KEY && (n->jwt_key.len > 0) == registrar && n->notice_signs == NOTICE_SIGNS_EITHER);
