@@ -344,7 +344,9 @@ void request_send(struct exchange *x)
         exchange_abort(x, ERR_CLIENT_GONE);
         return;
     }
-    struct upstream *u = upstream_take_idle(x->route->pool);
+    /* A second attempt has a connection of its own: the one that was just given back may be closing, and a payment that is sent
+     * into it has an outcome that nobody knows. */
+    struct upstream *u = x->attempt ? NULL : upstream_take_idle(x->route->pool);
     if (u) {
         use_upstream(x, u);
         return;

@@ -50,6 +50,7 @@ def close_delimited(body=DECLINED):
 ENDINGS = {
     "kept": sending(message(body=DECLINED)),
     "closed after it": sending(message(body=DECLINED), keep=False),
+    "closed soon after it": lambda talk: (talk.send(message(body=DECLINED)), time.sleep(0.3), False)[-1],
     "close told": sending(message(body=DECLINED, headers=[("Connection", "close")]), keep=False),
     "until close": close_delimited(),
     "chunked": sending(message(body=DECLINED, chunks=[3, 5])),
