@@ -125,7 +125,7 @@ def test_outcome_of_the_second_attempt_is_unknown(shop, network, processor, faul
     token = shop.active()
     processor.default = first_then(network, ENDINGS["kept"], UNKNOWN[fault])
     answer = shop.pay(token, "retrying")
-    assert answer.status in (502, 504) and answer.get("x-cardveil-outcome") == "unknown", answer
+    assert answer.status in (502, 504) and answer.get("x-cardveil-outcome") == "unknown" and answer.get("x-cardveil-pan-retry") == "1", answer
     assert [sent.kind for sent in shop.sent(2)] == ["NETWORK_TOKEN", "CARD_PAN"]
     processor.default = approving(network)
     assert shop.pay(token, "retrying").status == 200
@@ -146,7 +146,7 @@ def test_time_out_of_the_second_attempt(make_shop, network, processor):
     token = shop.active()
     processor.default = first_then(network, ENDINGS["kept"], lambda talk: not talk.processor.stopping.wait(4))
     answer = shop.pay(token, "retrying")
-    assert answer.status == 504 and answer.get("x-cardveil-outcome") == "unknown", answer
+    assert answer.status == 504 and answer.get("x-cardveil-outcome") == "unknown" and answer.get("x-cardveil-pan-retry") == "1", answer
     assert len(shop.sent(2)) == 2
 
 

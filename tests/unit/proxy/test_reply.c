@@ -77,7 +77,11 @@ START_TEST(test_unknown_outcome_is_told)
     r.outcome_unknown = true;
     ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
     ck_assert(has("x-cardveil-outcome: unknown\r\n"));
+    ck_assert(!has("x-cardveil-pan-retry"));
     ck_assert(has("HTTP/1.1 504 "));
+    r.pan_retry = true;
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has("x-cardveil-pan-retry: 1\r\n"));
 }
 END_TEST
 
