@@ -183,9 +183,10 @@ void jobs_after_payment(struct jobs *j, const struct config_merchant *merchant, 
     int64_t index = config_merchant_index(c, merchant->name);
     int64_t network = index < 0 ? -1 : c->merchants[index].network;
     bool is_first = record->first_paid_ms == 0;
-    bool wants = network >= 0 && strategy_wants(strategy, is_first) && record->state == NETWORK_NONE;
+    if (network < 0) return;
+    bool wants = strategy_wants(strategy, is_first) && record->state == NETWORK_NONE;
     if (!is_first && !wants) return;
-    struct asking *a = asking_new(j, merchant, network >= 0 ? c->networks[network].name : SLICE_NONE, token, SLICE_NONE, &r);
+    struct asking *a = asking_new(j, merchant, c->networks[network].name, token, SLICE_NONE, &r);
     if (!a) {
         log_failure("provisioning", r);
         return;

@@ -111,7 +111,7 @@ static void follow(struct payer *p, const struct payment *one, const struct netw
     if (!record) return; /* a temporal token's card has no life of its own */
     slice token = token_id_slice(&one->token);
     if (one->id_len) vault_trail_put(server->vault, merchant->name, token, route->name, (slice){one->id, one->id_len}, on_trail, NULL);
-    if (route->provision != PROVISION_OFF && is_a_payment(&one->w)) jobs_after_payment(server->jobs, merchant, route->provision, token, record);
+    if (is_a_payment(&one->w)) jobs_after_payment(server->jobs, merchant, route->provision, token, record);
 }
 
 /* --- one after the other --- */
