@@ -16,6 +16,7 @@ struct reply {
     const struct body_fault *fault; /* where; NULL: not in a body */
     slice token;             /* the one it is about; may be empty */
     bool outcome_unknown;    /* adds x-cardveil-outcome: unknown */
+    bool is_pan_retry;       /* adds x-cardveil-pan-retry: it is the second attempt that failed */
 };
 struct reply reply_of_error(enum error e);
 struct reply reply_of_refusal(enum http_refusal r);

@@ -203,6 +203,7 @@ static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
     if (x->bad_token && find_token(x, x->bad_token - 1, &place)) reply.fault = &place;
     if (x->bad_token) reply.token = token_table_id(x->tokens, x->bad_token - 1);
     reply.outcome_unknown = outcome_unknown;
+    reply.is_pan_retry = x->attempt > 0;
     x->error = e;
     refuse_with(x, reply);
 }

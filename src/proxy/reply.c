@@ -62,6 +62,7 @@ static result write_with_body(struct buf *out, struct buf *body, const struct re
     TRY(reply_write_head(out, r->status, request_id, false));
     TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
     if (r->outcome_unknown) TRY(http_write_field(out, SLICE("x-cardveil-outcome"), SLICE("unknown")));
+    if (r->is_pan_retry) TRY(http_write_field(out, SLICE("x-cardveil-pan-retry"), SLICE("1")));
     TRY(reply_write_status_fields(out, r->status, SLICE_NONE));
     TRY(reply_write_length(out, body->len, keep_alive));
     return without_body ? OK : buf_append(out, buf_slice(body));

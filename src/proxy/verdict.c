@@ -17,7 +17,7 @@ struct reading {
     const struct ruleset *rules;
     struct verdict *out;
     uint64_t matched;   /* entries of 'approved', by bit */
-    bool is_final;      /* an entry of 'never_retry' matches */
+    bool is_final;      /* an entry of 'never_retry' matches, or the code is not clear */
     size_t code_rank;   /* place in 'decline_code' of the code that was read: the first one listed wins, whatever stands first */
 };
 enum { APPROVED_MAX = 64 };
@@ -37,6 +37,23 @@ static void keep(slice value, char *room, size_t size, uint8_t *len)
     *len = (uint8_t)value.len;
 }
 
+/* Two codes in one place are no clear decline: which of them the processor meant is anybody's guess. */
+static void read_code(struct reading *r, uint32_t path, slice value)
+{
+    const struct ruleset *rules = r->rules;
+    struct verdict *out = r->out;
+    for (size_t i = 0; i <= r->code_rank && i < rules->decline_code_count; i++) {
+        if (rules->decline_code_paths[i] != path || value.len == 0) continue;
+        if (i == r->code_rank) {
+            if (!slice_eq(value, (slice){out->code, out->code_len})) r->is_final = true;
+            return;
+        }
+        keep(value, out->code, sizeof out->code, &out->code_len);
+        r->code_rank = i;
+        return;
+    }
+}
+
 static void on_value(void *owner, uint32_t path, slice value, bool is_text)
 {
     (void)is_text;
@@ -50,11 +67,7 @@ static void on_value(void *owner, uint32_t path, slice value, bool is_text)
         const struct reply_match *m = &rules->never_retry[i];
         if (m->path == path && is_one_of(value, m->values, m->value_count)) r->is_final = true;
     }
-    for (size_t i = 0; i < r->code_rank && i < rules->decline_code_count; i++) {
-        if (rules->decline_code_paths[i] != path || value.len == 0) continue;
-        keep(value, r->out->code, sizeof r->out->code, &r->out->code_len);
-        r->code_rank = i;
-    }
+    read_code(r, path, value);
     if (rules->network_transaction_id_path == (int64_t)path)
         keep(value, r->out->network_transaction_id, sizeof r->out->network_transaction_id, &r->out->network_transaction_id_len);
 }

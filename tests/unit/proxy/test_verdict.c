@@ -69,6 +69,10 @@ static const struct {
     {200, "{\"brand\":{\"advice\":21},\"returnCode\":\"82\"}", PAYMENT_DECLINED, DECLINE_DECLINED, false, "82", ""},
     {200, "{\"brand\":{\"advice\":\"01\"},\"returnCode\":\"82\"}", PAYMENT_DECLINED, DECLINE_DECLINED, true, "82", ""},
     {200, "{\"returnCode\":\"00\",\"brand\":{\"advice\":\"03\"}}", PAYMENT_APPROVED, DECLINE_NONE, false, "00", ""},
+    /* two codes in one place */
+    {200, "{\"returnCode\":\"05\",\"returnCode\":\"41\"}", PAYMENT_DECLINED, DECLINE_DO_NOT_HONOR, false, "05", ""},
+    {200, "{\"returnCode\":\"05\",\"returnCode\":\"05\"}", PAYMENT_DECLINED, DECLINE_DO_NOT_HONOR, true, "05", ""},
+    {200, "{\"returnCode\":\"05\",\"returnCode\":\"00\"}", PAYMENT_APPROVED, DECLINE_NONE, false, "05", ""},
     /* never clear: a server's error, no code, no JSON, half an answer, a code past any length */
     {500, "{\"returnCode\":\"05\"}", PAYMENT_UNKNOWN, DECLINE_NONE, false, NULL, ""},
     {502, "<html>", PAYMENT_UNKNOWN, DECLINE_NONE, false, NULL, ""},
