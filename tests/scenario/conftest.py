@@ -20,7 +20,7 @@ from network import Network  # noqa: E402
 from payments import card  # noqa: E402
 from processor import Processor  # noqa: E402
 from receiver import Receiver  # noqa: E402
-from shop import Shop, shop_settings  # noqa: E402
+from shop import Shop, approving, shop_settings  # noqa: E402
 
 
 def pytest_configure(config):
@@ -133,6 +133,8 @@ def fresh_record(request):
     for name in ("processor", "tls_processor", "network", "receiver"):
         if name in request.fixturenames:
             request.getfixturevalue(name).forget()
+    if {"processor", "network"} <= set(request.fixturenames):
+        request.getfixturevalue("processor").default = approving(request.getfixturevalue("network"))
 
 
 def start_world(session_folder, watch, rules, routes, **more):

@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import re
 import tempfile
 import time
 
@@ -50,6 +51,11 @@ def rules(mit_without="yes"):
     return RULES % (mit_without, ", ".join(f'{reason}: [ "no-{reason}" ]' for reason in RETRIED + NEVER_RETRIED))
 
 
+def card_rules():
+    """Of a processor that takes card numbers only."""
+    return re.sub(r"(?ms)^network_token:.*?(?=^reply:)|^initiator:.*?\n", "", rules())
+
+
 APPROVED = {"code": "00", "scheme_id": "016153570198200"}
 
 # name: (rules, settings of network_tokens). A budget that no busy machine spends, but where it is what is tried.
@@ -59,6 +65,7 @@ ROUTES = {
     "strict": ("strict", {"volume": "100%", "budget": "30s"}),
     "none": ("tried", {"volume": "0%"}),
     "hasty": ("tried", {"volume": "100%", "budget": "100ms"}),
+    "cards": ("cards", None),
     "any": ("passthrough", None),
 }
 
@@ -89,7 +96,7 @@ def shop_settings(session_folder, processor, network, receiver, entry=None, rout
             **(merchant or {})}
     settings = {"networks": [network_entry(folder, network, **(entry or {}))],
                 "merchants": [{name: value for name, value in shop.items() if value is not None}, {"name": "other"}], **more.pop("more", {})}
-    return {"tried": rules(), "strict": rules("no"), **(own_rules or {})}, {"routes": listed, "more": settings, **more}
+    return {"tried": rules(), "strict": rules("no"), "cards": card_rules(), **(own_rules or {})}, {"routes": listed, "more": settings, **more}
 
 
 class Sent:
@@ -225,6 +232,22 @@ class Shop:
             if not line.startswith("#") and all(word in line.rsplit(" ", 1)[0] for word in words):
                 total += float(line.rsplit(" ", 1)[1])
         return total
+
+    def wait_metrics(self, wanted, *words):
+        """The processes tell their counts now and then."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := self.metrics(*words)) != wanted and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert found == wanted, f"{words}: {found}, not {wanted}"
+
+    def settled_metrics(self, *words):
+        """Once what came before is told: it stays the same for as long as it takes another payment's to show."""
+        seen = self.metrics("cardveil_requests_total")
+        self.veil.ask("GET", "/nowhere")
+        deadline = time.monotonic() + PATIENCE
+        while self.metrics("cardveil_requests_total") <= seen and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return self.metrics(*words)
 
 
 def is_pan(sent, pan=VISA):
