@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "base/slice.h"
 
-enum path_language { PATH_JSON, PATH_FORM };
+enum path_language { PATH_JSON, PATH_FORM /* also columns of CSV and parts of multipart */, PATH_XML /* //a/b/@c, namespaces by local name */ };
 struct path_set;
 
 struct path_set *path_set_new(enum path_language language);

@@ -9,7 +9,10 @@
 #include "body/path.h"
 
 enum { BODY_CAPTURED_MAX_BYTES = 64 };
-enum body_format { BODY_JSON, BODY_FORM, BODY_TEXT /* explicit placeholders only */, BODY_XML /* as text, XML escapes */ };
+enum body_format {
+    BODY_JSON, BODY_FORM, BODY_TEXT /* explicit placeholders only */, BODY_XML /* outbound as text with XML escapes, unless it has paths */,
+    BODY_MULTIPART /* multipart/form-data, RFC 7578 */, BODY_CSV /* RFC 4180, first row: names */, BODY_FORMAT_COUNT
+};
 
 struct plan_field { /* card: number: $.cardNumber */
     uint32_t path;
@@ -40,6 +43,8 @@ struct plan {
     size_t field_count;
     struct plan_edit *edits;
     size_t edit_count;
+    bool find_pan;         /* inbound: numbers are looked for in every value too */
+    bool bare_tokens;      /* outbound: a token alone in a card field is a placeholder (route: compat, forward-push) */
     bool has_capture;      /* the text of the value there is kept: body_captured(); tells who initiated the payment */
     uint32_t capture;      /* path */
 };

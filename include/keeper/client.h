@@ -35,7 +35,11 @@ void keeper_client_set_generation(struct keeper_client *c, uint32_t generation);
 /* Dialogues that wait for an answer: 0 when nothing is under way. For tests and /readyz. */
 size_t keeper_client_waiting(const struct keeper_client *c);
 
-enum keeper_purpose { KEEPER_FOR_PROXY, KEEPER_FOR_API, KEEPER_FOR_NOTICE };
+enum keeper_purpose {
+    KEEPER_FOR_PROXY, KEEPER_FOR_API, KEEPER_FOR_NOTICE,
+    KEEPER_FOR_PUSH, /* a partner on a push route: by API key (PERMIT_TOKENIZE), listener, or an address of the route's 'callers'. On
+                      * filter-push it may capture only, on forward-push (never by API key or listener of another merchant) reveal */
+};
 struct keeper_caller {
     uint32_t listener;        /* index in the configuration; the keeper looks up whether it stands for a merchant */
     slice api_key;            /* as presented; start NULL: none */
@@ -70,6 +74,13 @@ struct payment_outcome { /* borrows */
     enum payment_verdict retry_verdict;
     slice network_transaction_id;   /* of the last answer; empty: none */
 };
+/* What became of a card that was found in a message. Valid for the call. */
+struct captured {
+    slice alias;                    /* of the number, as the route's 'alias' has it; empty: there was none */
+    slice cvc_alias;                /* a temporal token for the CVC (and the card beside it); empty: there was none */
+    bool created;                   /* the card was not known */
+    bool fell;                      /* the route's format had no room: the alias has a longer one */
+};
 struct report_row { /* valid for the call */
     slice route;
     const uint64_t *sums;           /* COUNTER_COUNT, vault/network.h */
@@ -81,6 +92,8 @@ struct keeper_handlers {
     /* r: ERR_NONE, TOKEN_UNKNOWN, TOKEN_WRONG_KIND, TOKEN_EXPIRED, TOKEN_NO_PAN, TOO_MANY_BAD_TOKENS, KEEPER_…, VAULT_….
      * The credential is valid for the call and wiped after it: copy it to secret memory. */
     void (*on_revealed)(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice);
+    /* Answer to keeper_capture. r: CARD_…, VAULT_…, TEMPORAL_FULL, ALIAS_ROOM, KEEPER_…. */
+    void (*on_captured)(void *owner, uint32_t index, result r, const struct captured *what);
     /* Answer to keeper_token_…() and keeper_temporal_create(); info is valid for the call, NULL on failure. */
     void (*on_token)(void *owner, uint32_t index, result r, const struct card_info *info, bool created);
     /* Answer to keeper_enrol and keeper_credentials (credential: only there, valid for the call and wiped after it) and to
@@ -103,6 +116,10 @@ MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice t
 MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
 /* cvc: as card_check_cvc() wants it; ttl_s: 1 to 28,800. Answered by on_token. */
 MUST_USE result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, slice cvc, uint32_t ttl_s);
+/* A card found in a message on the dialogue's route (KEEPER_FOR_PROXY or KEEPER_FOR_PUSH; PERMIT_PROXY or PERMIT_TOKENIZE): stored, or
+ * found, and given its alias as that route's configuration in the keeper says; a CVC goes to the temporal tokens. number_len 0: a CVC
+ * alone. Where the route's network_tokens.provision is 'new' or 'all', the card is enrolled once the dialogue has ended. */
+MUST_USE result keeper_capture(struct keeper_dialogue *d, uint32_t index, const struct credential *found);
 MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);
 MUST_USE result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change);
 MUST_USE result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice token);

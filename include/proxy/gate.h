@@ -23,7 +23,7 @@ struct gate {
     struct config *config;
     struct route *routes; /* config->route_count */
     struct tls_server **listen_tls; /* config->listen_count; NULL entries are plain */
-    struct plan plain[BODY_XML + 1]; /* explicit placeholders only: for passthrough rules and pass_other, by format */
+    struct plan plain[BODY_FORMAT_COUNT]; /* explicit placeholders only: for passthrough rules and pass_other, by format */
 };
 
 /* Takes config, on failure too. ERR_CONFIG: TLS material is bad; ERR_MEMORY. */

@@ -6,6 +6,7 @@
  * source may be freed), its private keys in secret memory. Every scalar setting is a row of settings.def, which serves the
  * parser, 'check', --help and the README's table. */
 
+#include "body/inbound.h"
 #include "rules/ruleset.h"
 
 struct config_listen {
@@ -50,11 +51,44 @@ struct config_merchant {
     int64_t network;              /* index; -1: network tokens are not activated for this merchant */
     struct config_webhook *webhooks;
     size_t webhook_count;
+    bool no_pan;                  /* a card's number is destroyed once its network token is ACTIVE */
 };
 /* After which payments a card is enrolled by itself; never before or during its first one (seed 003). */
 enum provision { PROVISION_OFF, PROVISION_NEW /* after a card's first payment */, PROVISION_USED /* after later ones */, PROVISION_ALL };
+/* Which way card data goes on a route, as PCI Proxy names it. Pull: the merchant asks; push: a partner asks. */
+enum route_direction {
+    DIRECTION_FORWARD_PULL = 0, /* request: tokens become card data */
+    DIRECTION_FORWARD_PUSH,     /* answer: tokens become card data, for a caller from 'callers' */
+    DIRECTION_FILTER_PULL,      /* answer: card data becomes aliases; a request's placeholders are filled as in forward-pull */
+    DIRECTION_FILTER_PUSH,      /* request: card data becomes aliases */
+};
+const char *route_direction_name(enum route_direction d); /* "filter-push" */
+enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY, COMPAT_FIRSTOKEN };
+/* What an alias looks like. In all but digits and the UUID-like ones letters at fixed places tell it from a card number. */
+enum alias_format {
+    ALIAS_UUID = 0,      /* the token's own id */
+    ALIAS_32,            /* 32 of A-Za-z0-9_- */
+    ALIAS_LENGTH,        /* as long as the number: letters and digits, letters always */
+    ALIAS_SIX_FOUR,      /* first six, letters, last four; as long as the number */
+    ALIAS_EIGHT_FOUR,    /* first eight, letters, last four */
+    ALIAS_DIGITS,        /* first six, digits, last four; fails the check digit on purpose */
+    ALIAS_TEMPLATE,      /* of config_alias.template, such as "tok_{uuid}" */
+};
+struct config_alias {
+    enum alias_format format;
+    slice template_text; /* with ALIAS_TEMPLATE: word characters around one "{uuid}"; at most 64 bytes filled in */
+    bool unique;         /* each time a new token, also for a number that is known */
+};
 struct config_route {
     slice name, prefix;
+    slice host;                   /* only requests for this host name; start NULL: any */
+    enum route_direction direction;
+    enum route_compat compat;
+    struct config_alias alias;
+    enum invalid_policy invalid;  /* of values at ruled fields that are no card numbers */
+    uint64_t cvc_ttl_s;           /* life of captured CVCs */
+    slice callers;                /* CIDR list: who may push without an API key; start NULL: nobody */
+    bool masked;                  /* x-cardveil-masked is told without being asked for */
     slice merchant;               /* start NULL: any merchant's */
     struct ruleset *rules;        /* owned by the config, may be shared by routes */
     struct upstream_url upstream;

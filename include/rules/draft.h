@@ -35,7 +35,8 @@ struct draft_webhook {
 };
 struct draft_route {
     struct config_route r;
-    slice rules, upstream; /* as written */
+    slice rules, upstream, alias; /* as written */
+    uint64_t cvc_ttl_ms;
     bool insecure;
 };
 

@@ -59,6 +59,9 @@ struct ruleset {
     bool pass_other;
     bool any_body;              /* passthrough: the content type chooses the format */
     struct plan plan;           /* the processor's body format; with any_body unused */
+    bool has_answer;            /* answer: { body, card, find }: where an answer has card data (filter-pull) or tokens (forward-push) */
+    bool any_answer;            /* answer: body: any */
+    struct plan answer;         /* its own paths */
     bool has_network_token;
     bool network_token_mit_without_cryptogram;
     struct path_set *reply_paths;

@@ -30,6 +30,9 @@ static enum encoding encoding_of(enum body_format format)
     case BODY_XML:
         return ENCODING_XML;
     case BODY_TEXT:
+    case BODY_MULTIPART:
+    case BODY_CSV:
+    case BODY_FORMAT_COUNT:
         break;
     }
     return ENCODING_TEXT;
@@ -44,6 +47,9 @@ static bool walker_make(struct body *b)
         return (b->walker.form = form_walker_new(&b->walk)) != NULL;
     case BODY_TEXT:
     case BODY_XML:
+    case BODY_MULTIPART:
+    case BODY_CSV:
+    case BODY_FORMAT_COUNT: /* explicit placeholders only */
         return (b->walker.text = text_walker_new(&b->walk)) != NULL;
     }
     return false;
@@ -60,6 +66,9 @@ static void walker_free(struct body *b)
         break;
     case BODY_TEXT:
     case BODY_XML:
+    case BODY_MULTIPART:
+    case BODY_CSV:
+    case BODY_FORMAT_COUNT: /* explicit placeholders only */
         text_walker_free(b->walker.text);
         break;
     }
@@ -74,6 +83,9 @@ static result walker_feed(struct body *b, bool all)
         return form_walker_feed(b->walker.form);
     case BODY_TEXT:
     case BODY_XML:
+    case BODY_MULTIPART:
+    case BODY_CSV:
+    case BODY_FORMAT_COUNT: /* explicit placeholders only */
         return text_walker_feed(b->walker.text);
     }
     return FAIL(INTERNAL);
@@ -89,6 +101,9 @@ static uint64_t walker_sure(const struct body *b)
         return form_walker_sure(b->walker.form);
     case BODY_TEXT:
     case BODY_XML:
+    case BODY_MULTIPART:
+    case BODY_CSV:
+    case BODY_FORMAT_COUNT: /* explicit placeholders only */
         return text_walker_sure(b->walker.text);
     }
     return b->walk.base;

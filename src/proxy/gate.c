@@ -44,7 +44,7 @@ static result open_route(struct gate *g, size_t i, struct loop *loop, struct res
 
 static result open_plain_plans(struct gate *g)
 {
-    for (int format = BODY_JSON; format <= BODY_XML; format++) {
+    for (int format = BODY_JSON; format < BODY_FORMAT_COUNT; format++) {
         struct plan *p = &g->plain[format];
         p->format = (enum body_format)format;
         p->paths = path_set_new(format == BODY_FORM ? PATH_FORM : PATH_JSON);
@@ -97,7 +97,7 @@ void gate_release(struct gate *g)
         tls_client_free(g->routes[i].tls);
     }
     for (size_t i = 0; g->listen_tls && i < g->config->listen_count; i++) tls_server_free(g->listen_tls[i]);
-    for (int format = BODY_JSON; format <= BODY_XML; format++) plan_done(&g->plain[format]);
+    for (int format = BODY_JSON; format < BODY_FORMAT_COUNT; format++) plan_done(&g->plain[format]);
     free(g->routes);
     free(g->listen_tls);
     config_free(g->config);

@@ -173,3 +173,10 @@ result config_load_alone(struct source *source, slice file, struct problems *pro
 {
     return load_new(source, file, true, problems, out);
 }
+
+const char *route_direction_name(enum route_direction d)
+{
+    static const char *const names[] = {[DIRECTION_FORWARD_PULL] = "forward-pull", [DIRECTION_FORWARD_PUSH] = "forward-push",
+                                        [DIRECTION_FILTER_PULL] = "filter-pull", [DIRECTION_FILTER_PUSH] = "filter-push"};
+    return names[d];
+}
