@@ -14,6 +14,8 @@ enum body_format {
     BODY_MULTIPART /* multipart/form-data, RFC 7578 */, BODY_CSV /* RFC 4180, first row: names */, BODY_FORMAT_COUNT
 };
 
+enum path_language plan_language(enum body_format format); /* of the paths in such a body */
+
 struct plan_field { /* card: number: $.cardNumber */
     uint32_t path;
     enum element element;

@@ -172,7 +172,7 @@ static result descend(struct path_set *s, uint16_t *at, enum path_edge edge, sli
     return OK;
 }
 
-/* --- the text of a path: RFC 9535, of which this is the part that names places --- */
+/* --- the text of a path: the part of RFC 9535 that names places; for XML, of XPath 1.0 --- */
 
 struct reader {
     slice text;
@@ -286,6 +286,104 @@ static result compile_form(struct path_set *s, struct reader *r, uint16_t *end)
     return descend(s, end, PATH_EDGE_NAME, r->text, 0);
 }
 
+/* NCName (Namespaces in XML 1.0 section 3), with any character beyond ASCII taken for a letter. */
+static bool is_ncname_char(int c, bool first)
+{
+    return is_name_char(c, first) || (!first && (c == '-' || c == '.'));
+}
+
+static result read_ncname(struct reader *r, slice *name)
+{
+    size_t from = r->at;
+    while (is_ncname_char(peek(r), r->at == from)) r->at++;
+    ENSURE(r->at > from, PATH_SYNTAX);
+    *name = slice_range(r->text, from, r->at);
+    return OK;
+}
+
+static bool take_word(struct reader *r, slice word)
+{
+    if (!slice_starts(slice_after(r->text, r->at), word)) return false;
+    r->at += word.len;
+    return true;
+}
+
+static void skip_blanks(struct reader *r)
+{
+    while (take(r, ' ')) continue;
+}
+
+/* What follows "*[": local-name()='a', then the bracket. */
+static result read_local_name(struct reader *r, slice *name)
+{
+    skip_blanks(r);
+    ENSURE(take_word(r, SLICE("local-name()")), PATH_SYNTAX);
+    skip_blanks(r);
+    ENSURE(take(r, '='), PATH_SYNTAX);
+    skip_blanks(r);
+    char quote = take(r, '"') ? '"' : '\'';
+    ENSURE(quote == '"' || take(r, quote), PATH_SYNTAX);
+    TRY(read_ncname(r, name));
+    ENSURE(take(r, quote), PATH_SYNTAX);
+    skip_blanks(r);
+    ENSURE(take(r, ']'), PATH_SYNTAX);
+    return OK;
+}
+
+/* One step after its slashes. An attribute is a step named "@name", so no element can be taken for it. */
+static result read_xml_step(struct path_set *s, struct reader *r, char *room, uint16_t *at)
+{
+    slice name;
+    bool attribute = take(r, '@');
+    if (!attribute && take(r, '*')) {
+        if (!take(r, '[')) return descend(s, at, PATH_EDGE_ANY, SLICE_NONE, 0);
+        TRY(read_local_name(r, &name));
+        return descend(s, at, PATH_EDGE_NAME, name, 0);
+    }
+    TRY(read_ncname(r, &name));
+    if (take(r, ':')) TRY(read_ncname(r, &name)); /* places go by local names, whatever prefix a document chose */
+    if (!attribute) return descend(s, at, PATH_EDGE_NAME, name, 0);
+    ENSURE(r->at == r->text.len, PATH_SYNTAX); /* nothing is below an attribute */
+    room[0] = '@';
+    memcpy(room + 1, name.at, name.len);
+    return descend(s, at, PATH_EDGE_NAME, (slice){room, name.len + 1}, 0);
+}
+
+static result compile_xml(struct path_set *s, struct reader *r, char *room, uint16_t *end)
+{
+    *end = 0;
+    ENSURE(peek(r) == '/', PATH_SYNTAX);
+    for (unsigned segments = 0; r->at < r->text.len; segments++) {
+        ENSURE(segments < SEGMENTS_MAX && take(r, '/'), PATH_SYNTAX);
+        bool deep = take(r, '/');
+        if (segments > 0 && !deep && slice_is(slice_after(r->text, r->at), "text()")) {
+            r->at = r->text.len; /* an element's place is its text */
+            return OK;
+        }
+        if (deep) TRY(descend(s, end, PATH_EDGE_STICKY, SLICE_NONE, 0));
+        TRY(read_xml_step(s, r, room, end));
+    }
+    return OK;
+}
+
+static result compile(struct path_set *s, struct reader *r, char *room, uint16_t *end)
+{
+    switch (s->language) {
+    case PATH_JSON:
+        return compile_json(s, r, room, end);
+    case PATH_FORM:
+        return compile_form(s, r, end);
+    case PATH_XML:
+        return compile_xml(s, r, room, end);
+    }
+    return FAIL(INTERNAL);
+}
+
+enum path_language path_set_language(const struct path_set *s)
+{
+    return s->language;
+}
+
 result path_set_add(struct path_set *s, slice text, uint32_t *number, size_t *error_at)
 {
     char room[PATH_MAX_BYTES];
@@ -294,7 +392,7 @@ result path_set_add(struct path_set *s, slice text, uint32_t *number, size_t *er
     ENSURE(s->path_count < PATHS_MAX, TOO_LARGE);
     ENSURE(text.len <= sizeof room, TOO_LARGE);
     struct path *p = &s->paths[s->path_count];
-    result done = s->language == PATH_FORM ? compile_form(s, &r, &p->end) : compile_json(s, &r, room, &p->end);
+    result done = compile(s, &r, room, &p->end);
     *error_at = r.at;
     TRY(done);
     TRY(copy_text(text, &p->text));
@@ -375,7 +473,8 @@ static bool follow_any(const struct path_set *s, const uint64_t *from, uint64_t 
 bool path_match_name(const struct path_set *s, const uint64_t *from, slice name, uint64_t fingerprint, uint64_t *to)
 {
     bool alive = keep_sticky(s, from, to);
-    alive |= follow_any(s, from, to);
+    bool is_attribute = s->language == PATH_XML && name.len && name.at[0] == '@'; /* which '*' does not mean */
+    if (!is_attribute) alive |= follow_any(s, from, to);
     const struct name *known = name_find(s, name, fingerprint);
     if (!known) return alive;
     for (uint16_t n = known->first_node; n != PATH_NONE; n = s->nodes[n].next_of_edge) alive |= follow(s, from, n, to);

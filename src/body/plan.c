@@ -3,6 +3,23 @@
 
 #include <stdlib.h>
 
+enum path_language plan_language(enum body_format format)
+{
+    switch (format) {
+    case BODY_FORM:
+    case BODY_MULTIPART:
+    case BODY_CSV:
+        return PATH_FORM;
+    case BODY_XML:
+        return PATH_XML;
+    case BODY_JSON:
+    case BODY_TEXT: /* has none */
+    case BODY_FORMAT_COUNT:
+        break;
+    }
+    return PATH_JSON;
+}
+
 void plan_done(struct plan *p)
 {
     path_set_free(p->paths);

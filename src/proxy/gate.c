@@ -47,7 +47,7 @@ static result open_plain_plans(struct gate *g)
     for (int format = BODY_JSON; format < BODY_FORMAT_COUNT; format++) {
         struct plan *p = &g->plain[format];
         p->format = (enum body_format)format;
-        p->paths = path_set_new(format == BODY_FORM ? PATH_FORM : PATH_JSON);
+        p->paths = path_set_new(plan_language((enum body_format)format));
         ENSURE(p->paths != NULL, MEMORY);
     }
     return OK;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { RULES_MAX_BYTES = 16 * 1024 * 1024, TREE_MAX_BYTES = 64 * 1024 * 1024, PATHS_MAX = 256 };
+#define BODY_NAMES "json form xml multipart csv text any"
 
 void ruleset_free(struct ruleset *r)
 {
@@ -167,8 +168,11 @@ bool rules_add_path(struct rules_loading *x, struct path_set *set, struct path_t
     }
     /* Exact for what has no escapes, which paths hardly have. */
     unsigned column = path.column + (path.quoted ? 1 : 0) + characters_in(path.text, error_at);
+    bool is_xpath = r.err == ERR_PATH_SYNTAX && path_set_language(set) == PATH_XML;
     problems_add(x->l.problems, x->l.file, path.line, column, "'%.*s' is %s", name_shown(path.text), path.text.at,
-                 error_text(r.err));
+                 is_xpath ? "not a path of the supported XPath subset: steps such as /a, //a, /*, //*[local-name()='a'], and /@a or "
+                            "/text() at the end"
+                          : error_text(r.err));
     return false;
 }
 
@@ -235,23 +239,26 @@ static void read_body(struct rules_loading *x, const struct tree_node *n)
     static const struct {
         const char *name;
         enum body_format format;
-        bool any, has_places;
-    } formats[] = {{"json", BODY_JSON, false, true},
-                   {"form", BODY_FORM, false, true},
-                   {"xml", BODY_XML, false, false},
-                   {"text", BODY_TEXT, false, false},
-                   {"any", BODY_TEXT, true, false}};
-    if (!rules_check_text(x, n, "one of: json form xml text any")) return;
+        bool any, has_places, has_edits;
+    } formats[] = {{"json", BODY_JSON, false, true, true},
+                   {"form", BODY_FORM, false, true, true},
+                   {"xml", BODY_XML, false, true, false},
+                   {"multipart", BODY_MULTIPART, false, true, false},
+                   {"csv", BODY_CSV, false, true, false},
+                   {"text", BODY_TEXT, false, false, false},
+                   {"any", BODY_TEXT, true, false, false}};
+    if (!rules_check_text(x, n, "one of: " BODY_NAMES)) return;
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (!slice_is(n->text, formats[i].name)) continue;
         x->r->plan.format = formats[i].format;
         x->r->any_body = formats[i].any;
         x->has_places = formats[i].has_places;
+        x->has_edits = formats[i].has_edits;
         return;
     }
-    loading_complain(&x->l, n, "expected one of: json form xml text any, found '%.*s'", name_shown(n->text),
+    loading_complain(&x->l, n, "expected one of: " BODY_NAMES ", found '%.*s'", name_shown(n->text),
                      n->text.at);
-    x->has_places = true; /* whichever was meant: no complaints about what follows from it */
+    x->has_places = x->has_edits = true; /* whichever was meant: no complaints about what follows from it */
 }
 
 static void read_upstream(struct rules_loading *x, const struct tree_node *n)
@@ -274,7 +281,7 @@ static void read_processor(struct rules_loading *x, const struct tree_node *root
 
 static bool make_path_sets(struct rules_loading *x)
 {
-    x->r->plan.paths = path_set_new(x->r->plan.format == BODY_FORM ? PATH_FORM : PATH_JSON);
+    x->r->plan.paths = path_set_new(plan_language(x->r->plan.format));
     x->r->reply_paths = path_set_new(PATH_JSON);
     if (x->r->plan.paths && x->r->reply_paths) return true;
     x->l.out_of_memory = true;
@@ -296,7 +303,7 @@ static void read_rules(struct rules_loading *x, const struct tree_node *root)
     if (body)
         read_body(x, body);
     else
-        loading_complain(&x->l, root, "'body' is missing: one of json form xml text any");
+        loading_complain(&x->l, root, "'body' is missing: one of " BODY_NAMES);
     if (!make_path_sets(x)) return;
     if (card) rules_read_card(x, card);
     if (network_token) rules_read_network_token(x, network_token);

@@ -61,8 +61,8 @@ void rules_read_as(struct rules_loading *x, const struct tree_node *n, void *own
     enum date_format format;
     if (!rules_check_text(x, n, "a format, such as MM, YYYY or number")) return;
     if (slice_is(n->text, "number") && may_be_number(form->element)) {
-        if (x->r->plan.format == BODY_FORM)
-            loading_complain(&x->l, n, "forms know text only; 'as: number' is for JSON");
+        if (x->r->plan.format != BODY_JSON)
+            loading_complain(&x->l, n, "such bodies know text only; 'as: number' is for JSON");
         form->as_number = true;
     } else if (date_format_parse(n->text, &format) && format_fits(form->element, format)) {
         form->format = format;
@@ -116,7 +116,7 @@ void rules_read_card(struct rules_loading *x, const struct tree_node *card)
     static const char *const known[] = {"number", "exp_month", "exp_year", "expiry", "cvc", "holder", NULL};
     if (!rules_check_map(x, card, known)) return;
     if (!x->has_places) {
-        loading_complain(&x->l, card, "'card' needs body json or form; other bodies take explicit placeholders only");
+        loading_complain(&x->l, card, "'card' needs body json, form, xml, multipart or csv; other bodies take explicit placeholders only");
         return;
     }
     for (const struct tree_node *n = card->first; n; n = n->next) {

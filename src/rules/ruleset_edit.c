@@ -260,7 +260,7 @@ void rules_read_network_token(struct rules_loading *x, const struct tree_node *n
 {
     static const char *const known[] = {"set", "drop", "mit_without_cryptogram", NULL};
     if (!rules_check_map(x, network_token, known)) return;
-    if (!x->has_places) {
+    if (!x->has_edits) {
         loading_complain(&x->l, network_token, "'network_token' needs body json or form");
         return;
     }

@@ -15,7 +15,8 @@ struct rules_loading {
     struct loading l;
     struct ruleset *r;
     const struct tree_node *edits_at; /* network_token, or else what sets the network transaction id */
-    bool has_places; /* the body format has places that paths can name: JSON and forms */
+    bool has_places; /* the body format has places that paths can name */
+    bool has_edits;  /* members can be set and dropped there: JSON and forms */
 };
 
 /* Where a path was written, so that a mistake inside it has a column. */

@@ -186,7 +186,7 @@ static void read_transaction(struct rules_loading *x, const struct tree_node *n)
     if (from && rules_check_text(x, from, "a path") && rules_add_path(x, x->r->reply_paths, path_of_value(from), &path))
         x->r->network_transaction_id_path = path;
     if (!set || !rules_check_text(x, set, "a path")) return;
-    if (!x->has_places) {
+    if (!x->has_edits) {
         loading_complain(&x->l, set, "'set' needs body json or form");
         return;
     }
@@ -205,7 +205,7 @@ void rules_read_initiator(struct rules_loading *x, const struct tree_node *initi
     struct plan *plan = &x->r->plan;
     struct texts values = {0};
     if (!rules_check_map(x, initiator, known)) return;
-    if (!x->has_places) {
+    if (!x->has_edits) {
         loading_complain(&x->l, initiator, "'initiator' needs body json or form");
         return;
     }

@@ -41,7 +41,7 @@ static const struct credential *card(enum credential_kind kind)
 
 struct plan fuzz_plan(enum body_format format, const struct fuzz_rule *rules, size_t count)
 {
-    struct plan p = {.format = format, .paths = path_set_new(format == BODY_FORM ? PATH_FORM : PATH_JSON)};
+    struct plan p = {.format = format, .paths = path_set_new(plan_language(format))};
     p.fields = calloc(count + 1, sizeof *p.fields);
     p.edits = calloc(count + 1, sizeof *p.edits);
     for (size_t i = 0; i < count; i++) {

@@ -88,7 +88,7 @@ struct plan *plan_of(enum body_format format, const char *lines)
 {
     struct plan *p = calloc(1, sizeof *p);
     p->format = format;
-    p->paths = path_set_new(format == BODY_FORM ? PATH_FORM : PATH_JSON);
+    p->paths = path_set_new(plan_language(format));
     p->fields = calloc(32, sizeof *p->fields);
     p->edits = calloc(32, sizeof *p->edits);
     slice rest = slice_of(lines), line;

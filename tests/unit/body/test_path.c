@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
+struct syntax_case {
     const char *text;
     int error_at; /* -1: right */
-} syntax[] = {
+};
+static const struct syntax_case syntax[] = {
     {"$", -1},          {"$.a", -1},        {"$.a.b_2", -1},      {"$['a b']", -1},   {"$[\"a'b\"]", -1}, {"$['a\\'b']", -1},
     {"$[0]", -1},       {"$[*].a", -1},     {"$.*", -1},          {"$..a", -1},       {"$..['a b'].c", -1}, {"$..*", -1},
     {"$..[3]", -1},     {"$.\xc3\xa9", -1}, {"$['']", -1},
@@ -20,24 +21,45 @@ static const struct {
     {"$...a", 3},       {"$ .a", 1},        {"$.a ", 3},          {"$['\\n']", 4},    {"$[*", 3},         {"$['\x01']", 3},
 };
 
+static void check_syntax(enum path_language language, const struct syntax_case *c)
+{
+    struct path_set *s = path_set_new(language);
+    uint32_t number;
+    size_t at = 99;
+    result r = path_set_add(s, slice_of(c->text), &number, &at);
+    if (c->error_at < 0) {
+        ck_assert_msg(!failed(r), "%s: %zu", c->text, at);
+        ck_assert_uint_eq(path_set_count(s), 1);
+        ck_assert(slice_is(path_set_text(s, number), c->text));
+    } else {
+        ck_assert_msg(r.err == ERR_PATH_SYNTAX, "%s", c->text);
+        ck_assert_msg((int)at == c->error_at, "%s: %zu", c->text, at);
+        ck_assert_uint_eq(path_set_count(s), 0);
+    }
+    path_set_free(s);
+}
+
 START_TEST(json_syntax)
 {
-    for (size_t i = 0; i < sizeof syntax / sizeof *syntax; i++) {
-        struct path_set *s = path_set_new(PATH_JSON);
-        uint32_t number;
-        size_t at = 99;
-        result r = path_set_add(s, slice_of(syntax[i].text), &number, &at);
-        if (syntax[i].error_at < 0) {
-            ck_assert_msg(!failed(r), "%s", syntax[i].text);
-            ck_assert_uint_eq(path_set_count(s), 1);
-            ck_assert(slice_is(path_set_text(s, number), syntax[i].text));
-        } else {
-            ck_assert_msg(r.err == ERR_PATH_SYNTAX, "%s", syntax[i].text);
-            ck_assert_msg((int)at == syntax[i].error_at, "%s: %zu", syntax[i].text, at);
-            ck_assert_uint_eq(path_set_count(s), 0);
-        }
-        path_set_free(s);
-    }
+    for (size_t i = 0; i < sizeof syntax / sizeof *syntax; i++) check_syntax(PATH_JSON, &syntax[i]);
+}
+END_TEST
+
+START_TEST(xml_syntax)
+{
+    static const struct syntax_case cases[] = {
+        {"/a", -1},     {"/a/b", -1},         {"//a", -1},           {"//a/@c", -1},      {"//a//b/@c", -1}, {"//*/x", -1},
+        {"/*", -1},     {"//@c", -1},         {"/@c", -1},           {"/a/text()", -1},   {"//*/text()", -1}, {"/ota:a/@ota:c", -1},
+        {"/a-b.c_1", -1}, {"/\xc3\xa9", -1},  {"//*[local-name()='PaymentCard']/@CardNumber", -1},
+        {"//*[ local-name() = \"a\" ]/text()", -1},
+        {"", 0},        {"a", 0},             {"$.a", 0},            {"/", 1},            {"//", 2},         {"///a", 2},
+        {"/a/", 3},     {"/a//", 4},          {"/1", 1},             {"/a b", 2},         {"/a/@", 4},       {"/a/@*", 4},
+        {"/a/@b/c", 5}, {"/a/@b/text()", 5},  {"/text()", 5},        {"//text()", 6},     {"/a//text()", 8}, {"/a/text()/b", 7},
+        {"/a[1]", 2},   {"/*[1]", 3},         {"/*[local-name()=a]", 16}, {"/*[local-name()='a\"]", 18},
+        {"/*[local-name()='a'", 19}, {"/*[local-name()='']", 17}, {"/*[name()='a']", 3}, {"/a:", 3}, {"/a:b:c", 4}, {"/.", 1},
+        {"/a/../b", 3}, {"/a|/b", 2},         {"/a\n", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_syntax(PATH_XML, &cases[i]);
 }
 END_TEST
 
@@ -132,4 +154,33 @@ START_TEST(matching)
 }
 END_TEST
 
-RUN_TESTS("path", json_syntax, form_syntax, at_most_256, matching)
+/* Which of <paths> name <place>, as letters from 'A'. */
+static void check_place(const struct path_set *s, const char *place, const char *matches)
+{
+    uint64_t here[PATH_WORDS_MAX];
+    char got[32] = "";
+    walk(s, place, here);
+    for (uint32_t n = 0; n < path_set_count(s); n++)
+        if (path_bit(here, path_set_end(s, n))) strncat(got, &"ABCDEFGHIJKLMN"[n], 1);
+    ck_assert_msg(strcmp(got, matches) == 0, "%s: %s, not %s", place, got, matches);
+}
+
+START_TEST(xml_matching)
+{
+    static const char *const paths[] = {"/a", "/a/b/text()", "//b", "//b/@c", "/a/*", "//*/x", "//*[local-name()='b']/p:x", "//@c", "/a/@c"};
+    static const char *const cases[][2] = {
+        {"", ""},        {"a", "A"},        {"b", "C"},          {"a/b", "BCE"},   {"a/x", "EF"},   {"x", ""},
+        {"a/b/x", "FG"}, {"a/b/@c", "DH"},  {"q/b/@c", "DH"},    {"a/@c", "HI"},   {"a/@d", ""},    {"a/b/c", ""},
+        {"a/@x", ""},    {"q/w/@c", "H"},
+    };
+    struct path_set *s = path_set_new(PATH_XML);
+    uint32_t number;
+    size_t at;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) ck_assert(!failed(path_set_add(s, slice_of(paths[i]), &number, &at)));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_place(s, cases[i][0], cases[i][1]);
+    ck_assert(path_set_ends_in_name(s, 3));
+    path_set_free(s);
+}
+END_TEST
+
+RUN_TESTS("path", json_syntax, form_syntax, at_most_256, matching, xml_syntax, xml_matching)
