@@ -63,6 +63,12 @@ enum route_direction {
     DIRECTION_FILTER_PUSH,      /* request: card data becomes aliases */
 };
 const char *route_direction_name(enum route_direction d); /* "filter-push" */
+/* What is done to a message. */
+enum message_work {
+    MESSAGE_PASSES = 0, /* as it is; from a processor that was sent card data, none of that comes back */
+    MESSAGE_REVEALS,    /* tokens become card data */
+    MESSAGE_CAPTURED,   /* card data becomes aliases */
+};
 enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY, COMPAT_FIRSTOKEN };
 /* What an alias looks like. In all but digits and the UUID-like ones letters at fixed places tell it from a card number. */
 enum alias_format {
@@ -105,6 +111,9 @@ struct config_route {
     slice sign_secret;            /* keeper: bytes (hmac) or Base64 (cybersource), as the rules' kind wants it */
     slice sign_private_key;       /* keeper: PEM, for RS256 */
 };
+bool config_route_is_push(const struct config_route *r); /* a partner asks, the merchant answers */
+enum message_work config_route_request_work(const struct config_route *r);
+enum message_work config_route_answer_work(const struct config_route *r); /* rules: not NULL */
 struct config {
     slice file;                   /* absolute: what the roles load from the bundle */
     /* vault */

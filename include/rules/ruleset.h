@@ -84,6 +84,7 @@ struct ruleset {
 MUST_USE result ruleset_load(struct source *source, slice file, struct problems *problems, struct ruleset **out);
 void ruleset_free(struct ruleset *r);
 bool ruleset_accepts(const struct ruleset *r, slice method, slice path);
+bool ruleset_finds_cards(const struct ruleset *r); /* does it say where a request has card data: 'card' or 'find'? */
 bool ruleset_means_merchant(const struct ruleset *r, slice told /* body_captured() */); /* did the merchant initiate it? */
 bool ruleset_may_retry(const struct ruleset *r); /* is there any decline that may be tried again with the PAN? */
 const char *sign_kind_name(enum sign_kind k);                /* "hmac-sha256"; NULL for SIGN_NONE */

@@ -32,6 +32,14 @@ struct config_loading {
     bool network_is_wrong; /* some merchant's 'network' is misspelt: no complaints about what follows from it */
 };
 
+struct route_loading {
+    struct config_loading *c;
+    struct draft_route *d;
+    struct setting_places places;
+};
+/* Direction, aliases and what else of a route is about card data on its way in. */
+void config_check_inbound(struct route_loading *r);
+
 /* An address of one of our peers, and where it was written. */
 struct config_address {
     const struct setting_places *places;

@@ -17,12 +17,6 @@ static const char *const SHIPPED_RULES[] = {"adyen",       "braintree",   "check
                                             "cybersource", "passthrough", "rede",     "stripe", NULL};
 #define RULES_ADVICE "; copy Cardveil's 'rules' folder beside this file, or install it with 'meson install'"
 
-struct route_loading {
-    struct config_loading *c;
-    struct draft_route *d;
-    struct setting_places places;
-};
-
 /* --- rules --- */
 
 /* Where rules of this name lie: beside the configuration, else installed. False: nowhere, or it cannot be read (told).
@@ -256,43 +250,6 @@ static void check_sign(struct route_loading *r)
                          SLICE_ARG(rules->name));
 }
 
-/* --- aliases --- */
-
-enum { UUID_BYTES = 36 };
-
-/* Word characters around one "{uuid}", and short enough for a token. NULL: right. */
-static const char *check_template(slice text)
-{
-    slice hole = SLICE("{uuid}");
-    size_t at = slice_find_slice(text, hole);
-    if (at == text.len) return "expected uuid, 32, length, six-four, eight-four, digits, or a text around {uuid} such as tok_{uuid}";
-    if (text.len - hole.len + UUID_BYTES > TOKEN_ID_MAX_BYTES) return "a token has at most 64 characters, and a UUID takes 36 of them";
-    for (size_t i = 0; i < text.len; i++) {
-        if (i == at) i += hole.len;
-        if (i < text.len && !slice_is_word_char(text.at[i])) return "a token has letters, digits, '_' and '-' only, and one {uuid}";
-    }
-    return NULL;
-}
-
-static void read_alias(struct route_loading *r)
-{
-    static const char *const names[] = {[ALIAS_UUID] = "uuid",           [ALIAS_32] = "32",
-                                        [ALIAS_LENGTH] = "length",       [ALIAS_SIX_FOUR] = "six-four",
-                                        [ALIAS_EIGHT_FOUR] = "eight-four", [ALIAS_DIGITS] = "digits"};
-    struct config_alias *alias = &r->d->r.alias;
-    slice text = r->d->alias;
-    if (!text.at) return; /* told already */
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (!slice_is(text, names[i])) continue;
-        alias->format = (enum alias_format)i;
-        return;
-    }
-    const char *wrong = check_template(text);
-    if (wrong) loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_ALIAS), "'alias': %s", wrong);
-    alias->format = ALIAS_TEMPLATE;
-    alias->template_text = text;
-}
-
 static void check_deadlines(struct route_loading *r)
 {
     const struct config_route *route = &r->d->r;
@@ -332,8 +289,7 @@ static void read_route(struct config_loading *c, const struct tree_node *n)
     check_twice(&r);
     check_network_tokens(&r);
     check_sign(&r);
-    read_alias(&r);
-    draft.r.cvc_ttl_s = draft.cvc_ttl_ms / 1000;
+    config_check_inbound(&r);
     check_deadlines(&r);
     config_name_merchant(c, draft.r.merchant);
     c->draft.c.routes[c->draft.c.route_count++] = draft.r;

@@ -10,13 +10,13 @@
 #include <string.h>
 
 enum { RULES_MAX_BYTES = 16 * 1024 * 1024, TREE_MAX_BYTES = 64 * 1024 * 1024, PATHS_MAX = 256 };
-#define BODY_NAMES "json form xml multipart csv text any"
 
 void ruleset_free(struct ruleset *r)
 {
     if (!r) return;
     struct ruleset_whole *w = (struct ruleset_whole *)r;
     plan_done(&r->plan);
+    plan_done(&r->answer);
     path_set_free(r->reply_paths);
     pool_free(w->pool);
     free(w);
@@ -35,6 +35,11 @@ bool ruleset_accepts(const struct ruleset *r, slice method, slice path)
         if ((slice_is(a->method, "*") || slice_eq(a->method, method)) && path_matches(a->path, path)) return true;
     }
     return false;
+}
+
+bool ruleset_finds_cards(const struct ruleset *r)
+{
+    return r->plan.find_pan || r->plan.field_count > 0;
 }
 
 bool ruleset_means_merchant(const struct ruleset *r, slice told)
@@ -234,33 +239,6 @@ static void read_all_accepts(struct rules_loading *x, const struct tree_node *ro
 
 /* --- the rest of the top level --- */
 
-static void read_body(struct rules_loading *x, const struct tree_node *n)
-{
-    static const struct {
-        const char *name;
-        enum body_format format;
-        bool any, has_places, has_edits;
-    } formats[] = {{"json", BODY_JSON, false, true, true},
-                   {"form", BODY_FORM, false, true, true},
-                   {"xml", BODY_XML, false, true, false},
-                   {"multipart", BODY_MULTIPART, false, true, false},
-                   {"csv", BODY_CSV, false, true, false},
-                   {"text", BODY_TEXT, false, false, false},
-                   {"any", BODY_TEXT, true, false, false}};
-    if (!rules_check_text(x, n, "one of: " BODY_NAMES)) return;
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        if (!slice_is(n->text, formats[i].name)) continue;
-        x->r->plan.format = formats[i].format;
-        x->r->any_body = formats[i].any;
-        x->has_places = formats[i].has_places;
-        x->has_edits = formats[i].has_edits;
-        return;
-    }
-    loading_complain(&x->l, n, "expected one of: " BODY_NAMES ", found '%.*s'", name_shown(n->text),
-                     n->text.at);
-    x->has_places = x->has_edits = true; /* whichever was meant: no complaints about what follows from it */
-}
-
 static void read_upstream(struct rules_loading *x, const struct tree_node *n)
 {
     struct upstream_url url;
@@ -290,22 +268,25 @@ static bool make_path_sets(struct rules_loading *x)
 
 static void read_rules(struct rules_loading *x, const struct tree_node *root)
 {
-    static const char *const known[] = {"processor", "upstream",  "accept",      "pass_other", "body", "card", "network_token",
-                                        "reply",     "initiator", "idempotency", "sign",       NULL};
+    static const char *const known[] = {"processor",     "upstream", "accept",    "pass_other",  "body", "card", "find",
+                                        "network_token", "reply",    "initiator", "idempotency", "sign", "answer", NULL};
     if (!rules_check_map(x, root, known)) return;
     const struct tree_node *body = tree_get(root, "body"), *upstream = tree_get(root, "upstream");
     const struct tree_node *card = tree_get(root, "card"), *network_token = tree_get(root, "network_token");
     const struct tree_node *reply = tree_get(root, "reply"), *initiator = tree_get(root, "initiator");
     const struct tree_node *sign = tree_get(root, "sign"), *idempotency = tree_get(root, "idempotency");
+    const struct tree_node *find = tree_get(root, "find"), *answer = tree_get(root, "answer");
     read_processor(x, root);
     if (upstream) read_upstream(x, upstream);
     read_all_accepts(x, root);
+    x->plan = &x->r->plan;
     if (body)
-        read_body(x, body);
+        rules_read_body(x, body, &x->r->any_body);
     else
-        loading_complain(&x->l, root, "'body' is missing: one of " BODY_NAMES);
+        loading_complain(&x->l, root, "'body' is missing: one of " RULES_BODIES);
     if (!make_path_sets(x)) return;
     if (card) rules_read_card(x, card);
+    if (find) rules_read_find(x, find);
     if (network_token) rules_read_network_token(x, network_token);
     if (reply) rules_read_reply(x, reply);
     if (initiator) rules_read_initiator(x, initiator);
@@ -313,6 +294,7 @@ static void read_rules(struct rules_loading *x, const struct tree_node *root)
     if (idempotency && rules_check_field_name(x, idempotency))
         (void)loading_copy(&x->l, idempotency->text, &x->r->idempotency_field);
     rules_check_edits(x);
+    if (answer) rules_read_answer(x, answer); /* the last: from here on x->plan is the answer's */
 }
 
 /* "rede" of "…/rules/rede.yaml" */

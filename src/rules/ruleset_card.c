@@ -61,7 +61,7 @@ void rules_read_as(struct rules_loading *x, const struct tree_node *n, void *own
     enum date_format format;
     if (!rules_check_text(x, n, "a format, such as MM, YYYY or number")) return;
     if (slice_is(n->text, "number") && may_be_number(form->element)) {
-        if (x->r->plan.format != BODY_JSON)
+        if (x->plan->format != BODY_JSON)
             loading_complain(&x->l, n, "such bodies know text only; 'as: number' is for JSON");
         form->as_number = true;
     } else if (date_format_parse(n->text, &format) && format_fits(form->element, format)) {
@@ -77,7 +77,7 @@ void rules_read_as(struct rules_loading *x, const struct tree_node *n, void *own
 static void add_field(struct rules_loading *x, const struct tree_node *n, void *owner)
 {
     const struct rules_form *form = owner;
-    struct plan *plan = &x->r->plan;
+    struct plan *plan = x->plan;
     uint32_t path;
     if (!rules_check_text(x, n, "a path")) return;
     if (!rules_add_path(x, plan->paths, path_of_value(n), &path)) return;

@@ -14,10 +14,12 @@ struct ruleset_whole {
 struct rules_loading {
     struct loading l;
     struct ruleset *r;
+    struct plan *plan;                /* whose places are read: the request's, then the answer's */
     const struct tree_node *edits_at; /* network_token, or else what sets the network transaction id */
     bool has_places; /* the body format has places that paths can name */
-    bool has_edits;  /* members can be set and dropped there: JSON and forms */
+    bool has_edits;  /* and members can be set and read there on the way out: JSON and forms */
 };
+#define RULES_BODIES "json form xml multipart csv text any"
 
 /* Where a path was written, so that a mistake inside it has a column. */
 struct path_text {
@@ -61,7 +63,11 @@ struct plan_edit *rules_add_set(struct rules_loading *x, struct path_text path);
 /* After all edits are read: none may lie inside another. */
 void rules_check_edits(struct rules_loading *x);
 
-void rules_read_card(struct rules_loading *x, const struct tree_node *card);
+/* The format of x->plan; *any: the content type chooses it. */
+void rules_read_body(struct rules_loading *x, const struct tree_node *body, bool *any);
+void rules_read_find(struct rules_loading *x, const struct tree_node *find);     /* into x->plan */
+void rules_read_card(struct rules_loading *x, const struct tree_node *card);     /* into x->plan */
+void rules_read_answer(struct rules_loading *x, const struct tree_node *answer); /* x->plan is the answer's afterwards */
 void rules_read_network_token(struct rules_loading *x, const struct tree_node *network_token);
 void rules_read_reply(struct rules_loading *x, const struct tree_node *reply);
 void rules_read_initiator(struct rules_loading *x, const struct tree_node *initiator);

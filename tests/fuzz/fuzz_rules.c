@@ -20,6 +20,9 @@ static void check(const struct ruleset *r)
         if (r->never_retry[i].is_status || r->never_retry[i].path >= reply_paths) abort();
     for (size_t i = 0; i < r->decline_code_count; i++)
         if (r->decline_code_paths[i] >= reply_paths) abort();
+    if (r->has_answer != (r->answer.paths != NULL)) abort();
+    for (size_t i = 0; i < r->answer.field_count; i++)
+        if (r->answer.fields[i].path >= path_set_count(r->answer.paths)) abort();
     if (r->plan.has_capture && r->plan.capture >= paths) abort();
     if (r->network_transaction_id_path >= (int64_t)reply_paths) abort();
     for (size_t i = 0; i < r->decline_count; i++)

@@ -177,6 +177,28 @@ START_TEST(everything_that_can_be_set_is_set)
 END_TEST
 
 /* What the roles do: the same configuration out of the bundle, in another folder, after the files are gone. */
+static void check_work(const struct config *c, size_t route, enum message_work request, enum message_work answer)
+{
+    const struct config_route *r = &c->routes[route];
+    ck_assert_msg(config_route_request_work(r) == request && config_route_answer_work(r) == answer, "%.*s", SLICE_ARG(r->name));
+}
+
+START_TEST(directions_say_what_is_done_to_each_message)
+{
+    struct config *c = must_load("good_inbound.yaml");
+    const struct config_route *pushed = &c->routes[0];
+    check_work(c, 0, MESSAGE_CAPTURED, MESSAGE_PASSES);
+    check_work(c, 1, MESSAGE_REVEALS, MESSAGE_CAPTURED);
+    check_work(c, 2, MESSAGE_REVEALS, MESSAGE_CAPTURED); /* forward-pull: for what its rules say of answers */
+    check_work(c, 3, MESSAGE_PASSES, MESSAGE_REVEALS);
+    check_work(c, 4, MESSAGE_REVEALS, MESSAGE_PASSES);
+    ck_assert(config_route_is_push(pushed) && config_route_is_push(&c->routes[3]) && !config_route_is_push(&c->routes[1]));
+    ck_assert(pushed->invalid == INVALID_PASS && pushed->cvc_ttl_s == 600 && pushed->masked && pushed->compat == COMPAT_PCI_PROXY);
+    ck_assert(slice_is(pushed->callers, "192.0.2.0/24") && pushed->alias.unique && !c->routes[1].alias.unique);
+    config_free(c);
+}
+END_TEST
+
 START_TEST(a_bundle_gives_the_same_configuration)
 {
     struct source *disk = source_disk();
@@ -348,6 +370,7 @@ int main(void)
     tcase_add_test(t, every_case_says_what_is_expected);
     tcase_add_test(t, defaults_are_the_design_s);
     tcase_add_test(t, everything_that_can_be_set_is_set);
+    tcase_add_test(t, directions_say_what_is_done_to_each_message);
     tcase_add_test(t, a_bundle_gives_the_same_configuration);
     tcase_add_test(t, secrets_reach_their_role_only);
     tcase_add_test(t, the_vault_s_key_never_travels);

@@ -95,6 +95,7 @@ static void fail_every_allocation(const char *file, enum error want_without)
 START_TEST(a_good_configuration)
 {
     fail_every_allocation("good_whole.yaml", ERR_NONE);
+    fail_every_allocation("good_inbound.yaml", ERR_NONE);
     fail_every_allocation("good_networks.yaml", ERR_NONE);
 }
 END_TEST

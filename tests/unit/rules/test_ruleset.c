@@ -155,6 +155,24 @@ START_TEST(network_token_edits_by_brand_and_with_formats)
 }
 END_TEST
 
+START_TEST(what_answers_have_and_what_is_looked_for)
+{
+    struct ruleset *r = must_load("good_answer.yaml");
+    ck_assert(r->plan.format == BODY_MULTIPART && r->plan.field_count == 2 && r->plan.find_pan && ruleset_finds_cards(r));
+    ck_assert(slice_is(path_set_text(r->plan.paths, r->plan.fields[1].path), "cvc") && r->plan.fields[1].element == ELEMENT_CVC);
+    ck_assert(r->has_answer && !r->any_answer && r->answer.format == BODY_JSON && r->answer.field_count == 3 && r->answer.find_pan);
+    ck_assert(slice_is(path_set_text(r->answer.paths, r->answer.fields[1].path), "$.cards[*].expiry"));
+    ck_assert(r->answer.fields[1].element == ELEMENT_EXPIRY && r->answer.fields[1].format == DATE_MM_YY);
+    ruleset_free(r);
+    r = must_load("good.yaml");
+    ck_assert(!r->has_answer && !r->plan.find_pan && ruleset_finds_cards(r));
+    ruleset_free(r);
+    r = must_load("rules/passthrough.yaml");
+    ck_assert(r->any_body && !r->has_answer && r->plan.find_pan && ruleset_finds_cards(r));
+    ruleset_free(r);
+}
+END_TEST
+
 START_TEST(declines_initiator_and_idempotency)
 {
     struct ruleset *r = must_load("good_network.yaml");
@@ -357,6 +375,7 @@ int main(void)
     tcase_add_test(t, card_fields);
     tcase_add_test(t, network_token_edits);
     tcase_add_test(t, network_token_edits_by_brand_and_with_formats);
+    tcase_add_test(t, what_answers_have_and_what_is_looked_for);
     tcase_add_test(t, declines_initiator_and_idempotency);
     tcase_add_test(t, signatures);
     tcase_add_test(t, reply);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_priv.h"
+
+#include "net/listener.h"
+#include "rules/names.h"
+
+/* A route's direction, and the settings that only make sense with one or the other. */
+
+bool config_route_is_push(const struct config_route *r)
+{
+    return r->direction == DIRECTION_FORWARD_PUSH || r->direction == DIRECTION_FILTER_PUSH;
+}
+
+enum message_work config_route_request_work(const struct config_route *r)
+{
+    switch (r->direction) {
+    case DIRECTION_FORWARD_PUSH:
+        return MESSAGE_PASSES;
+    case DIRECTION_FILTER_PUSH:
+        return MESSAGE_CAPTURED;
+    case DIRECTION_FORWARD_PULL:
+    case DIRECTION_FILTER_PULL:
+        break;
+    }
+    return MESSAGE_REVEALS;
+}
+
+enum message_work config_route_answer_work(const struct config_route *r)
+{
+    switch (r->direction) {
+    case DIRECTION_FORWARD_PUSH:
+        return MESSAGE_REVEALS;
+    case DIRECTION_FILTER_PULL:
+        return MESSAGE_CAPTURED;
+    case DIRECTION_FORWARD_PULL:
+        return r->rules->has_answer ? MESSAGE_CAPTURED : MESSAGE_PASSES;
+    case DIRECTION_FILTER_PUSH:
+        break;
+    }
+    return MESSAGE_PASSES;
+}
+
+static bool captures(const struct config_route *r)
+{
+    return config_route_request_work(r) == MESSAGE_CAPTURED || config_route_answer_work(r) == MESSAGE_CAPTURED;
+}
+
+/* --- aliases --- */
+
+enum { UUID_BYTES = 36 };
+
+/* Word characters around one "{uuid}", and short enough for a token. NULL: right. */
+static const char *check_template(slice text)
+{
+    slice hole = SLICE("{uuid}");
+    size_t at = slice_find_slice(text, hole);
+    if (at == text.len)
+        return "expected uuid, 32, length, six-four, eight-four, digits, or a text around {uuid} such as tok_{uuid}";
+    if (text.len - hole.len + UUID_BYTES > TOKEN_ID_MAX_BYTES)
+        return "a token has at most 64 characters, and a UUID takes 36 of them";
+    for (size_t i = 0; i < text.len; i++) {
+        if (i == at) i += hole.len;
+        if (i < text.len && !slice_is_word_char(text.at[i]))
+            return "a token has letters, digits, '_' and '-' only, and one {uuid}";
+    }
+    return NULL;
+}
+
+static void read_alias(struct route_loading *r)
+{
+    static const char *const names[] = {[ALIAS_UUID] = "uuid",
+                                        [ALIAS_32] = "32",
+                                        [ALIAS_LENGTH] = "length",
+                                        [ALIAS_SIX_FOUR] = "six-four",
+                                        [ALIAS_EIGHT_FOUR] = "eight-four",
+                                        [ALIAS_DIGITS] = "digits"};
+    struct config_alias *alias = &r->d->r.alias;
+    slice text = r->d->alias;
+    if (!text.at) return; /* told already */
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!slice_is(text, names[i])) continue;
+        alias->format = (enum alias_format)i;
+        return;
+    }
+    const char *wrong = check_template(text);
+    if (wrong) loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_ALIAS), "'alias': %s", wrong);
+    alias->format = ALIAS_TEMPLATE;
+    alias->template_text = text;
+}
+
+/* --- what does not fit --- */
+
+static void says_nothing(struct route_loading *r, enum setting_id id, const char *why)
+{
+    const struct tree_node *at = r->places.at[id];
+    if (at) loading_complain(&r->c->l, at, "'%s' says nothing here: %s", settings_row(id)->path, why);
+}
+
+static void check_capture_settings(struct route_loading *r)
+{
+    static const enum setting_id ids[] = {SETTING_ID_ROUTE_ALIAS, SETTING_ID_ROUTE_UNIQUE, SETTING_ID_ROUTE_INVALID,
+                                          SETTING_ID_ROUTE_CVC_TTL, SETTING_ID_ROUTE_MASKED};
+    if (captures(&r->d->r)) return;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        says_nothing(r, ids[i],
+                     "no card data becomes aliases on this route; see 'direction', and 'answer' in its rules");
+}
+
+static void check_finding(struct route_loading *r)
+{
+    const struct config_route *route = &r->d->r;
+    const struct ruleset *rules = route->rules;
+    const struct tree_node *at = r->places.at[SETTING_ID_ROUTE_DIRECTION];
+    if (route->direction == DIRECTION_FILTER_PUSH && !ruleset_finds_cards(rules))
+        loading_complain(
+            &r->c->l, at,
+            "nothing would be found: rules '%.*s' do not say where a request has card data; add 'card' or 'find: pan'",
+            SLICE_ARG(rules->name));
+    if (route->direction == DIRECTION_FILTER_PULL && !rules->has_answer && !rules->plan.find_pan)
+        loading_complain(&r->c->l, at,
+                         "nothing would be found: rules '%.*s' do not say where an answer has card data; add 'answer' "
+                         "or 'find: pan'",
+                         SLICE_ARG(rules->name));
+}
+
+/* Whoever asks on a forward-push route gets card numbers, so who may is said by address; a push is no payment. */
+static void check_push(struct route_loading *r)
+{
+    static const enum setting_id payments[] = {SETTING_ID_ROUTE_VOLUME, SETTING_ID_ROUTE_PAN_RETRY,
+                                               SETTING_ID_ROUTE_BUDGET};
+    const struct config_route *route = &r->d->r;
+    const struct tree_node *at = r->places.at[SETTING_ID_ROUTE_DIRECTION];
+    if (!config_route_is_push(route)) {
+        says_nothing(r, SETTING_ID_ROUTE_CALLERS,
+                     "on a pull route the merchant asks, with its API key; 'callers' is for push");
+        return;
+    }
+    if (!route->merchant.at)
+        loading_complain(&r->c->l, at, "a push route needs 'merchant': whose tokens they are, a partner cannot say");
+    if (route->direction == DIRECTION_FORWARD_PUSH && !r->places.at[SETTING_ID_ROUTE_CALLERS])
+        loading_complain(&r->c->l, at, "forward-push needs 'callers': who asks on it is given card numbers");
+    for (size_t i = 0; i < sizeof payments / sizeof *payments; i++)
+        says_nothing(r, payments[i], "no payment goes out on a push route");
+    says_nothing(r, SETTING_ID_ROUTE_STREAM, "messages of a push route are held whole");
+    if (route->rules->sign.kind != SIGN_NONE)
+        loading_complain(&r->c->l, at, "rules '%.*s' sign every request, which a push route does not",
+                         SLICE_ARG(route->rules->name));
+}
+
+/* The networks of 'callers', as the keeper reads them. */
+static void check_callers(struct route_loading *r)
+{
+    slice rest = r->d->r.callers, one;
+    struct cidr range;
+    while (rest.at && slice_next(&rest, ',', &one)) {
+        one = slice_trim(one);
+        if (!failed(cidr_parse(one, &range))) continue;
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_CALLERS],
+                         "'callers': '%.*s' is no address or network (192.0.2.7, 192.0.2.0/24, 2001:db8::/32)",
+                         name_shown(one), one.at);
+    }
+}
+
+void config_check_inbound(struct route_loading *r)
+{
+    struct config_route *route = &r->d->r;
+    read_alias(r);
+    route->cvc_ttl_s = r->d->cvc_ttl_ms / 1000;
+    check_callers(r);
+    if (!route->rules) return;
+    check_finding(r);
+    check_capture_settings(r);
+    check_push(r);
+    if (route->direction == DIRECTION_FILTER_PULL && route->pan_retry)
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PAN_RETRY],
+                         "'pan_retry' is for payments: set it on a forward-pull route");
+}
