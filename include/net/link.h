@@ -68,6 +68,9 @@ const char *link_failure_text(const struct link *l); /* for logs: "certificate h
 
 const struct sockaddr *link_peer(const struct link *l); /* of the remote side; AF_UNIX for unix sockets */
 bool link_is_tls(const struct link *l);
+/* Accepted over TLS: false if another of the server's certificates is the one for <host>, and the one that was shown does not
+ * name it: the connection was opened for another host (RFC 9110 7.4). */
+bool link_is_for(const struct link *l, slice host);
 bool link_is_alive(const struct link *l);               /* false once anything closed, cut off, failed: for pools */
 
 /* Ends the link: no further callback comes. FLUSH sends what is unsent and close_notify, then FIN, then lingers shortly for

@@ -12,8 +12,14 @@
 struct tls_server;
 struct tls_client;
 
-/* certificate: chain, leaf first; client_ca: if not empty, clients must present a certificate under it (mTLS). */
-MUST_USE result tls_server_new(slice certificate, slice key, slice client_ca, struct tls_server **out);
+/* What a server may show: the chain, leaf first, and the leaf's private key. */
+struct tls_identity {
+    slice certificate, key;
+};
+/* At least one identity. A client that names a host (SNI) is shown the first whose certificate has that name, or else the first
+ * with a wildcard for it, or else the first of all. client_ca: if not empty, clients must present a certificate under it (mTLS),
+ * whatever name they ask for. */
+MUST_USE result tls_server_new(const struct tls_identity *identities, size_t count, slice client_ca, struct tls_server **out);
 void tls_server_free(struct tls_server *t); /* links that use it keep it alive (reference-counted) */
 
 /* ca: trust anchors; certificate, key: for mTLS, or both empty. alpn is http/1.1. */

@@ -30,7 +30,8 @@ struct gate {
 MUST_USE result gate_new(struct loop *loop, struct resolver *resolver, struct config *config, struct gate **out);
 struct gate *gate_hold(struct gate *g);
 void gate_release(struct gate *g); /* NULL is fine */
-/* The route with the longest prefix that holds <path>, in whole segments; NULL if none. */
-const struct route *gate_route(const struct gate *g, slice path);
+/* The route for that host (a Host field: with or without port, in any case) and path; NULL if none. A route for this very name comes
+ * before one for a wildcard, that one before routes without a host; then the longest prefix that holds the path, in whole segments. */
+const struct route *gate_route(const struct gate *g, slice authority, slice path);
 
 #endif

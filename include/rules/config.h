@@ -9,11 +9,16 @@
 #include "body/inbound.h"
 #include "rules/ruleset.h"
 
+struct config_certificate {
+    slice certificate, key; /* PEM bytes */
+};
 struct config_listen {
     slice at;          /* "127.0.0.1:8080", "unix:PATH" */
     slice merchant;    /* stands for this merchant without an API key; loopback or unix only. Start NULL: a key is needed */
     bool tls, insecure;
-    slice certificate, key, client_ca; /* PEM bytes */
+    struct config_certificate *certificates; /* chosen by the host name that a client asks for (SNI); the first is the default */
+    size_t certificate_count;
+    slice client_ca; /* PEM bytes; for all of them */
 };
 struct upstream_url {
     bool tls;
@@ -87,7 +92,7 @@ struct config_alias {
 };
 struct config_route {
     slice name, prefix;
-    slice host;                   /* only requests for this host name; start NULL: any */
+    slice host;                   /* only requests for this host name, or pattern (rules/host.h); start NULL: any */
     enum route_direction direction;
     enum route_compat compat;
     struct config_alias alias;

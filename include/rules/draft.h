@@ -17,6 +17,11 @@ struct draft_config {
 };
 struct draft_listen {
     struct config_listen l;
+    const struct tree_node *at_tls;
+};
+struct draft_certificate {
+    struct config_certificate t;
+    slice client_ca;
 };
 struct draft_network {
     struct config_network n;
@@ -35,7 +40,7 @@ struct draft_webhook {
 };
 struct draft_route {
     struct config_route r;
-    slice rules, upstream, alias; /* as written */
+    slice rules, upstream, alias, host; /* as written */
     uint64_t cvc_ttl_ms;
     bool insecure;
 };

@@ -8,7 +8,7 @@
 #include "rules/draft.h"
 #include "rules/tree.h"
 
-enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_NETWORK, SCOPE_MERCHANT, SCOPE_WEBHOOK, SCOPE_ROUTE };
+enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_CERTIFICATE, SCOPE_NETWORK, SCOPE_MERCHANT, SCOPE_WEBHOOK, SCOPE_ROUTE };
 enum setting_type {
     SETTING_BOOL,          /* bool: on, off, yes, no, true, false */
     SETTING_COUNT,         /* uint64_t */
@@ -30,6 +30,7 @@ enum setting_type {
     SETTING_KEEPER_SECRET, SETTING_KEEPER_KEY, SETTING_REGISTRAR_SECRET, SETTING_REGISTRAR_KEY,
     SETTING_BRANDS,        /* unsigned: a bit for each enum card_brand */
     SETTING_LIST,          /* const struct tree_node *: checked by who reads the list */
+    SETTING_ENTRIES,       /* the same, and a lone mapping stands for a list of one */
 };
 enum { SETTING_FLAG_RELOAD = 1, SETTING_FLAG_RESTART = 2, SETTING_FLAG_REQUIRED = 4, SETTING_FLAG_INHERITED = 8, SETTING_FLAG_SECRET = 16 };
 struct setting {

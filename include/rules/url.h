@@ -11,6 +11,9 @@
 const char *url_parse(slice text, struct upstream_url *out);
 /* The same with a query, for addresses that are called as they stand (webhooks): *out has "/PATH[?QUERY]" as its path. */
 const char *url_parse_target(slice text, struct upstream_url *out);
+/* A host name (RFC 1123 2.1, '_' too), or an IPv4 address in its one right form: nothing that a resolver could take for another. */
+bool url_is_host(slice host);
+bool url_is_ipv4(slice host);
 /* "localhost", 127.0.0.0/8, ::1 */
 bool url_is_loopback(const struct upstream_url *url);
 /* A path made of RFC 3986 segments, beginning with '/': no blank, no "//", no "." or ".." segment, no query, no fragment, no

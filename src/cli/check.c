@@ -64,7 +64,8 @@ static void print_listen(const struct config_listen *l)
     printf("  listens at  %.*s", SLICE_ARG(l->at));
     if (l->tls)
         printf(l->client_ca.at ? ", TLS with client certificates" : ", TLS");
-    else
+    if (l->certificate_count > 1) printf(", %zu certificates", l->certificate_count);
+    if (!l->tls)
         printf(", plain HTTP%s", l->insecure ? " (insecure: yes)" : "");
     if (l->merchant.at)
         printf(", callers are merchant %.*s", SLICE_ARG(l->merchant));
@@ -82,7 +83,7 @@ static void print_url(const struct upstream_url *u)
 
 static void print_route(const struct config_route *r)
 {
-    printf("  route       %.*s: %.*s to ", SLICE_ARG(r->name), SLICE_ARG(r->prefix));
+    printf("  route       %.*s: %.*s%.*s to ", SLICE_ARG(r->name), SLICE_ARG(r->host), SLICE_ARG(r->prefix));
     print_url(&r->upstream);
     printf(", rules %.*s", SLICE_ARG(r->rules->name));
     if (r->merchant.at) printf(", merchant %.*s", SLICE_ARG(r->merchant));
@@ -146,6 +147,7 @@ static void print_json_config(const struct config *c)
     for (size_t i = 0; i < c->route_count; i++) {
         const struct config_route *r = &c->routes[i];
         print_json_member(i ? ",{\"name\":" : "{\"name\":", r->name);
+        if (r->host.at) print_json_member(",\"host\":", r->host);
         print_json_member(",\"prefix\":", r->prefix);
         print_json_member(",\"rules\":", r->rules->name);
         printf(",\"upstream\":\"");

@@ -430,6 +430,11 @@ bool link_is_tls(const struct link *l)
     return l->ssl != NULL;
 }
 
+bool link_is_for(const struct link *l, slice host)
+{
+    return !l->server || tls_server_fits(l->server, l->ssl, host);
+}
+
 bool link_is_alive(const struct link *l)
 {
     return l->state <= LINK_STATE_OPEN && !l->write_failed && l->end_seen == LINK_IO_DONE &&

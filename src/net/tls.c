@@ -23,7 +23,8 @@ static const unsigned char alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.'
 
 struct tls_server {
     unsigned users;
-    SSL_CTX *context;
+    SSL_CTX **contexts; /* one for each identity */
+    size_t count;
     struct trust *client_trust;
 };
 
@@ -128,41 +129,94 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
-static result ask_for_clients(struct tls_server *t, slice client_ca)
+/* --- servers --- */
+
+static result ask_for_clients(SSL_CTX *c, const struct trust *trust)
 {
-    TRY(trust_hold(client_ca, &t->client_trust));
-    SSL_CTX_set1_cert_store(t->context, trust_store(t->client_trust));
-    STACK_OF(X509_OBJECT) *anchors = X509_STORE_get0_objects(trust_store(t->client_trust));
+    SSL_CTX_set1_cert_store(c, trust_store(trust));
+    STACK_OF(X509_OBJECT) *anchors = X509_STORE_get0_objects(trust_store(trust));
     for (int i = 0; i < sk_X509_OBJECT_num(anchors); i++) {
         X509 *a = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(anchors, i));
-        if (a) ENSURE(SSL_CTX_add_client_CA(t->context, a) == 1, MEMORY);
+        if (a) ENSURE(SSL_CTX_add_client_CA(c, a) == 1, MEMORY);
     }
-    SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return OK;
 }
 
-static result server_fill(struct tls_server *t, slice certificate, slice key, slice client_ca)
+static bool is_named(SSL_CTX *c, slice host, unsigned flags)
 {
-    static const unsigned char session_context[] = "cardveil";
-    t->context = SSL_CTX_new(TLS_server_method());
-    ENSURE(t->context != NULL, CRYPTO);
-    TRY(set_rules(t->context));
-    TRY(use_identity(t->context, certificate, key));
-    SSL_CTX_set_alpn_select_cb(t->context, choose_protocol, NULL);
-    /* Tickets only: nothing is kept here per session. One is enough for a client that keeps its connection. */
-    SSL_CTX_set_session_cache_mode(t->context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_timeout(t->context, SESSION_SECONDS);
-    ENSURE(SSL_CTX_set_num_tickets(t->context, 1) == 1, CRYPTO);
-    ENSURE(SSL_CTX_set_session_id_context(t->context, session_context, sizeof session_context - 1) == 1, CRYPTO);
-    return client_ca.len ? ask_for_clients(t, client_ca) : OK;
+    return X509_check_host(SSL_CTX_get0_certificate(c), host.at, host.len, flags | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
-result tls_server_new(slice certificate, slice key, slice client_ca, struct tls_server **out)
+/* The first with that very name, or else the first with a wildcard for it, which stands for one whole label (RFC 9525 6.3). NULL:
+ * none names it. */
+static SSL_CTX *context_for(const struct tls_server *t, slice host)
 {
+    static const unsigned passes[] = {X509_CHECK_FLAG_NO_WILDCARDS, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS};
+    if (host.len == 0) return NULL; /* X509_check_host() would measure it itself */
+    for (size_t pass = 0; pass < sizeof passes / sizeof *passes; pass++)
+        for (size_t i = 0; i < t->count; i++)
+            if (is_named(t->contexts[i], host, passes[pass])) return t->contexts[i];
+    return NULL;
+}
+
+static int choose_identity(SSL *ssl, int *alert, void *arg)
+{
+    const struct tls_server *t = arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    SSL_CTX *c = name ? context_for(t, slice_of(name)) : NULL;
+    (void)alert;
+    if (c) SSL_set_SSL_CTX(ssl, c);
+    /* RFC 6066 3 lets a server that does not know the name go on: whether the default certificate will do is the client's to say. */
+    return c ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+bool tls_server_fits(const struct tls_server *t, const SSL *ssl, slice host)
+{
+    if (t->count < 2) return true;
+    SSL_CTX *shown = SSL_get_SSL_CTX(ssl), *better = context_for(t, host);
+    return !better || better == shown || is_named(shown, host, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+}
+
+static result identity_fill(struct tls_server *t, SSL_CTX *c, const struct tls_identity *identity)
+{
+    static const unsigned char session_context[] = "cardveil";
+    TRY(set_rules(c));
+    TRY(use_identity(c, identity->certificate, identity->key));
+    SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
+    /* Tickets only: nothing is kept here per session. One is enough for a client that keeps its connection. */
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(c, SESSION_SECONDS);
+    ENSURE(SSL_CTX_set_num_tickets(c, 1) == 1, CRYPTO);
+    ENSURE(SSL_CTX_set_session_id_context(c, session_context, sizeof session_context - 1) == 1, CRYPTO);
+    return t->client_trust ? ask_for_clients(c, t->client_trust) : OK;
+}
+
+static result server_fill(struct tls_server *t, const struct tls_identity *identities, size_t count, slice client_ca)
+{
+    if (client_ca.len) TRY(trust_hold(client_ca, &t->client_trust));
+    t->contexts = calloc(count, sizeof(SSL_CTX *));
+    ENSURE(t->contexts != NULL, MEMORY);
+    for (size_t i = 0; i < count; i++) {
+        SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+        ENSURE(c != NULL, CRYPTO);
+        t->contexts[t->count++] = c;
+        TRY(identity_fill(t, c, &identities[i]));
+    }
+    if (count == 1) return OK;
+    /* Each connection begins with the first context; only its callback is asked. */
+    SSL_CTX_set_tlsext_servername_callback(t->contexts[0], choose_identity);
+    SSL_CTX_set_tlsext_servername_arg(t->contexts[0], t);
+    return OK;
+}
+
+result tls_server_new(const struct tls_identity *identities, size_t count, slice client_ca, struct tls_server **out)
+{
+    assert(count > 0);
     struct tls_server *t = calloc(1, sizeof *t);
     ENSURE(t != NULL, MEMORY);
     t->users = 1;
-    result r = server_fill(t, certificate, key, client_ca);
+    result r = server_fill(t, identities, count, client_ca);
     ERR_clear_error(); /* its texts may show more than our own error name */
     if (failed(r)) {
         tls_server_free(t);
@@ -180,14 +234,15 @@ void tls_server_hold(struct tls_server *t)
 void tls_server_free(struct tls_server *t)
 {
     if (!t || --t->users) return;
-    SSL_CTX_free(t->context);
+    for (size_t i = 0; i < t->count; i++) SSL_CTX_free(t->contexts[i]);
+    free(t->contexts);
     trust_release(t->client_trust);
     free(t);
 }
 
 SSL *tls_server_open(struct tls_server *t)
 {
-    SSL *ssl = SSL_new(t->context);
+    SSL *ssl = SSL_new(t->contexts[0]);
     if (ssl) SSL_set_accept_state(ssl);
     return ssl;
 }

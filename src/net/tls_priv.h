@@ -11,6 +11,7 @@
 /* Return owned: an SSL in its role, without a descriptor. NULL: memory, or (client) a server name that cannot be verified:
  * empty, longer than 253 bytes, or with a NUL in it. */
 SSL *tls_server_open(struct tls_server *t);
+bool tls_server_fits(const struct tls_server *t, const SSL *ssl, slice host); /* see link_is_for() */
 SSL *tls_client_open(struct tls_client *t, slice server_name);
 void tls_server_hold(struct tls_server *t);
 void tls_client_hold(struct tls_client *t);

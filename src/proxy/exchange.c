@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "http/writer.h"
+#include "rules/host.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -244,20 +245,24 @@ static void refuse_when_known(struct exchange *x, enum error e)
 
 /* --- the steps --- */
 
-static bool is_for_service(const struct exchange *x)
+/* A route for a host has all of it, what looks like our API too: a partner's may have the same paths. */
+static bool is_for_service(const struct exchange *x, const struct route *route)
 {
-    return x->proxy->service && x->proxy->service->takes(x->head->path);
+    bool is_hosted = route && route->config->host.at;
+    return !is_hosted && x->proxy->service && x->proxy->service->takes(x->head->path);
 }
 
 static result begin(struct exchange *x)
 {
-    if (is_for_service(x)) {
+    const struct route *route = gate_route(x->gate, x->head->authority, x->head->path);
+    ENSURE(link_is_for(client_link(x->client), host_of_authority(x->head->authority)), MISDIRECTED);
+    if (is_for_service(x, route)) {
         size_t most = x->proxy->service->max_body_bytes;
         ENSURE(x->head->framing != HTTP_LENGTH || x->head->length <= most, TOO_LARGE);
         return OK;
     }
-    x->route = gate_route(x->gate, x->head->path);
-    ENSURE(x->route != NULL, ROUTE_NONE);
+    ENSURE(route != NULL, ROUTE_NONE);
+    x->route = route;
     x->tokens = token_table_new(x->route->config->placeholders, tokens_on_new, x);
     ENSURE(x->tokens != NULL, MEMORY);
     TRY(request_plan(x, x->route->config->prefix));

@@ -410,7 +410,7 @@ static result take_head(struct explanation *e, const struct route *route)
     x->head = http_reader_head(e->reader);
     slice prefix = route->config->prefix;
     /* A path as the processor knows it is as good as one with the route's prefix. */
-    bool prefixed = gate_route(x->gate, x->head->path) == route;
+    bool prefixed = gate_route(x->gate, x->head->authority, x->head->path) == route;
     x->route = route;
     TRY(request_plan(x, prefixed ? prefix : SLICE("/")));
     x->streamed = false;

@@ -2,9 +2,21 @@
 #include "proxy/gate.h"
 
 #include "http/upstream.h"
+#include "rules/host.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+static result open_listen_tls(const struct config_listen *l, struct tls_server **out)
+{
+    struct tls_identity *identities = calloc(l->certificate_count, sizeof *identities);
+    ENSURE(identities != NULL, MEMORY);
+    for (size_t i = 0; i < l->certificate_count; i++)
+        identities[i] = (struct tls_identity){l->certificates[i].certificate, l->certificates[i].key};
+    result r = tls_server_new(identities, l->certificate_count, l->client_ca, out);
+    free(identities);
+    return r;
+}
 
 static result open_listens(struct gate *g)
 {
@@ -13,7 +25,7 @@ static result open_listens(struct gate *g)
     ENSURE(g->listen_tls != NULL, MEMORY);
     for (size_t i = 0; i < c->listen_count; i++) {
         const struct config_listen *l = &c->listens[i];
-        if (l->tls) TRY(tls_server_new(l->certificate, l->key, l->client_ca, &g->listen_tls[i]));
+        if (l->tls) TRY(open_listen_tls(l, &g->listen_tls[i]));
     }
     return OK;
 }
@@ -110,13 +122,26 @@ static bool holds(slice prefix, slice path)
     return slice_starts(path, prefix) && (path.len == prefix.len || path.at[prefix.len] == '/');
 }
 
-const struct route *gate_route(const struct gate *g, slice path)
+/* How well a route's host fits; 0: not at all. */
+static unsigned host_fit(slice pattern, slice host)
+{
+    if (!pattern.at) return 1;
+    if (!host_pattern_matches(pattern, host)) return 0;
+    return host_pattern_is_wildcard(pattern) ? 2 : 3;
+}
+
+const struct route *gate_route(const struct gate *g, slice authority, slice path)
 {
     const struct route *best = NULL;
+    unsigned best_fit = 0;
+    slice host = host_of_authority(authority);
     for (size_t i = 0; i < g->config->route_count; i++) {
         const struct route *r = &g->routes[i];
-        if (!holds(r->config->prefix, path)) continue;
-        if (!best || r->config->prefix.len > best->config->prefix.len) best = r;
+        unsigned fit = host_fit(r->config->host, host);
+        if (fit < best_fit || fit == 0 || !holds(r->config->prefix, path)) continue;
+        if (fit == best_fit && r->config->prefix.len <= best->config->prefix.len) continue;
+        best = r;
+        best_fit = fit;
     }
     return best;
 }

@@ -6,20 +6,38 @@
 
 #include <string.h>
 
-static void check_listen_tls(struct config_loading *c, struct draft_listen *d, const struct setting_places *places)
+static void read_certificate(struct config_loading *c, struct draft_listen *d, const struct tree_node *n)
 {
-    bool has_certificate = places->at[SETTING_ID_LISTEN_CERTIFICATE], has_key = places->at[SETTING_ID_LISTEN_KEY];
-    bool has_ca = places->at[SETTING_ID_LISTEN_CLIENT_CA];
-    d->l.tls = has_certificate || has_key || has_ca || tree_get(places->map, "tls");
-    if (!d->l.tls) return;
-    if (!has_certificate) loading_complain(&c->l, places->map, "'tls' needs 'certificate'");
-    if (!has_key) loading_complain(&c->l, places->map, "'tls' needs 'key'");
-    if (places->at[SETTING_ID_LISTEN_INSECURE] && d->l.insecure)
+    struct draft_certificate draft = {0};
+    struct setting_places places;
+    settings_read(&c->l, SCOPE_CERTIFICATE, n, &draft, &places);
+    bool is_first = d->l.certificate_count == 0;
+    if (is_first)
+        d->l.client_ca = draft.client_ca;
+    else if (places.at[SETTING_ID_CERTIFICATE_CLIENT_CA])
+        loading_complain(&c->l, places.at[SETTING_ID_CERTIFICATE_CLIENT_CA],
+                         "'client_ca' is for the whole listener: it belongs in the first entry of 'tls'");
+    d->l.certificates[d->l.certificate_count++] = draft.t;
+    if (!draft.t.certificate.at || !draft.t.key.at) return; /* missing or damaged: told already */
+    const char *wrong = pem_check_pair(draft.t.certificate, draft.t.key);
+    if (wrong) loading_complain(&c->l, places.at[SETTING_ID_CERTIFICATE_KEY], "%s", wrong);
+}
+
+static void read_listen_tls(struct config_loading *c, struct draft_listen *d, const struct setting_places *places)
+{
+    const struct tree_node *tls = d->at_tls;
+    d->l.tls = places->at[SETTING_ID_LISTEN_TLS];
+    if (d->l.tls && d->l.insecure)
         loading_complain(&c->l, places->at[SETTING_ID_LISTEN_INSECURE],
                          "'insecure: yes' says nothing on a listener with TLS; take one of them away");
-    if (!d->l.certificate.at || !d->l.key.at) return; /* missing or damaged: told already */
-    const char *wrong = pem_check_pair(d->l.certificate, d->l.key);
-    if (wrong) loading_complain(&c->l, places->at[SETTING_ID_LISTEN_KEY], "%s", wrong);
+    if (!tls) return; /* none, or told already */
+    bool is_lone = tls->kind == TREE_MAP;
+    d->l.certificates = pool_alloc(c->l.pool, (is_lone ? 1 : tls->count) * sizeof *d->l.certificates);
+    if (!d->l.certificates) {
+        c->l.out_of_memory = true;
+        return;
+    }
+    for (const struct tree_node *n = is_lone ? tls : tls->first; n; n = is_lone ? NULL : n->next) read_certificate(c, d, n);
 }
 
 /* Plain HTTP carries placeholders and API keys, and a merchant's listener asks for no key: neither may leave this
@@ -72,7 +90,7 @@ void config_read_listens(struct config_loading *c)
         struct draft_listen draft = {0};
         struct setting_places places;
         settings_read(&c->l, SCOPE_LISTEN, n, &draft, &places);
-        check_listen_tls(c, &draft, &places);
+        read_listen_tls(c, &draft, &places);
         check_listen_reach(c, &draft, &places);
         check_listen_twice(c, &draft, &places);
         config_name_merchant(c, draft.l.merchant);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config_priv.h"
 
+#include "rules/host.h"
 #include "rules/names.h"
 #include "rules/pem.h"
 #include "rules/url.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cardveil's own calls come before the routes: what begins with one of these never reaches a processor. */
+/* Cardveil's own calls come before the routes without a host: what begins with one of these never reaches them. */
 static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", "/v1/network-events", NULL};
 /* Shipped rules, for "did you mean". */
 static const char *const SHIPPED_RULES[] = {"adyen",       "braintree",   "checkout", "cielo",  "credibanco",
@@ -132,9 +133,26 @@ static bool is_at_or_below(slice path, const char *above)
     return slice_starts(path, a) && (path.len == a.len || path.at[a.len] == '/');
 }
 
+static void read_host(struct route_loading *r)
+{
+    slice host = r->d->host;
+    if (!host.at) return; /* none, or told already */
+    const char *wrong = host_pattern_check(host);
+    if (wrong)
+        loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_HOST), "'host': %s", wrong);
+    else
+        r->d->r.host = host;
+}
+
 static void check_prefix(struct route_loading *r)
 {
     struct loading *l = &r->c->l;
+    if (!r->places.at[SETTING_ID_ROUTE_PREFIX]) {
+        if (r->places.at[SETTING_ID_ROUTE_HOST])
+            r->d->r.prefix = SLICE("/");
+        else if (r->places.map->kind == TREE_MAP)
+            loading_complain(l, r->places.map, "'prefix' is missing: the path that leads to this route; or give it a 'host'");
+    }
     slice prefix = r->d->r.prefix;
     if (!prefix.at) return;
     const struct tree_node *place = setting_place(&r->places, SETTING_ID_ROUTE_PREFIX);
@@ -145,7 +163,7 @@ static void check_prefix(struct route_loading *r)
     }
     if (prefix.len > 1 && prefix.at[prefix.len - 1] == '/')
         loading_complain(l, place, "'prefix' must not end with '/' (only '/' alone may)");
-    for (size_t i = 0; API_PATHS[i]; i++)
+    for (size_t i = 0; API_PATHS[i] && !r->d->host.at; i++) /* a route with a host comes before the API */
         if (is_at_or_below(prefix, API_PATHS[i]))
             loading_complain(l, place, "this route can never be reached: Cardveil's own API answers at %s",
                              API_PATHS[i]);
@@ -160,10 +178,12 @@ static void check_twice(struct route_loading *r)
         if (mine->name.at && slice_eq(mine->name, other->name))
             loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_NAME], "a second route '%.*s'",
                              SLICE_ARG(mine->name));
-        if (mine->prefix.at && slice_eq(mine->prefix, other->prefix))
-            loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PREFIX],
-                             "this route can never be reached: route '%.*s' has the same prefix",
-                             SLICE_ARG(other->name));
+        bool is_host_right = mine->host.at || !r->places.at[SETTING_ID_ROUTE_HOST];
+        bool is_host_same = (mine->host.at != NULL) == (other->host.at != NULL) && slice_ieq(mine->host, other->host);
+        if (mine->prefix.at && slice_eq(mine->prefix, other->prefix) && is_host_right && is_host_same)
+            loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_PREFIX),
+                             "this route can never be reached: route '%.*s' has the same %s", SLICE_ARG(other->name),
+                             mine->host.at ? "host and prefix" : "prefix");
     }
 }
 
@@ -285,6 +305,7 @@ static void read_route(struct config_loading *c, const struct tree_node *n)
     }
     check_upstream(&r);
     check_upstream_pair(&r);
+    read_host(&r);
     check_prefix(&r);
     check_twice(&r);
     check_network_tokens(&r);

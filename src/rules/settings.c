@@ -21,6 +21,7 @@ enum { PATH_TEXT_BYTES = 160 };
 #define SECRET SETTING_FLAG_SECRET
 #define DRAFT_CONFIG struct draft_config
 #define DRAFT_LISTEN struct draft_listen
+#define DRAFT_CERTIFICATE struct draft_certificate
 #define DRAFT_NETWORK struct draft_network
 #define DRAFT_MERCHANT struct draft_merchant
 #define DRAFT_WEBHOOK struct draft_webhook

@@ -6,7 +6,7 @@
 
 /* The settings table for people: 'cardveil check --help' and the README. */
 
-static const char *const HEADINGS[] = {"Top level", "Each entry of 'listen'", "Each entry of 'networks'",
+static const char *const HEADINGS[] = {"Top level", "Each entry of 'listen'", "Each entry of a listener's 'tls'", "Each entry of 'networks'",
                                        "Each entry of 'merchants'", "Each entry of a merchant's 'webhooks'",
                                        "Each entry of 'routes'"};
 
@@ -51,6 +51,8 @@ static const char *kind_of(const struct setting *s)
         return "PEM file";
     case SETTING_LIST:
         return "list";
+    case SETTING_ENTRIES:
+        return "mapping, list";
     }
     return "";
 }

@@ -416,13 +416,14 @@ static bool take_brands(struct loading *l, const struct setting *s, const struct
 static bool take_list(struct loading *l, const struct setting *s, const struct tree_node *node,
                       const struct tree_node **out)
 {
-    if (node->kind == TREE_LIST && in_range(s, node->count)) {
+    bool may_be_lone = s->type == SETTING_ENTRIES;
+    if ((node->kind == TREE_LIST && in_range(s, node->count)) || (may_be_lone && node->kind == TREE_MAP)) {
         *out = node;
         return true;
     }
-    char text[60];
-    (void)snprintf(text, sizeof text, "a list of %llu to %llu entries", (unsigned long long)s->min,
-                   (unsigned long long)s->max);
+    char text[80];
+    (void)snprintf(text, sizeof text, "%sa list of %llu to %llu entries", may_be_lone ? "a mapping, or " : "",
+                   (unsigned long long)s->min, (unsigned long long)s->max);
     if (node->kind != TREE_LIST)
         expected(l, s, node, text);
     else
@@ -434,7 +435,7 @@ bool setting_parse(struct loading *l, const struct setting *s, const struct tree
 {
     /* Each row's offset and type come from the same line of settings.def; draft.h gives the member that type. */
     void *at = (char *)draft + s->offset;
-    if (s->type == SETTING_LIST) return take_list(l, s, node, at);
+    if (s->type == SETTING_LIST || s->type == SETTING_ENTRIES) return take_list(l, s, node, at);
     switch (s->type) {
     case SETTING_BOOL:
         return take_bool(l, s, node, at);
@@ -476,6 +477,7 @@ bool setting_parse(struct loading *l, const struct setting *s, const struct tree
     case SETTING_BRANDS:
         return take_brands(l, s, node, at);
     case SETTING_LIST:
+    case SETTING_ENTRIES:
         break;
     }
     return false;

@@ -35,14 +35,28 @@ static bool parse_ip(int family, slice host, void *out)
     return inet_pton(family, text, out) == 1;
 }
 
-/* A last label of digits only is an address to every resolver, so it must be a right one. */
-static bool is_host(slice host)
+bool url_is_ipv4(slice host)
 {
     struct in_addr address;
+    return parse_ip(AF_INET, host, &address);
+}
+
+static bool is_hexadecimal(slice label)
+{
+    if (label.len < 2 || label.at[0] != '0' || (label.at[1] != 'x' && label.at[1] != 'X')) return false;
+    for (size_t i = 2; i < label.len; i++)
+        if (!isxdigit((unsigned char)label.at[i])) return false;
+    return true;
+}
+
+/* A last label that is a number ("2130706433", "127.1", "0x7f.0x1") is an address to inet_aton(3) and so to many resolvers: it must be
+ * a right one. */
+bool url_is_host(slice host)
+{
     slice rest = host, label = SLICE_NONE;
     while (slice_next(&rest, '.', &label))
         continue;
-    if (slice_is_digits(label)) return parse_ip(AF_INET, host, &address);
+    if (slice_is_digits(label) || is_hexadecimal(label)) return url_is_ipv4(host);
     return is_host_name(host);
 }
 
@@ -69,7 +83,7 @@ static const char *parse_authority(slice text, struct upstream_url *out)
         size_t end = slice_find(text, ':');
         out->host = slice_range(text, 0, end);
         rest = slice_after(text, end);
-        if (!is_host(out->host)) return "not a host name or IPv4 address";
+        if (!url_is_host(out->host)) return "not a host name or IPv4 address";
     }
     if (rest.len == 0) return NULL;
     if (rest.at[0] != ':') return "something between the host and the path";

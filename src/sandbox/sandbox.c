@@ -287,7 +287,7 @@ static result sandbox_start(struct sandbox *s, const struct sandbox_options *opt
     *why = "--listen: not a loopback address; a simulated processor listens on 127.0.0.1:PORT or [::1]:PORT only";
     ENSURE(!failed(address_parse(options->listen, &address)) && address_is_loopback(&address), USAGE);
     *why = NULL;
-    if (options->certificate.len > 0 && failed(tls_server_new(options->certificate, options->key, SLICE_NONE, &s->tls)))
+    if (options->certificate.len > 0 && failed(tls_server_new(&(struct tls_identity){options->certificate, options->key}, 1, SLICE_NONE, &s->tls)))
         return FAIL(CRYPTO);
     s->loop = loop_new();
     ENSURE(s->loop, MEMORY);

@@ -26,7 +26,7 @@ static void start_silent(int version, uint64_t handshake_ms)
     owner_init(&owner);
     ca = certificate_new(&(struct certificate_wish){.name = "Test CA", .ca = true});
     leaf = certificate_new(&(struct certificate_wish){.name = "leaf", .san = "DNS:shop.example", .issuer = ca});
-    ck_assert(!failed(tls_server_new(slice_of(leaf->pem), slice_of(leaf->key_pem), SLICE_NONE, &server)));
+    ck_assert(!failed(tls_server_new(&(struct tls_identity){slice_of(leaf->pem), slice_of(leaf->key_pem)}, 1, SLICE_NONE, &server)));
     tcp_pair(ends);
     peer_init(&peer, ends[0], false, NULL, ca, version);
     link_ = link_accept(loop, ends[1], server, handshake_ms, on_link, &owner);

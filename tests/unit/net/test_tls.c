@@ -48,7 +48,7 @@ static void finish(void)
 static struct tls_server *server_of(const struct certificate *c, slice client_ca)
 {
     struct tls_server *s = NULL;
-    ck_assert(!failed(tls_server_new(slice_of(c->pem), slice_of(c->key_pem), client_ca, &s)));
+    ck_assert(!failed(tls_server_new(&(struct tls_identity){slice_of(c->pem), slice_of(c->key_pem)}, 1, client_ca, &s)));
     return s;
 }
 
@@ -208,7 +208,7 @@ START_TEST(chains)
     struct tls_client *trusts_leaf = client_of(leaf, NULL);
     struct tls_server *s = NULL, *lone = server_of(end, SLICE_NONE), *direct = server_of(leaf, SLICE_NONE);
     snprintf(chain, sizeof chain, "%s%s", end->pem, middle->pem);
-    ck_assert(!failed(tls_server_new(slice_of(chain), slice_of(end->key_pem), SLICE_NONE, &s)));
+    ck_assert(!failed(tls_server_new(&(struct tls_identity){slice_of(chain), slice_of(end->key_pem)}, 1, SLICE_NONE, &s)));
     ck_assert(greets(s, c, "shop.example"));
     ck_assert(!greets(lone, c, "shop.example"));
     ck_assert(!greets(direct, trusts_leaf, "shop.example"));
@@ -376,7 +376,7 @@ START_TEST(bad_pem)
         {good, key, slice_of(torn)},
     };
     for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
-        ck_assert_msg(tls_server_new(servers[i].certificate, servers[i].key, servers[i].ca, &s).err == ERR_CONFIG, "%zu", i);
+        ck_assert_msg(tls_server_new(&(struct tls_identity){servers[i].certificate, servers[i].key}, 1, servers[i].ca, &s).err == ERR_CONFIG, "%zu", i);
     ck_assert_ptr_null(s);
     ck_assert_int_eq(tls_client_new(SLICE_NONE, SLICE_NONE, SLICE_NONE, &c).err, ERR_CONFIG); /* no anchors, no trust */
     ck_assert_int_eq(tls_client_new(slice_of(torn), SLICE_NONE, SLICE_NONE, &c).err, ERR_CONFIG);
@@ -386,6 +386,79 @@ START_TEST(bad_pem)
     tls_client_free(NULL);
     tls_server_free(NULL);
     free(locked);
+    finish();
+}
+END_TEST
+
+static size_t shown_to(struct tls_server *s, struct tls_client *c, const char *name, struct certificate *const *of, const char *fits,
+                       const char *misfits)
+{
+    struct meeting m = meet(s, c, name);
+    X509 *shown = SSL_get1_peer_certificate(m.client->ssl);
+    ck_assert_msg(shown != NULL, "%s: %s", name, link_failure_text(m.client));
+    size_t i = 0;
+    while (X509_cmp(of[i]->x509, shown) != 0) i++;
+    X509_free(shown);
+    for (slice rest = slice_of(fits), host; slice_next(&rest, ' ', &host);)
+        ck_assert_msg(link_is_for(m.server, host), "%s: %.*s", name, SLICE_ARG(host));
+    for (slice rest = slice_of(misfits), host; misfits[0] && slice_next(&rest, ' ', &host);)
+        ck_assert_msg(!link_is_for(m.server, host), "%s: not %.*s", name, SLICE_ARG(host));
+    part(m);
+    return i;
+}
+
+/* One listener, several names: the very name before a wildcard, the first where nothing fits; and which hosts may be asked for over
+ * a connection then (RFC 9110 7.4). */
+START_TEST(the_certificate_is_chosen_by_name)
+{
+    start();
+    struct certificate *of[] = {make("DNS:a.example,DNS:shared.example,IP:127.0.0.1", ca, false), make("DNS:*.shop.example", ca, false),
+                                make("DNS:b.shop.example,DNS:shared.example", ca, false)};
+    struct tls_identity identities[3];
+    struct tls_server *s = NULL;
+    for (size_t i = 0; i < 3; i++) identities[i] = (struct tls_identity){slice_of(of[i]->pem), slice_of(of[i]->key_pem)};
+    ck_assert(!failed(tls_server_new(identities, 3, SLICE_NONE, &s)));
+    struct tls_client *c = client_of(ca, NULL);
+    ck_assert_uint_eq(shown_to(s, c, "a.example", of, "a.example A.Example shared.example unknown.example", "b.shop.example x.shop.example"), 0);
+    ck_assert_uint_eq(shown_to(s, c, "x.shop.example", of, "x.shop.example y.shop.example b.shop.example unknown.example", "a.example"), 1);
+    ck_assert_uint_eq(shown_to(s, c, "b.shop.example", of, "b.shop.example shared.example", "a.example x.shop.example"), 2);
+    ck_assert_uint_eq(shown_to(s, c, "127.0.0.1", of, "127.0.0.1 a.example", "x.shop.example"), 0); /* no SNI */
+    ck_assert_uint_eq(shown_to(s, c, "b.shop.example", of, "b.shop.example", "a.example"), 2); /* a session that is resumed */
+    ck_assert(!greets(s, c, "unknown.example")); /* the first is shown, and the client does not believe it */
+    tls_server_free(s);
+    s = server_of(of[0], SLICE_NONE);
+    ck_assert_uint_eq(shown_to(s, c, "a.example", of, "a.example b.shop.example any", ""), 0); /* one certificate: for all */
+    tls_server_free(s);
+    tls_client_free(c);
+    for (size_t i = 0; i < 3; i++) certificate_free(of[i]);
+    finish();
+}
+END_TEST
+
+/* Clients must show theirs whatever name they ask for. */
+START_TEST(client_certificates_for_every_name)
+{
+    start();
+    struct certificate *second = make("DNS:b.example", ca, false);
+    struct certificate *own = certificate_new(&(struct certificate_wish){.name = "client", .client = true, .issuer = ca});
+    struct tls_identity identities[] = {{slice_of(leaf->pem), slice_of(leaf->key_pem)}, {slice_of(second->pem), slice_of(second->key_pem)}};
+    struct tls_server *s = NULL;
+    ck_assert(!failed(tls_server_new(identities, 2, slice_of(ca->pem), &s)));
+    struct tls_client *bare = client_of(ca, NULL), *known = client_of(ca, own);
+    ck_assert(greets(s, known, "shop.example"));
+    ck_assert(greets(s, known, "b.example"));
+    static const char *const asked[] = {"shop.example", "b.example"};
+    for (size_t i = 0; i < 2; i++) {
+        struct meeting m = meet(s, bare, asked[i]);
+        TURN_UNTIL(loop, accepted.count[LINK_FAILED]);
+        ck_assert_uint_eq(accepted.got.len, 0);
+        part(m);
+    }
+    tls_server_free(s);
+    tls_client_free(bare);
+    tls_client_free(known);
+    certificate_free(second);
+    certificate_free(own);
     finish();
 }
 END_TEST
@@ -410,4 +483,4 @@ END_TEST
 
 RUN_TESTS("tls", names, no_name, certificates_not_believed, chains, client_certificates,
           sessions_are_resumed_for_the_same_name_only, contexts_outlive_their_owner, versions_ciphers_and_protocols, bad_pem,
-          one_store_for_one_bundle)
+          one_store_for_one_bundle, the_certificate_is_chosen_by_name, client_certificates_for_every_name)

@@ -85,7 +85,7 @@ START_TEST(alone_needs_no_other_file)
     s = source_disk();
     ck_assert_int_eq(config_load_alone(s, SLICE("lonely.yaml"), p, &c).err, ERR_CONFIG);
     said = help_problems(p);
-    ck_assert_msg(strstr(said, "unknown key 'what'") && strstr(said, "'tls' needs 'key'"), "%s", said);
+    ck_assert_msg(strstr(said, "unknown key 'what'") && strstr(said, "'key' is missing"), "%s", said);
     free(said);
     problems_free(p);
     source_free(s);
@@ -138,8 +138,8 @@ END_TEST
 static void check_whole(const struct config *c)
 {
     ck_assert_uint_eq(c->listen_count, 4);
-    ck_assert(c->listens[1].tls && slice_starts(c->listens[1].key, SLICE("-----BEGIN")) &&
-              c->listens[1].client_ca.len > 0);
+    ck_assert(c->listens[1].tls && c->listens[1].certificate_count == 1 && c->listens[1].client_ca.len > 0);
+    ck_assert(slice_starts(c->listens[1].certificates[0].key, SLICE("-----BEGIN")));
     ck_assert(c->listens[2].insecure && !c->listens[2].merchant.at);
     /* listed first, then those that are only named: by the listeners, then by the routes */
     static const char *const merchants[] = {"shop", "third", "fourth", "other"};

@@ -257,12 +257,12 @@ END_TEST
 START_TEST(secrets_are_not_shown)
 {
     struct draft_config c = {0};
-    struct draft_listen l = {0};
+    struct draft_certificate l = {0};
     struct tree_node node = {.kind = TREE_SCALAR, .line = 1, .column = 1};
     node.text = SLICE("0123456789abcdef0123456789abcdef");
     ck_assert(!setting_parse(&loading, settings_row(SETTING_ID_VAULT_KEY), &node, &c));
     node.text = SLICE("-----BEGIN PRIVATE KEY-----0123456789abcdef");
-    ck_assert(!setting_parse(&loading, settings_row(SETTING_ID_LISTEN_KEY), &node, &l));
+    ck_assert(!setting_parse(&loading, settings_row(SETTING_ID_CERTIFICATE_KEY), &node, &l));
     char *said = help_problems(loading.problems);
     ck_assert_msg(!strstr(said, "0123456789abcdef"), "%s", said);
     ck_assert_uint_eq(problems_count(loading.problems), 2);
