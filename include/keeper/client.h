@@ -37,15 +37,16 @@ size_t keeper_client_waiting(const struct keeper_client *c);
 
 enum keeper_purpose {
     KEEPER_FOR_PROXY, KEEPER_FOR_API, KEEPER_FOR_NOTICE,
-    KEEPER_FOR_PUSH, /* a partner on a push route: by API key (PERMIT_TOKENIZE), listener, or an address of the route's 'callers'. On
-                      * filter-push it may capture only, on forward-push (never by API key or listener of another merchant) reveal */
+    KEEPER_FOR_PUSH, /* a partner on a push route. filter-push: by API key, listener, or an address of the route's 'callers', with
+                      * PERMIT_TOKENIZE; it may capture and nothing else. forward-push: from an address of 'callers', and with a key that is
+                      * right where one is given, with PERMIT_PROXY; it may reveal and nothing else. */
 };
 struct keeper_caller {
     uint32_t listener;        /* index in the configuration; the keeper looks up whether it stands for a merchant */
     slice api_key;            /* as presented; start NULL: none */
     struct sockaddr_storage peer;
     enum keeper_purpose purpose;
-    uint32_t route;           /* index in the configuration, with KEEPER_FOR_PROXY */
+    uint32_t route;           /* index in the configuration, with KEEPER_FOR_PROXY (routes of pulls) and KEEPER_FOR_PUSH (of pushes) */
     unsigned permission;      /* the one needed: PERMIT_… */
     uint64_t request;         /* request id, for the audit trail */
 };
@@ -78,7 +79,7 @@ struct payment_outcome { /* borrows */
 struct captured {
     slice alias;                    /* of the number, as the route's 'alias' has it; empty: there was none */
     slice cvc_alias;                /* a temporal token for the CVC (and the card beside it); empty: there was none */
-    bool created;                   /* the card was not known */
+    bool created;                   /* the card was not known; told only to who may ask by POST /v1/tokens, too: never to an address */
     bool fell;                      /* the route's format had no room: the alias has a longer one */
 };
 struct report_row { /* valid for the call */
@@ -116,9 +117,10 @@ MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice t
 MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
 /* cvc: as card_check_cvc() wants it; ttl_s: 1 to 28,800. Answered by on_token. */
 MUST_USE result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, slice cvc, uint32_t ttl_s);
-/* A card found in a message on the dialogue's route (KEEPER_FOR_PROXY or KEEPER_FOR_PUSH; PERMIT_PROXY or PERMIT_TOKENIZE): stored, or
- * found, and given its alias as that route's configuration in the keeper says; a CVC goes to the temporal tokens. number_len 0: a CVC
- * alone. Where the route's network_tokens.provision is 'new' or 'all', the card is enrolled once the dialogue has ended. */
+/* A card found in a message on the dialogue's route, filter-pull (KEEPER_FOR_PROXY) or filter-push (KEEPER_FOR_PUSH): stored, or
+ * found, and given its alias as that route's configuration in the keeper says; a CVC goes to the temporal tokens, with the card beside
+ * it. number_len 0: a CVC alone. A holder that cannot be stored (card_set_holder) is left out. Where the route's
+ * network_tokens.provision is 'new' or 'all', the card is enrolled once the dialogue has ended. Answered by on_captured. */
 MUST_USE result keeper_capture(struct keeper_dialogue *d, uint32_t index, const struct credential *found);
 MUST_USE result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token);
 MUST_USE result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change);

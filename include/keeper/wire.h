@@ -46,6 +46,7 @@ enum wire_type {
     WIRE_TOKEN_CHANGE,
     WIRE_TOKEN_DELETE,
     WIRE_TEMPORAL_CREATE,
+    WIRE_CAPTURE,
     WIRE_ENROL,
     WIRE_CREDENTIALS,
     WIRE_NETWORK_TOKEN,
@@ -58,6 +59,7 @@ enum wire_type {
     WIRE_OPENED,
     WIRE_REVEALED,
     WIRE_TOKEN,
+    WIRE_CAPTURED,
     WIRE_NETWORK,
     WIRE_SIGNED,
     WIRE_NOTICED,
@@ -117,6 +119,10 @@ struct wire_temporal {
     uint16_t year;
     uint8_t month, number_len, holder_len, cvc_len, reserved[2];
 }; /* tails: number, holder, CVC */
+struct wire_capture {
+    uint16_t year;
+    uint8_t month, number_len, holder_len, cvc_len; /* number_len 0: a CVC alone */
+}; /* tails: number, holder, CVC */
 struct wire_end {
     uint8_t is_unsent; /* 1: nothing of what was revealed has left the relay, so temporal tokens stay. Silence means used. */
 };
@@ -159,6 +165,10 @@ struct wire_token {
     uint16_t error, year;
     uint8_t month, state, has_holder, created, token_len, number_len, brand_len, reserved[5];
 }; /* tails: token, masked number, brand; all empty on an error */
+struct wire_captured {
+    uint16_t error;
+    uint8_t alias_len, cvc_alias_len, created, fell;
+}; /* tails: alias, CVC's alias; both empty on an error */
 struct wire_network {
     int64_t updated_ms;
     uint16_t error, year, credential_year;
@@ -218,6 +228,7 @@ WIRE_SIZE(wire_ask, 2);
 WIRE_SIZE(wire_create, 6);
 WIRE_SIZE(wire_change, 8);
 WIRE_SIZE(wire_temporal, 12);
+WIRE_SIZE(wire_capture, 6);
 WIRE_SIZE(wire_end, 1);
 WIRE_SIZE(wire_enrol, 4);
 WIRE_SIZE(wire_sign, 4);
@@ -227,6 +238,7 @@ WIRE_SIZE(wire_payment, 40);
 WIRE_SIZE(wire_opened, 8);
 WIRE_SIZE(wire_revealed, 24);
 WIRE_SIZE(wire_token, 32);
+WIRE_SIZE(wire_captured, 6);
 WIRE_SIZE(wire_network, 32);
 WIRE_SIZE(wire_signed, 4);
 WIRE_SIZE(wire_noticed, 4);

@@ -6,6 +6,7 @@
  * source may be freed), its private keys in secret memory. Every scalar setting is a row of settings.def, which serves the
  * parser, 'check', --help and the README's table. */
 
+#include "body/alias.h"
 #include "body/inbound.h"
 #include "rules/ruleset.h"
 
@@ -75,19 +76,8 @@ enum message_work {
     MESSAGE_CAPTURED,   /* card data becomes aliases */
 };
 enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY, COMPAT_FIRSTOKEN };
-/* What an alias looks like. In all but digits and the UUID-like ones letters at fixed places tell it from a card number. */
-enum alias_format {
-    ALIAS_UUID = 0,      /* the token's own id */
-    ALIAS_32,            /* 32 of A-Za-z0-9_- */
-    ALIAS_LENGTH,        /* as long as the number: letters and digits, letters always */
-    ALIAS_SIX_FOUR,      /* first six, letters, last four; as long as the number */
-    ALIAS_EIGHT_FOUR,    /* first eight, letters, last four */
-    ALIAS_DIGITS,        /* first six, digits, last four; fails the check digit on purpose */
-    ALIAS_TEMPLATE,      /* of config_alias.template, such as "tok_{uuid}" */
-};
 struct config_alias {
-    enum alias_format format;
-    slice template_text; /* with ALIAS_TEMPLATE: word characters around one "{uuid}"; at most 64 bytes filled in */
+    struct alias_wish wish;
     bool unique;         /* each time a new token, also for a number that is known */
 };
 struct config_route {

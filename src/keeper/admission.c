@@ -102,17 +102,66 @@ static enum error admit_key(struct keeper_server *server, const struct config_li
     return merchant_index(s->version->config, info->merchant, &s->merchant);
 }
 
-static enum error check_purpose(const struct dialogue *d, unsigned permits)
+const struct config_route *standing_route(const struct standing *s)
+{
+    bool has_route = s->purpose == KEEPER_FOR_PROXY || s->purpose == KEEPER_FOR_PUSH;
+    const struct config *c = s->version ? s->version->config : NULL;
+    return c && has_route && s->route < c->route_count ? &c->routes[s->route] : NULL;
+}
+
+/* What the route's traffic takes, and no more: whoever pushes cards in gets none out. */
+static unsigned permission_of(const struct config_route *route)
+{
+    return route->direction == DIRECTION_FILTER_PUSH ? PERMIT_TOKENIZE : PERMIT_PROXY;
+}
+
+/* An honest relay asks for nothing else. */
+static bool is_sound(const struct standing *s)
+{
+    const struct config_route *route = standing_route(s);
+    if (s->purpose == KEEPER_FOR_API) return s->permission != 0 && !(s->permission & PERMIT_PROXY);
+    return route && config_route_is_push(route) == (s->purpose == KEEPER_FOR_PUSH) && s->permission == permission_of(route);
+}
+
+static bool is_caller(const struct config_route *route, const struct wire_open *o)
+{
+    return route->callers.len > 0 && address_is_allowed(route->callers, o);
+}
+
+/* Merchant and permission by where the partner calls from: of the route's own merchant, so it must have one. */
+static bool admit_address(const struct wire_open *o, struct dialogue *d, struct grant *g)
+{
+    struct standing *s = &d->standing;
+    const struct config_route *route = s->purpose == KEEPER_FOR_PUSH ? standing_route(s) : NULL;
+    if (!route || !config_route_is_push(route) || !route->merchant.at || !is_caller(route, o)) return false;
+    if (merchant_index(s->version->config, route->merchant, &s->merchant)) return false;
+    s->by_address = true;
+    s->caller.key_id[0] = '=';
+    *g = (struct grant){permission_of(route), route->merchant};
+    return true;
+}
+
+static enum error admit_without_key(const struct config_listen *l, const struct wire_open *o, struct dialogue *d, struct grant *g)
+{
+    const struct config_route *route = standing_route(&d->standing);
+    if (admit_address(o, d, g)) return ERR_NONE;
+    /* Who can merely reach the merchant's listener is no partner of his. */
+    if (route && route->direction == DIRECTION_FORWARD_PUSH) return ERR_KEY_MISSING;
+    return admit_listener(l, d, g);
+}
+
+static enum error check_purpose(const struct dialogue *d, const struct wire_open *o, unsigned permits)
 {
     const struct standing *s = &d->standing;
-    const struct config *c = s->version->config;
-    bool for_proxy = s->purpose == KEEPER_FOR_PROXY;
-    if (s->permission == 0 || for_proxy != (s->permission == PERMIT_PROXY)) return ERR_KEEPER_REFUSED;
+    const struct config_route *route = standing_route(s);
+    if (!is_sound(s)) return ERR_KEEPER_REFUSED;
     if ((permits & s->permission) != s->permission) return ERR_KEY_PERMISSION;
-    if (!for_proxy) return ERR_NONE;
-    if (s->route >= c->route_count) return ERR_KEEPER_REFUSED;
-    slice owner = c->routes[s->route].merchant;
-    return !owner.at || slice_eq(owner, c->merchants[s->merchant].name) ? ERR_NONE : ERR_KEY_MERCHANT;
+    if (!route) return ERR_NONE;
+    slice merchant = s->version->config->merchants[s->merchant].name;
+    if (route->merchant.at && !slice_eq(route->merchant, merchant)) return ERR_KEY_MERCHANT;
+    /* Card numbers go to the caller himself: a merchant's key that leaked must not take them to anywhere. */
+    bool takes = route->direction == DIRECTION_FORWARD_PUSH;
+    return takes && !is_caller(route, o) ? ERR_KEY_ADDRESS : ERR_NONE;
 }
 
 static enum error check_rates(struct keeper_server *server, const struct dialogue *d)
@@ -141,9 +190,10 @@ static enum error admit(struct keeper_server *server, struct dialogue *d, const 
     if (o->listener >= c->listen_count) return ERR_KEEPER_REFUSED;
     if (o->purpose == KEEPER_FOR_NOTICE) return admit_notice(server, d);
     const struct config_listen *l = &c->listens[o->listener];
-    enum error e = o->has_key ? admit_key(server, l, d, o, key, g) : admit_listener(l, d, g);
+    enum error e = o->has_key ? admit_key(server, l, d, o, key, g) : admit_without_key(l, o, d, g);
     d->standing.may_change = (g->permits & PERMIT_CHANGE) != 0;
-    if (!e) e = check_purpose(d, g->permits);
+    d->standing.may_know = (g->permits & PERMIT_TOKENIZE) && !d->standing.by_address;
+    if (!e) e = check_purpose(d, o, g->permits);
     if (!e) e = check_rates(server, d);
     return e;
 }
@@ -156,8 +206,8 @@ static void audit_refusal(struct keeper_server *server, const struct dialogue *d
     if (!bucket_take(&server->refusals_audited, REFUSALS_AUDITED_PER_SECOND, loop_now_ms(server->loop))) return;
     struct audit_entry entry = {.action = "access.refused", .merchant = merchant, .actor = {s->actor, s->actor_len},
                                 .peer = {s->peer, s->peer_len}, .request = s->request, .outcome = {d->refusal}};
-    const struct config *c = s->version ? s->version->config : NULL;
-    if (c && s->purpose == KEEPER_FOR_PROXY && s->route < c->route_count) entry.route = c->routes[s->route].name;
+    const struct config_route *route = standing_route(s);
+    if (route) entry.route = route->name;
     if (s->actor_len == 0) entry.actor = SLICE("listener");
     result ignored = vault_audit(server->vault, &entry); /* nothing was given: nothing to take back */
     (void)ignored;

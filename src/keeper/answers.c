@@ -19,6 +19,7 @@ static const struct {
     [WIRE_TOKEN_CHANGE] = {"token.change", PERMIT_CHANGE, WIRE_TOKEN},
     [WIRE_TOKEN_DELETE] = {"token.delete", PERMIT_DELETE, WIRE_TOKEN},
     [WIRE_TEMPORAL_CREATE] = {"temporal.create", PERMIT_TOKENIZE, WIRE_TOKEN},
+    [WIRE_CAPTURE] = {"token.capture", 0, WIRE_CAPTURED},
     [WIRE_ENROL] = {"token.enrol", PERMIT_ENROL, WIRE_NETWORK},
     [WIRE_CREDENTIALS] = {"network.credentials", PERMIT_CREDENTIALS, WIRE_NETWORK},
     [WIRE_NETWORK_TOKEN] = {"network.read", PERMIT_READ, WIRE_NETWORK},
@@ -41,6 +42,7 @@ void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uin
     static const slice none[WIRE_TAILS_MAX];
     struct wire_revealed revealed = {.error = (uint16_t)e};
     struct wire_token token = {.error = (uint16_t)e};
+    struct wire_captured captured = {.error = (uint16_t)e};
     struct wire_network network = {.error = (uint16_t)e};
     struct wire_signed signature = {.error = (uint16_t)e};
     struct wire_noticed noticed = {.error = (uint16_t)e};
@@ -49,6 +51,7 @@ void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uin
     assert(e != ERR_NONE);
     switch (answer) {
     case WIRE_REVEALED: fixed = &revealed; break;
+    case WIRE_CAPTURED: fixed = &captured; break;
     case WIRE_NETWORK: fixed = &network; break;
     case WIRE_SIGNED: fixed = &signature; break;
     case WIRE_NOTICED: fixed = &noticed; break;
@@ -80,15 +83,20 @@ static const char *action_of(const struct question *q, result outcome, enum card
     return q->type == WIRE_TOKEN_CREATE && !failed(outcome) ? put_actions[deed] : questions[q->type].action;
 }
 
+slice answer_merchant(const struct question *q)
+{
+    return q->standing.version->config->merchants[q->standing.merchant].name;
+}
+
 result answer_audit(const struct question *q, const char *action, slice token, result outcome)
 {
     const struct standing *s = &q->standing;
-    const struct config *c = s->version->config;
-    struct audit_entry entry = {.action = action, .merchant = c->merchants[s->merchant].name,
+    struct audit_entry entry = {.action = action, .merchant = answer_merchant(q),
                                 .actor = {s->actor, s->actor_len}, .peer = {s->peer, s->peer_len}, .token = token, .request = s->request,
                                 .outcome = outcome};
-    if (s->actor_len == 0) entry.actor = SLICE("listener");
-    if (s->purpose == KEEPER_FOR_PROXY) entry.route = c->routes[s->route].name;
+    const struct config_route *route = standing_route(s);
+    if (s->actor_len == 0) entry.actor = s->by_address ? SLICE("address") : SLICE("listener");
+    if (route) entry.route = route->name;
     return vault_audit(q->relay->server->vault, &entry);
 }
 
@@ -98,17 +106,13 @@ void answer_finish(struct question *q)
     server_stop_waiting(q);
     registry_cancel(q->order);
     secret_free(q->credential, sizeof *q->credential);
+    secret_free(q->found, sizeof *q->found);
     secret_free(q->cvc, q->cvc_len);
     if (q->billing) secret_wipe(q->billing, q->billing_len);
     free(q->billing);
     server_release(q->standing.version);
     free(q);
     r->questions--;
-}
-
-slice answer_merchant(const struct question *q)
-{
-    return q->standing.version->config->merchants[q->standing.merchant].name;
 }
 
 /* Whoever asks for a token that is not there may be guessing, whatever he asks it for: a payment, its masked card, its end. */
@@ -177,7 +181,7 @@ static bool is_year(uint16_t year)
 }
 
 /* The relay has checked this already; a stolen one has not. */
-static result read_card(slice number, slice holder, uint8_t month, uint16_t year, struct card *out)
+result answer_read_card(slice number, slice holder, uint8_t month, uint16_t year, struct card *out)
 {
     memset(out, 0, sizeof *out);
     TRY(card_set_number(out, number));
@@ -194,7 +198,7 @@ static void create(struct question *q, const struct wire_frame *f)
     struct wire_create w;
     wire_fixed(f, &w, sizeof w);
     const struct card_put_options options = {.unique = w.unique, .may_change = q->standing.may_change};
-    result r = read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, server->card);
+    result r = answer_read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, server->card);
     if (failed(r))
         on_info(q, r, NULL, CARD_FOUND);
     else
@@ -208,7 +212,7 @@ static result keep_temporal(struct question *q, const struct wire_frame *f, stru
     struct card *card = server->card;
     struct wire_temporal w;
     wire_fixed(f, &w, sizeof w);
-    TRY(read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, card));
+    TRY(answer_read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, card));
     TRY(card_check_cvc(wire_tail(f, 2)));
     ENSURE(w.ttl_s > 0 && w.ttl_s <= TEMPORAL_TTL_MAX_S, TEMPORAL_TTL);
     *out = (struct card_info){.month = card->month, .year = card->year, .has_holder = card->holder_len > 0,
@@ -269,15 +273,26 @@ static void read_or_delete(struct question *q, const struct wire_frame *f)
         vault_card_delete(vault, answer_merchant(q), token_id_slice(&q->token), on_info, q);
 }
 
+/* What each kind of dialogue is for, and nothing more. */
+static bool fits_purpose(const struct standing *s, enum wire_type type)
+{
+    bool has_permission = (s->permission & questions[type].permission) != 0;
+    const struct config_route *route = standing_route(s);
+    switch (s->purpose) {
+    case KEEPER_FOR_NOTICE: return type == WIRE_NOTICE;
+    case KEEPER_FOR_PUSH: return type == (route->direction == DIRECTION_FILTER_PUSH ? WIRE_CAPTURE : WIRE_REVEAL);
+    case KEEPER_FOR_PROXY: return has_permission || (type == WIRE_CAPTURE && route->direction == DIRECTION_FILTER_PULL);
+    case KEEPER_FOR_API: return has_permission;
+    }
+    return false;
+}
+
 static enum error check_question(struct dialogue *d, enum wire_type type)
 {
     if (!d) return ERR_KEEPER_REFUSED;
     if (d->refusal) return d->refusal;
-    bool is_for_nobody = d->standing.purpose == KEEPER_FOR_NOTICE; /* and a notification for no one else */
-    if (is_for_nobody != (type == WIRE_NOTICE)) return ERR_KEEPER_REFUSED;
-    if (is_for_nobody) return ERR_NONE;
-    if (!(d->standing.permission & questions[type].permission)) return ERR_KEEPER_REFUSED;
-    return check_allowance(d, type);
+    if (!fits_purpose(&d->standing, type)) return ERR_KEEPER_REFUSED;
+    return d->standing.purpose == KEEPER_FOR_NOTICE ? ERR_NONE : check_allowance(d, type);
 }
 
 /* The PAN after a network token is for the payment that the network token was for: a relay that asks for it first is stolen. */
@@ -307,6 +322,7 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     case WIRE_REVEAL: answer_reveal(q, d, f); return;
     case WIRE_TOKEN_CREATE: create(q, f); return;
     case WIRE_TEMPORAL_CREATE: create_temporal(q, f); return;
+    case WIRE_CAPTURE: answer_capture(q, f); return;
     case WIRE_TOKEN_CHANGE: change(q, f); return;
     case WIRE_ENROL: answer_enrol(q, d, f); return;
     case WIRE_CREDENTIALS: answer_credentials(q, f); return;

@@ -3,7 +3,8 @@
 #define KEEPER_ANSWERS_PRIV_H
 
 /* Answers to questions, by what they are about: answers.c has what is common, and cards; answers_reveal.c the credentials of
- * payments; answers_network.c what the API asks about network tokens; answers_notice.c notifications and the report. Each answer
+
+ * payments; answers_capture.c cards that were found in messages; answers_network.c what the API asks about network tokens; answers_notice.c notifications and the report. Each answer
  * ends with answer_finish(). */
 
 #include "server_priv.h"
@@ -13,8 +14,11 @@ MUST_USE result answer_audit(const struct question *q, const char *action, slice
 void answer_count_guess(const struct question *q, result r); /* tokens that are not there */
 slice answer_merchant(const struct question *q);
 void answer_finish(struct question *q);
+/* The card of a frame, checked. number: at least of one. ERR_CARD_…. */
+MUST_USE result answer_read_card(slice number, slice holder, uint8_t month, uint16_t year, struct card *out);
 
 void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f);
+void answer_capture(struct question *q, const struct wire_frame *f);
 void answer_enrol(struct question *q, struct dialogue *d, const struct wire_frame *f);
 void answer_credentials(struct question *q, const struct wire_frame *f);
 void answer_network_token(struct question *q, const struct wire_frame *f);

@@ -99,6 +99,18 @@ static bool handle_token(struct keeper_dialogue *d, const struct wire_frame *f)
     return true;
 }
 
+static bool handle_captured(struct keeper_dialogue *d, const struct wire_frame *f)
+{
+    struct wire_captured w;
+    struct question *q = open_question(d, f);
+    wire_fixed(f, &w, sizeof w);
+    if (!q || w.error >= ERR_COUNT) return false;
+    uint32_t index = close_question(d, q);
+    const struct captured what = {.alias = wire_tail(f, 0), .cvc_alias = wire_tail(f, 1), .created = w.created, .fell = w.fell};
+    d->handlers->on_captured(d->owner, index, (result){w.error}, w.error ? NULL : &what);
+    return true;
+}
+
 static void copy_text(char *to, size_t room, slice text)
 {
     assert(text.len < room);
@@ -190,6 +202,7 @@ void client_fail(struct keeper_dialogue *d, const struct question *q, result r)
 {
     switch (q->answer) {
     case WIRE_REVEALED: d->handlers->on_revealed(d->owner, q->index, r, NULL, NULL); return;
+    case WIRE_CAPTURED: d->handlers->on_captured(d->owner, q->index, r, NULL); return;
     case WIRE_NETWORK: d->handlers->on_network(d->owner, q->index, r, NULL, NULL); return;
     case WIRE_SIGNED: d->handlers->on_signed(d->owner, q->index, r, SLICE_NONE); return;
     case WIRE_NOTICED: d->handlers->on_noticed(d->owner, q->index, r); return;
@@ -217,6 +230,7 @@ bool client_on_frame(void *owner, const struct wire_frame *f)
     case WIRE_OPENED: return handle_opened(d, f);
     case WIRE_REVEALED: return handle_revealed(c, d, f);
     case WIRE_TOKEN: return handle_token(d, f);
+    case WIRE_CAPTURED: return handle_captured(d, f);
     case WIRE_NETWORK: return handle_network(c, d, f);
     case WIRE_SIGNED: return handle_signed(d, f);
     case WIRE_NOTICED: return handle_noticed(d, f);

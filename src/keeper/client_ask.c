@@ -88,6 +88,7 @@ static enum wire_type answer_to(enum wire_type question)
 {
     switch (question) {
     case WIRE_REVEAL: return WIRE_REVEALED;
+    case WIRE_CAPTURE: return WIRE_CAPTURED;
     case WIRE_ENROL:
     case WIRE_CREDENTIALS:
     case WIRE_NETWORK_TOKEN: return WIRE_NETWORK;
@@ -136,7 +137,7 @@ result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enu
     ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
     struct wire_reveal w = {.kind = kind == TOKEN_TEMPORAL, .wanted = (uint8_t)wish.wanted,
                             .merchant_initiated = wish.merchant_initiated, .token_len = (uint8_t)token.len};
-    if (kind == TOKEN_TEMPORAL) d->has_temporal = true;
+    if (kind == TOKEN_TEMPORAL) d->end_matters = true;
     return ask(d, WIRE_REVEAL, index, &w, &token);
 }
 
@@ -168,6 +169,17 @@ result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const s
     return ask(d, WIRE_TEMPORAL_CREATE, index, &w, tails);
 }
 
+result keeper_capture(struct keeper_dialogue *d, uint32_t index, const struct credential *found)
+{
+    assert(found->kind == CREDENTIAL_PAN && found->number_len <= PAN_MAX_DIGITS && found->holder_len <= HOLDER_MAX_BYTES);
+    assert(found->cvc_len <= CVC_MAX_DIGITS && found->month <= 12);
+    struct wire_capture w = {.year = found->year, .month = found->month, .number_len = found->number_len, .holder_len = found->holder_len,
+                             .cvc_len = found->cvc_len};
+    const slice tails[] = {{found->number, found->number_len}, {found->holder, found->holder_len}, {found->cvc, found->cvc_len}};
+    d->end_matters = true;
+    return ask(d, WIRE_CAPTURE, index, &w, tails);
+}
+
 result keeper_token_change(struct keeper_dialogue *d, uint32_t index, slice token, const struct card_change *change)
 {
     ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
@@ -185,7 +197,7 @@ result keeper_enrol(struct keeper_dialogue *d, uint32_t index, slice token, cons
     size_t len;
     ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_UNKNOWN);
     ENSURE(wire_billing_put(billing, bytes, &len) && cvc.len <= TOKEN_ID_MAX_BYTES, ENROL_FIELD);
-    if (cvc.len > CVC_MAX_DIGITS) d->has_temporal = true;
+    if (cvc.len > CVC_MAX_DIGITS) d->end_matters = true;
     struct wire_enrol w = {.token_len = (uint8_t)token.len, .cvc_len = (uint8_t)cvc.len, .billing_len = (uint16_t)len};
     const slice tails[] = {token, cvc, {bytes, len}};
     return ask(d, WIRE_ENROL, index, &w, tails);
@@ -258,11 +270,11 @@ static void put_end(const struct keeper_dialogue *d, bool is_unsent)
     struct keeper_client *c = d->client;
     const struct wire_end w = {.is_unsent = is_unsent};
     bool only_lazy = channel_waiting(c->channel) <= c->lazy_bytes;
-    if (d->has_temporal) client_note_question(c);
+    if (d->end_matters) client_note_question(c);
     result ignored = wire_put(channel_out(c->channel), WIRE_END, d->id, 0, &w, NULL);
     (void)ignored;
-    if (only_lazy && !d->has_temporal) c->lazy_bytes = channel_waiting(c->channel);
-    if (d->has_temporal && is_unsent) channel_send(c->channel);
+    if (only_lazy && !d->end_matters) c->lazy_bytes = channel_waiting(c->channel);
+    if (d->end_matters && is_unsent) channel_send(c->channel);
 }
 
 static void end(struct keeper_dialogue *d, bool is_unsent)

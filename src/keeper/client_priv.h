@@ -39,7 +39,7 @@ struct keeper_dialogue {
     enum error failure; /* once set, nothing more is asked and late answers are ignored */
     enum standing standing;
     bool sent, opened, ended;
-    bool has_temporal; /* asked for one: the keeper must not wait for the END */
+    bool end_matters; /* asked for a temporal token, or captured a card: the keeper must not wait for the END */
     uint32_t question_count, question_room, unanswered; /* OPEN counts as unanswered too */
     struct question *questions, first[FIRST_QUESTIONS];
     TAILQ_ENTRY(keeper_dialogue) link;

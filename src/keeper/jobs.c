@@ -29,6 +29,11 @@ struct keeper_server *jobs_server(struct jobs *j)
     return j->server;
 }
 
+bool jobs_is_stopped(const struct jobs *j)
+{
+    return j->is_stopped;
+}
+
 static slice merchant_of(const struct queued *q)
 {
     return network_padded(q->merchant, sizeof q->merchant);

@@ -41,6 +41,8 @@ void jobs_enrol(struct jobs *j, const struct enrolment *e, jobs_enrolled done, v
 /* After a payment: the strategy's share. */
 void jobs_after_payment(struct jobs *j, const struct config_merchant *merchant, enum provision strategy, slice token,
                         const struct network_record *record);
+/* After a card was captured: enrols it if it has no record yet. Its message is done by then. */
+void jobs_after_capture(struct jobs *j, slice merchant, slice token);
 /* The token's state is to be read back soon; done: it is queued durably. */
 void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, void *owner);
 
@@ -80,6 +82,7 @@ static inline bool jobs_has_token(enum network_state s)
 struct queued *jobs_add(struct jobs *j, const struct job *job); /* that the vault has; NULL: memory */
 void jobs_run_at_once(struct queued *q);
 struct keeper_server *jobs_server(struct jobs *j);
+bool jobs_is_stopped(const struct jobs *j);
 void job_of(const struct queued *q, struct job *out);
 /* What the network said: writes it down. Ends with jobs_finished(). */
 void jobs_apply(struct queued *q, const struct registry_answer *a);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where enrolments come from: the API, or a strategy after a payment. Both write record and job in one batch. */
+/* Where enrolments come from: the API, or a strategy after a payment or a capture. Each writes record and job in one batch. */
 
 struct asking {
     struct jobs *jobs;
@@ -163,7 +163,7 @@ static void decide_after_payment(void *owner, struct network_record *record, str
     change->add = &a->job;
 }
 
-static void on_payment_written(void *owner, result r, const struct network_record *record)
+static void on_strategy_written(void *owner, result r, const struct network_record *record)
 {
     struct asking *a = owner;
     (void)record;
@@ -194,5 +194,32 @@ void jobs_after_payment(struct jobs *j, const struct config_merchant *merchant, 
     }
     a->is_first_payment = is_first;
     a->wants_enrolment = wants;
-    vault_network_alter(jobs_server(j)->vault, merchant->name, token, decide_after_payment, on_payment_written, a);
+    vault_network_alter(jobs_server(j)->vault, merchant->name, token, decide_after_payment, on_strategy_written, a);
+}
+
+/* --- after a capture --- */
+
+/* The first payment is still to come: first_paid_ms stays. */
+static void decide_after_capture(void *owner, struct network_record *record, struct network_change *change)
+{
+    struct asking *a = owner;
+    a->is_asked = record->state == NETWORK_NONE;
+    if (!a->is_asked) return;
+    ask(a, record);
+    change->write = true;
+    change->add = &a->job;
+}
+
+void jobs_after_capture(struct jobs *j, slice merchant, slice token)
+{
+    result r;
+    const struct config *c = jobs_server(j)->current->config;
+    int64_t index = config_merchant_index(c, merchant);
+    int64_t network = index < 0 ? -1 : c->merchants[index].network;
+    if (network < 0 || jobs_is_stopped(j)) return;
+    struct asking *a = asking_new(j, &c->merchants[index], c->networks[network].name, token, SLICE_NONE, &r);
+    if (a)
+        vault_network_alter(jobs_server(j)->vault, merchant, token, decide_after_capture, on_strategy_written, a);
+    else
+        log_failure("provisioning", r);
 }

@@ -106,6 +106,14 @@ struct dialogue *server_find(const struct relay *r, uint64_t id)
     return d && d->id == id ? d : NULL;
 }
 
+/* Not before: a message never waits for a card network, nor for what is written for one. */
+static void enrol_captured(const struct dialogue *d)
+{
+    const struct standing *s = &d->standing;
+    for (size_t i = 0; i < d->captured_count; i++)
+        jobs_after_capture(d->relay->server->jobs, s->version->config->merchants[s->merchant].name, token_id_slice(&d->captured[i]));
+}
+
 /* Whoever ends a dialogue without the relay's word that nothing was sent must take its temporal tokens for used. */
 static void end_dialogue(struct dialogue *d, bool is_unsent)
 {
@@ -115,6 +123,8 @@ static void end_dialogue(struct dialogue *d, bool is_unsent)
     d->relay->slots[(uint32_t)d->id] = NULL;
     TAILQ_REMOVE(&s->dialogues, d, link);
     s->dialogue_count--;
+    enrol_captured(d);
+    free(d->captured);
     server_release(d->standing.version);
     free(d);
 }

@@ -34,7 +34,7 @@ struct version {
 };
 
 /* Who is asking, for what, under which configuration: settled at OPEN, copied into every question, since a dialogue may end
- * while the vault still works. Merchant and route are indices; route is meaningful for KEEPER_FOR_PROXY only. */
+ * while the vault still works. Merchant and route are indices; route is meaningful for KEEPER_FOR_PROXY and KEEPER_FOR_PUSH only. */
 struct standing {
     struct version *version;
     struct caller caller;
@@ -42,6 +42,8 @@ struct standing {
     enum keeper_purpose purpose;
     unsigned permission; /* what it was opened for, and granted; nothing more */
     bool may_change;     /* PERMIT_CHANGE too: a token create may bring a known card up to date */
+    bool may_know;       /* PERMIT_TOKENIZE too, by more than an address: a capture tells whether the card was new, as POST /v1/tokens does */
+    bool by_address;     /* known by the route's 'callers' alone */
     uint64_t request;
     uint8_t actor_len, peer_len;
     char actor[API_KEY_ID_BYTES]; /* key id; empty: the listener */
@@ -55,6 +57,8 @@ struct dialogue {
     enum error refusal; /* OPEN was refused: so is every question */
     struct standing standing;
     bool gave_network_token; /* so that its PAN may be asked for, if that is declined */
+    size_t captured_count, captured_room;
+    struct token_id *captured;       /* that the route's strategy wants enrolled, once it has ended */
     struct signing *signing;         /* a text that comes in pieces; NULL: none */
     struct temporal_holder temporal; /* the tokens that wait for its end */
     TAILQ_ENTRY(dialogue) link; /* of the server, by seen_ms */
@@ -119,6 +123,11 @@ struct question {
     bool is_waiting;               /* on the server's list */
     result failure;
     enum card_brand brand;
+    /* of a capture */
+    struct temporal_card *found;   /* secret; what is still needed of the card; NULL: nothing */
+    bool has_number, has_expiry, fell;
+    enum card_deed deed;
+    struct token_id alias;
     /* of an enrolment */
     uint8_t cvc_len;
     uint16_t billing_len;
@@ -132,6 +141,8 @@ struct question {
 void server_admit(struct dialogue *d, const struct wire_frame *f);
 /* Appends an answer. One that finds no room means that the relay does not read: its connection ends with the turn. */
 void server_put(struct relay *r, enum wire_type type, uint64_t dialogue, uint32_t sequence, const void *fixed, const slice *tails);
+/* The configuration's route of a dialogue that has one; NULL: it is for none, or names none. */
+const struct config_route *standing_route(const struct standing *s);
 /* sign.c */
 void server_sign(struct dialogue *d, const struct wire_frame *f);
 void server_forget_signing(struct dialogue *d);

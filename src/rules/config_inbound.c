@@ -79,13 +79,12 @@ static void read_alias(struct route_loading *r)
     if (!text.at) return; /* told already */
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!slice_is(text, names[i])) continue;
-        alias->format = (enum alias_format)i;
+        alias->wish.format = (enum alias_format)i;
         return;
     }
     const char *wrong = check_template(text);
     if (wrong) loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_ALIAS), "'alias': %s", wrong);
-    alias->format = ALIAS_TEMPLATE;
-    alias->template_text = text;
+    alias->wish = (struct alias_wish){ALIAS_TEMPLATE, text};
 }
 
 /* --- what does not fit --- */

@@ -52,6 +52,12 @@ void on_token(void *owner, uint32_t index, result r, const struct card_info *inf
     TELL("%s token %u %s %.*s%s;", (char *)owner, index, error_name(r.err), info ? info->token.len : 0,
          info ? info->token.at : "", created ? " new" : "");
 }
+static void on_captured(void *owner, uint32_t index, result r, const struct captured *what)
+{
+    TELL("%s captured %u %s", (char *)owner, index, error_name(r.err));
+    if (what) TELL(" '%.*s' '%.*s'%s%s", SLICE_ARG(what->alias), SLICE_ARG(what->cvc_alias), what->created ? " new" : "", what->fell ? " fell" : "");
+    TELL(";");
+}
 static void on_network(void *owner, uint32_t index, result r, const struct network_info *info, const struct credential *c)
 {
     TELL("%s network %u %s", (char *)owner, index, error_name(r.err));
@@ -73,7 +79,7 @@ static void on_report(void *owner, uint32_t index, result r, const struct report
     if (row) TELL(" %.*s %u", SLICE_ARG(row->route), (unsigned)row->sums[COUNTER_TOKEN_APPROVED]);
     TELL("%s;", is_last ? " end" : "");
 }
-const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token,
+const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_captured = on_captured,
                                                 .on_network = on_network, .on_signed = on_signed, .on_noticed = on_noticed,
                                                 .on_report = on_report};
 

@@ -93,7 +93,8 @@ static void describe(slice token, struct later *l)
 
 static void find(slice merchant, slice token, struct later *l)
 {
-    bool of_shop = slice_is(merchant, "shop") && (slice_is(token, "tok_good1") || slice_is(token, "tok_removed"));
+    bool of_shop = slice_is(merchant, "shop") && (slice_is(token, "tok_good1") || slice_is(token, "tok_removed") ||
+                                                  (fake.has_new && slice_is(token, "tok_new_one")));
     bool of_other = slice_is(merchant, "other") && slice_is(token, "tok_other1");
     l->r = of_shop || of_other ? OK : FAIL(TOKEN_NOT_FOUND);
     if (failed(l->r)) return;
@@ -125,8 +126,10 @@ void vault_card_put(struct vault *v, slice merchant, const struct card *card, st
     (void)v;
     fake.put_options = options;
     bool is_shop = slice_is(merchant, "shop") && card->number_len == 16;
-    l.r = is_shop ? OK : FAIL(INTERNAL);
+    l.r = is_shop ? fake.put_result : FAIL(INTERNAL);
+    fake.put_card = *card;
     describe(SLICE("tok_new_one"), &l);
+    if (fake.has_no_expiry) l.info.month = 0;
     finish(&l, true);
 }
 
@@ -203,14 +206,22 @@ static struct ruleset with_token = {.has_network_token = true, .sign = {.kind = 
 static struct config_route routes[] = {{.name = CONST("rede"), .merchant = CONST("shop"), .rules = &with_token, .volume_percent = 100, .budget_ms = 150,
                                         .sign_secret = CONST("Jefe")},
                                        {.name = CONST("theirs"), .merchant = CONST("other"), .rules = &plain},
-                                       {.name = CONST("any"), .rules = &plain}};
+                                       {.name = CONST("any"), .rules = &plain},
+                                       {.name = CONST("bookings"), .merchant = CONST("shop"), .rules = &plain, .direction = DIRECTION_FILTER_PUSH,
+                                        .callers = CONST("198.51.100.0/24, 203.0.113.7"), .cvc_ttl_s = 60},
+                                       {.name = CONST("hotels"), .merchant = CONST("shop"), .rules = &plain, .direction = DIRECTION_FORWARD_PUSH,
+                                        .callers = CONST("198.51.100.0/24")},
+                                       {.name = CONST("channel"), .merchant = CONST("shop"), .rules = &plain, .direction = DIRECTION_FILTER_PULL,
+                                        .cvc_ttl_s = 60},
+                                       {.name = CONST("ownerless"), .rules = &plain, .direction = DIRECTION_FILTER_PUSH,
+                                        .callers = CONST("198.51.100.0/24"), .cvc_ttl_s = 60}};
 static unsigned alive;
 
 struct config *fake_config(void)
 {
     struct config *c = calloc(1, sizeof *c);
     *c = (struct config){.listens = listens, .listen_count = 2, .merchants = merchants, .merchant_count = 2, .routes = routes,
-                         .route_count = 3, .bad_tokens = 20, .bad_tokens_window_ms = 900000, .networks = networks, .network_count = 1, .keeper_ms = 300};
+                         .route_count = sizeof routes / sizeof *routes, .bad_tokens = 20, .bad_tokens_window_ms = 900000, .networks = networks, .network_count = 1, .keeper_ms = 300};
     alive++;
     return c;
 }

@@ -14,6 +14,10 @@ struct fake_vault {
     bool audit_is_failing;
     enum card_deed put_deed; /* what a put comes to */
     struct card_put_options put_options; /* of the last one */
+    struct card put_card;    /* of the last one */
+    result put_result;       /* OK, or what a put fails with */
+    bool has_new;            /* what was put is there afterwards, as "tok_new_one" */
+    bool has_no_expiry;      /* what is put */
     unsigned flushes, ticks, lines;
     char audited[4096];    /* "action merchant actor token route outcome\n"… */
     char peer[64];         /* of the last line */
@@ -25,7 +29,9 @@ extern struct fake_vault fake;
  * Keys: "cvk_shop" (shop, default permissions), "cvk_all" (shop, every permission), "cvk_read" (shop, read only), "cvk_make" (shop, tokenize only), "cvk_home" (shop, from 10.0.0.0/8 only),
  * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). */
 
-/* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's; only 0 knows network tokens, for all. */
+/* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's; only 0 knows network tokens, for all. Of shop
+ * are, too: 3 filter-push and 4 forward-push, each with callers 198.51.100.0/24, 5 filter-pull; 6 is a filter-push of anybody's. */
+enum { ROUTE_FILTER_PUSH = 3, ROUTE_FORWARD_PUSH, ROUTE_FILTER_PULL, ROUTE_OWNERLESS, ROUTE_NONE_SUCH };
 struct config *fake_config(void); /* shop has a network, "cards", for Visa, and one webhook; other has neither */
 bool fake_has_card(slice merchant, slice token);
 unsigned fake_configs_alive(void);

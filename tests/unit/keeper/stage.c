@@ -17,6 +17,7 @@ char story[STORY_BYTES];
 struct choice chosen;
 struct credential revealed;
 struct wish wish;
+struct token_id cvc_alias;
 
 static void nothing(void *arg)
 {
@@ -63,6 +64,16 @@ static void on_token(void *owner, uint32_t index, result r, const struct card_in
              created ? " new" : "");
     TELL(";");
 }
+static void on_captured(void *owner, uint32_t index, result r, const struct captured *what)
+{
+    (void)owner;
+    ck_assert((what == NULL) == failed(r));
+    if (what && what->cvc_alias.len) ck_assert(token_id_from(what->cvc_alias, &cvc_alias));
+    TELL("captured %u %s", index, error_name(r.err));
+    if (what)
+        TELL(" %.*s%s%s%s", SLICE_ARG(what->alias), what->cvc_alias.len ? " cvc" : "", what->created ? " new" : "", what->fell ? " fell" : "");
+    TELL(";");
+}
 static void on_network(void *owner, uint32_t index, result r, const struct network_info *info, const struct credential *c)
 {
     (void)owner;
@@ -92,7 +103,7 @@ static void on_report(void *owner, uint32_t index, result r, const struct report
         if (row->sums[c]) TELL(" %u=%u", c, (unsigned)row->sums[c]);
     TELL("%s;", last ? " end" : "");
 }
-static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_network = on_network,
+static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_captured = on_captured, .on_network = on_network,
                                                 .on_signed = on_signed, .on_noticed = on_noticed, .on_report = on_report};
 
 int add_relay(unsigned number)

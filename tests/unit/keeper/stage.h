@@ -18,6 +18,7 @@ extern struct config *config; /* the server's */
 extern char story[STORY_BYTES];
 extern struct choice chosen; /* with the last credential */
 extern struct credential revealed; /* the last one */
+extern struct token_id cvc_alias; /* the last one */
 extern struct wish wish;     /* of the next reveals; zeroed by set_up() */
 
 void set_up(void);

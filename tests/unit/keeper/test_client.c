@@ -73,6 +73,43 @@ START_TEST(answers_find_their_questions)
 }
 END_TEST
 
+START_TEST(a_captured_card_crosses_both_ways)
+{
+    set_up(1000);
+    struct keeper_dialogue *a = open_as("a");
+    const struct credential card = {.number_len = 12, .number = "411111111116", .holder_len = 3, .holder = "A B", .cvc_len = 3, .cvc = "987",
+                                    .month = 12, .year = 2030},
+                            cvc = {.cvc_len = 4, .cvc = "1234"};
+    ck_assert(!failed(keeper_capture(a, 5, &card)) && !failed(keeper_capture(a, 6, &cvc)) && !failed(keeper_capture(a, 7, &cvc)));
+    turn();
+    slice d = receive();
+    struct wire_frame f;
+    struct wire_capture w;
+    uint64_t id = id_in(d);
+    ck_assert(wire_next(&d, &f) == WIRE_FRAME && wire_next(&d, &f) == WIRE_FRAME && f.type == WIRE_CAPTURE);
+    wire_fixed(&f, &w, sizeof w);
+    ck_assert(w.month == 12 && w.year == 2030);
+    ck_assert(slice_is(wire_tail(&f, 0), "411111111116") && slice_is(wire_tail(&f, 1), "A B") && slice_is(wire_tail(&f, 2), "987"));
+    ck_assert(wire_next(&d, &f) == WIRE_FRAME && wire_tail(&f, 0).len == 0 && slice_is(wire_tail(&f, 2), "1234"));
+    const struct wire_captured both = {.alias_len = 6, .cvc_alias_len = 7, .created = 1, .fell = 1}, one = {.cvc_alias_len = 7},
+                               none = {.error = ERR_VAULT_FULL};
+    say_opened(id, ERR_NONE);
+    say(WIRE_CAPTURED, id, 0, &both, (const slice[]){SLICE("tok_12"), SLICE("tmp_123")});
+    say(WIRE_CAPTURED, id, 2, &none, (const slice[]){SLICE_NONE, SLICE_NONE});
+    say(WIRE_CAPTURED, id, 1, &one, (const slice[]){SLICE_NONE, SLICE("tmp_456")});
+    turns(4);
+    ck_assert_str_eq(story, "a opened NONE 3 kid;a captured 5 NONE 'tok_12' 'tmp_123' new fell;a captured 7 VAULT_FULL;"
+                            "a captured 6 NONE '' 'tmp_456';");
+    story[0] = '\0';
+    ck_assert(!failed(keeper_capture(a, 8, &cvc)));
+    keeper_client_replace(client, new_pair()); /* the keeper was restarted */
+    turns(4);
+    ck_assert_str_eq(story, "a captured 8 KEEPER_AWAY;");
+    keeper_end(a);
+    tear_down();
+}
+END_TEST
+
 /* All that belongs to a credential and its choice crosses, and nothing of one is left for the next. */
 START_TEST(a_credential_comes_whole)
 {
@@ -414,7 +451,7 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("client");
-    const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions, a_credential_comes_whole, a_card_s_last_digits_are_four_or_none,
+    const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions, a_captured_card_crosses_both_ways, a_credential_comes_whole, a_card_s_last_digits_are_four_or_none,
                                  nothing_comes_after_the_end, a_lost_keeper_fails_every_open_question_once,
                                  a_failure_may_end_all_the_others, a_silent_keeper_is_slow,
                                  a_full_socket_keeps_all_in_order, a_keeper_that_never_reads_is_bounded,

@@ -17,6 +17,8 @@ static const struct wire_change change_fixed = {.year = 2030, .month = 1, .set_e
                                                 .token_len = 6, .holder_len = 3};
 static const struct wire_temporal temporal_fixed = {.ttl_s = 300, .year = 2030, .month = 12, .number_len = 16, .holder_len = 3,
                                                     .cvc_len = 3};
+static const struct wire_capture capture_fixed = {.year = 2030, .month = 12, .number_len = 16, .holder_len = 3, .cvc_len = 3};
+static const struct wire_captured captured_fixed = {.alias_len = 6, .cvc_alias_len = 7, .created = 1, .fell = 1};
 static const struct wire_end end_fixed = {.is_unsent = 1};
 static const struct wire_opened opened_fixed = {.merchant = 1, .error = ERR_NONE, .key_id_len = 4};
 static const struct wire_revealed revealed_fixed = {.year = 2030, .month = 12, .kind = 1, .number_len = 16, .holder_len = 3,
@@ -66,6 +68,8 @@ static const struct sample {
     {WIRE_TOKEN_DELETE, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_TEMPORAL_CREATE, &temporal_fixed, sizeof temporal_fixed, 3,
      {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123")}},
+    {WIRE_CAPTURE, &capture_fixed, sizeof capture_fixed, 3,
+     {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123")}},
     {WIRE_ENROL, &enrol_fixed, sizeof enrol_fixed, 3, {CONST_SLICE("tok123"), CONST_SLICE("123"), CONST_SLICE("\001a\001b\000\000\000\000")}},
     {WIRE_CREDENTIALS, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_NETWORK_TOKEN, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
@@ -80,6 +84,7 @@ static const struct sample {
       CONST_SLICE("05"), CONST_SLICE("40010030273"), CONST_SLICE("MCC12"), CONST_SLICE("1111")}},
     {WIRE_TOKEN, &token_fixed, sizeof token_fixed, 3,
      {CONST_SLICE("tok123"), CONST_SLICE("411111******1111"), CONST_SLICE("visa")}},
+    {WIRE_CAPTURED, &captured_fixed, sizeof captured_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("tmp_123")}},
     {WIRE_NETWORK, &network_fixed, sizeof network_fixed, 7, {CONST_SLICE("DECLINED"), CONST_SLICE("a-b"), CONST_SLICE("4895370000000002"), CONST_SLICE("AAA="), CONST_SLICE("05"), CONST_SLICE("40010030273"), CONST_SLICE("1111")}},
     {WIRE_SIGNED, &signed_fixed, sizeof signed_fixed, 1, {CONST_SLICE("sign")}},
     {WIRE_NOTICED, &noticed_fixed, sizeof noticed_fixed, 0, {CONST_SLICE("")}},
@@ -204,7 +209,7 @@ static const struct {
     bool is_length;
 } bad[] = {
     {WIRE_OPEN, offsetof(struct wire_open, key_len), API_KEY_TEXT_BYTES + 1, true},
-    {WIRE_OPEN, offsetof(struct wire_open, purpose), KEEPER_FOR_NOTICE + 1, false},
+    {WIRE_OPEN, offsetof(struct wire_open, purpose), KEEPER_FOR_PUSH + 1, false},
     {WIRE_OPEN, offsetof(struct wire_open, has_key), 2, false},
     {WIRE_OPEN, offsetof(struct wire_open, reserved), 1, false},
     {WIRE_OPEN, offsetof(struct wire_open, reserved) + 3, 1, false},
@@ -225,6 +230,14 @@ static const struct {
     {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, cvc_len), CVC_MAX_DIGITS + 1, true},
     {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, month), 13, false},
     {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, reserved) + 1, 1, false},
+    {WIRE_CAPTURE, offsetof(struct wire_capture, number_len), PAN_MAX_DIGITS + 1, true},
+    {WIRE_CAPTURE, offsetof(struct wire_capture, holder_len), HOLDER_MAX_BYTES + 1, true},
+    {WIRE_CAPTURE, offsetof(struct wire_capture, cvc_len), CVC_MAX_DIGITS + 1, true},
+    {WIRE_CAPTURE, offsetof(struct wire_capture, month), 13, false},
+    {WIRE_CAPTURED, offsetof(struct wire_captured, alias_len), TOKEN_ID_MAX_BYTES + 1, true},
+    {WIRE_CAPTURED, offsetof(struct wire_captured, cvc_alias_len), TOKEN_ID_MAX_BYTES + 1, true},
+    {WIRE_CAPTURED, offsetof(struct wire_captured, created), 2, false},
+    {WIRE_CAPTURED, offsetof(struct wire_captured, fell), 2, false},
     {WIRE_END, offsetof(struct wire_end, is_unsent), 2, false},
     {WIRE_OPENED, offsetof(struct wire_opened, key_id_len), API_KEY_ID_BYTES + 1, true},
     {WIRE_OPENED, offsetof(struct wire_opened, reserved), 1, false},

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BODY_ALIAS_H
+#define BODY_ALIAS_H
+
+/* What an alias looks like: the token that takes a card number's place in a message. In all but digits and the UUID-like ones, letters
+ * at fixed places tell it from a card number; one of digits fails the check digit on purpose. */
+
+#include "base/slice.h"
+
+enum alias_format {
+    ALIAS_UUID = 0,      /* the token's own id */
+    ALIAS_32,            /* 32 of A-Za-z0-9_- */
+    ALIAS_LENGTH,        /* as long as the number: letters and digits, letters always */
+    ALIAS_SIX_FOUR,      /* first six, letters, last four; as long as the number */
+    ALIAS_EIGHT_FOUR,    /* first eight, letters, last four */
+    ALIAS_DIGITS,        /* first six, digits, last four; fails the check digit on purpose */
+    ALIAS_TEMPLATE,      /* a text around a UUID, such as "tok_{uuid}" */
+    ALIAS_FORMAT_COUNT
+};
+struct alias_wish {
+    enum alias_format format;
+    slice template_text; /* with ALIAS_TEMPLATE: word characters around one "{uuid}"; at most 64 bytes filled in */
+};
+
+#endif
