@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/secret.h"
 #include "body/path_match.h"
 #include "body/percent.h"
+#include "finder.h"
 #include "fingerprint.h"
 #include "walker.h"
 
@@ -21,6 +23,7 @@ struct form_walker {
     bool has_leading_drop;
     uint32_t kept, pairs, leading_drop;
     struct placeholder_scanner scanner;
+    struct buf decoded; /* inbound: secret; one name or value */
     struct edit_sets edit_sets;
     uint64_t root[PATH_WORDS_MAX], here[PATH_WORDS_MAX], seen[PATH_WORDS_MAX];
     char name[NAME_MAX_BYTES];
@@ -35,7 +38,8 @@ struct form_walker *form_walker_new(struct walk *w)
     const struct plan *plan = w->plan;
     f->walk = w;
     f->has_paths = plan->paths && path_set_count(plan->paths) > 0;
-    f->edits = f->has_paths && plan->edit_count > 0 && !w->streamed;
+    f->edits = f->has_paths && plan->edit_count > 0 && !w->streamed && !w->finder;
+    buf_init_secret(&f->decoded, SIZE_MAX / 4);
     if (f->has_paths) path_match_root(plan->paths, f->root);
     if (f->edits) edit_sets_of(plan, &f->edit_sets);
     return f;
@@ -43,6 +47,9 @@ struct form_walker *form_walker_new(struct walk *w)
 
 void form_walker_free(struct form_walker *f)
 {
+    if (!f) return;
+    buf_done(&f->decoded);
+    secret_wipe(f->name, sizeof f->name);
     free(f);
 }
 
@@ -73,11 +80,22 @@ static result scan_name(struct form_walker *f, slice raw, uint64_t at)
         ENSURE(percent_read(slice_after(raw, i), true, &c, &len), FORM_SYNTAX);
         if (f->name_len < NAME_MAX_BYTES) f->name[f->name_len] = c;
         f->name_len++;
-        if (placeholder_is_idle(&f->scanner) && !placeholder_is_opener(c)) continue;
+        if (f->walk->finder || (placeholder_is_idle(&f->scanner) && !placeholder_is_opener(c))) continue;
         result r = placeholder_push(&f->scanner, c, at + i, at + i + len, &found, &is_found);
         ENSURE(!is_found && !failed(r), PLACEHOLDER_IN_KEY);
     }
     return OK;
+}
+
+/* Tells the finder of a name or value. */
+static result find(struct form_walker *f, slice raw, uint64_t at, const struct plan_field *field)
+{
+    struct value v = {.text = raw, .start = at, .end = at + raw.len, .field = field};
+    TRY(walk_percent_decode(raw, true, false, &f->decoded, &v.text));
+    if (v.text.len < raw.len) v.raw_at = walk_percent_raw_at;
+    result r = finder_value(f->walk->finder, &v);
+    buf_clear(&f->decoded);
+    return r;
 }
 
 static bool is_captured(const struct form_walker *f)
@@ -88,6 +106,7 @@ static bool is_captured(const struct form_walker *f)
 
 static result scan_value(struct form_walker *f, slice raw, uint64_t at)
 {
+    if (f->walk->finder) return find(f, raw, at, field_here(f));
     struct placeholder_found found;
     bool is_found, capture = is_captured(f);
     placeholder_reset(&f->scanner);
@@ -105,14 +124,15 @@ static result scan_value(struct form_walker *f, slice raw, uint64_t at)
     return OK;
 }
 
-/* Which paths name this field. A field that the rules name may stand once: processors differ in which of two they take. */
+/* Which paths name this field. A field that the rules name may stand once: processors differ in which of two they take. Inbound, all of
+ * them are card data. */
 static result match_name(struct form_walker *f)
 {
     memset(f->here, 0, sizeof f->here);
     if (!f->has_paths || f->name_len > NAME_MAX_BYTES) return OK;
     slice name = {f->name, f->name_len};
     (void)path_match_name(f->walk->plan->paths, f->root, name, fingerprint_of(name), f->here);
-    for (size_t i = 0; i < PATH_WORDS_MAX; i++) {
+    for (size_t i = 0; i < PATH_WORDS_MAX && !f->walk->finder; i++) {
         ENSURE(!(f->here[i] & f->seen[i]), FORM_DUPLICATE);
         f->seen[i] |= f->here[i];
     }
@@ -154,6 +174,7 @@ static result take_pair(struct form_walker *f, uint64_t end)
     size_t equals = slice_find(raw, '=');
     bool has_value = equals < raw.len;
     TRY(scan_name(f, slice_range(raw, 0, equals), start));
+    if (f->walk->finder) TRY(find(f, slice_range(raw, 0, equals), start, NULL));
     TRY(match_name(f));
     uint64_t value = has_value ? start + equals + 1 : end;
     TRY(edit_pair(f, start, value, has_value, end));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json_walker.h"
 
+#include "finder.h"
 #include "fingerprint.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 /* --- where we are --- */
 
-static uint64_t *state_of(struct json_walker *j, unsigned depth)
+static uint64_t *state_of(const struct json_walker *j, unsigned depth)
 {
     return j->states + depth * j->words;
 }
@@ -18,7 +19,7 @@ static struct json_level *level_of(struct json_walker *j)
     return &j->levels[j->depth];
 }
 
-static int stop(struct json_walker *j, enum error err, uint64_t offset)
+int json_stop(struct json_walker *j, enum error err, uint64_t offset)
 {
     if (j->stopped == ERR_NONE) {
         j->stopped = err;
@@ -42,7 +43,7 @@ static bool token_begin(struct json_walker *j)
     const char *from = walk_at(j->walk, j->gap_end), *at = from;
     while (is_space(*at) || *at == ',' || *at == ':') at++;
     j->token_start = j->gap_end + (uint64_t)(at - from);
-    return (*at != '\f' && *at != '\v') || stop(j, ERR_JSON_SYNTAX, j->token_start);
+    return (*at != '\f' && *at != '\v') || json_stop(j, ERR_JSON_SYNTAX, j->token_start);
 }
 
 static void token_done(struct json_walker *j)
@@ -79,6 +80,16 @@ static void capture(struct json_walker *j, slice text)
         walk_capture(j->walk, text);
 }
 
+const struct plan_field *json_field_here(const struct json_walker *j)
+{
+    if (!j->live) return NULL;
+    const struct plan *plan = j->walk->plan;
+    const uint64_t *here = state_of(j, j->depth + 1);
+    for (size_t i = 0; i < plan->field_count; i++)
+        if (path_bit(here, path_set_end(plan->paths, plan->fields[i].path))) return &plan->fields[i];
+    return NULL;
+}
+
 static int scalar(struct json_walker *j, slice text)
 {
     if (!token_begin(j) || !value_begin(j, false)) return 0;
@@ -99,18 +110,13 @@ static int on_boolean(void *context, int value)
 
 static int on_number(void *context, const char *text, size_t len)
 {
-    return scalar(context, (slice){text, len});
-}
-
-/* The rules' field at this place, if they name it. */
-static const struct plan_field *field_here(struct json_walker *j)
-{
-    if (!j->live) return NULL;
-    const struct plan *plan = j->walk->plan;
-    const uint64_t *here = state_of(j, j->depth + 1);
-    for (size_t i = 0; i < plan->field_count; i++)
-        if (path_bit(here, path_set_end(plan->paths, plan->fields[i].path))) return &plan->fields[i];
-    return NULL;
+    struct json_walker *j = context;
+    slice number = {text, len};
+    if (!token_begin(j) || !value_begin(j, false)) return 0;
+    if (j->walk->finder && !json_find_number(j, number)) return 0;
+    capture(j, number);
+    value_done(j);
+    return 1;
 }
 
 /* Keys may hold no placeholder, values get a slot. */
@@ -121,7 +127,7 @@ static result take_found(struct json_walker *j, result pushed, const struct plac
     TRY(pushed);
     if (!is_found) return OK;
     bool whole = found->start == j->token_start + 1 && found->end == j->token_end - 1;
-    return walk_add_slot(j->walk, found, field_here(j), whole, 1);
+    return walk_add_slot(j->walk, found, json_field_here(j), whole, 1);
 }
 
 /* Where the first brace stands in [from, to); <to>: nowhere. Searched past the string's end, so that the many short strings of
@@ -157,27 +163,26 @@ static unsigned hex4(const char *at)
     return n;
 }
 
-/* Length of the escape at the front, which yajl has found well formed, and its character; 0x80 stands for any beyond ASCII.
- * RFC 7493 section 2.1: strings "MUST NOT include code points that identify Surrogates", so a half pair is refused: some
- * parsers make '?' of it, some invalid bytes. */
-static result read_escape(slice raw, char *c, size_t *len)
+/* RFC 7493 section 2.1: strings "MUST NOT include code points that identify Surrogates", so a half pair is refused: some parsers make
+ * '?' of it, some invalid bytes. */
+result json_read_escape(slice raw, unsigned *code, size_t *len)
 {
     static const char plain[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
     ENSURE(raw.len >= 2, JSON_SYNTAX);
     *len = 2;
     const char *known = raw.at[1] ? strchr(plain, raw.at[1]) : NULL;
     if (known) {
-        *c = means[known - plain];
+        *code = (unsigned char)means[known - plain];
         return OK;
     }
     ENSURE(raw.at[1] == 'u' && raw.len >= 6, JSON_SYNTAX);
     *len = 6;
-    unsigned unit = hex4(raw.at + 2);
-    *c = unit < 0x80 ? (char)unit : (char)0x80;
-    if (unit < 0xd800 || unit > 0xdfff) return OK;
-    ENSURE(unit < 0xdc00 && raw.len >= 12 && raw.at[6] == '\\' && raw.at[7] == 'u', JSON_SURROGATE);
-    unit = hex4(raw.at + 8);
-    ENSURE(unit >= 0xdc00 && unit <= 0xdfff, JSON_SURROGATE);
+    *code = hex4(raw.at + 2);
+    if (*code < 0xd800 || *code > 0xdfff) return OK;
+    ENSURE(*code < 0xdc00 && raw.len >= 12 && raw.at[6] == '\\' && raw.at[7] == 'u', JSON_SURROGATE);
+    unsigned low = hex4(raw.at + 8);
+    ENSURE(low >= 0xdc00 && low <= 0xdfff, JSON_SURROGATE);
+    *code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
     *len = 12;
     return OK;
 }
@@ -189,7 +194,11 @@ static result scan_escaped(struct json_walker *j, slice raw, uint64_t at, bool i
     for (size_t i = 0; i < raw.len;) {
         char c = raw.at[i];
         size_t len = 1;
-        if (c == '\\') TRY(read_escape(slice_after(raw, i), &c, &len));
+        unsigned code;
+        if (c == '\\') {
+            TRY(json_read_escape(slice_after(raw, i), &code, &len));
+            c = (char)(code < 0x80 ? code : 0x80); /* any beyond ASCII: no part of a placeholder */
+        }
         if (!placeholder_is_idle(&j->scanner) || placeholder_is_opener(c)) {
             result r = placeholder_push(&j->scanner, c, at + i, at + i + len, &found, &is_found);
             TRY(take_found(j, r, &found, is_found, is_key));
@@ -200,20 +209,22 @@ static result scan_escaped(struct json_walker *j, slice raw, uint64_t at, bool i
 }
 
 /* Escapes are longer than what they stand for, so equal lengths mean that there are none. */
-static bool scan_string(struct json_walker *j, size_t decoded_len, bool is_key)
+static bool scan_string(struct json_walker *j, slice text, bool is_key)
 {
+    if (j->walk->finder) return json_find_string(j, text, is_key);
     uint64_t at = j->token_start + 1;
     slice raw = walk_raw(j->walk, at, j->token_end - 1);
     placeholder_reset(&j->scanner);
-    result r = raw.len == decoded_len ? scan_plain(j, raw, at, is_key) : scan_escaped(j, raw, at, is_key);
-    return !failed(r) || stop(j, r.err, j->token_start);
+    result r = raw.len == text.len ? scan_plain(j, raw, at, is_key) : scan_escaped(j, raw, at, is_key);
+    return !failed(r) || json_stop(j, r.err, j->token_start);
 }
 
 static int on_string(void *context, const unsigned char *text, size_t len)
 {
     struct json_walker *j = context;
-    if (!token_begin(j) || !value_begin(j, false) || !scan_string(j, len, false)) return 0;
-    capture(j, (slice){(const char *)text, len});
+    slice string = {(const char *)text, len};
+    if (!token_begin(j) || !value_begin(j, false) || !scan_string(j, string, false)) return 0;
+    capture(j, string);
     value_done(j);
     return 1;
 }
@@ -223,11 +234,11 @@ static int on_string(void *context, const unsigned char *text, size_t len)
 static bool name_push(struct json_walker *j, uint64_t fingerprint)
 {
     if (j->name_count == j->name_cap) {
-        if (j->name_cap >= j->walk->max_names) return stop(j, ERR_BODY_TOO_LARGE, j->token_start);
+        if (j->name_cap >= j->walk->max_names) return json_stop(j, ERR_BODY_TOO_LARGE, j->token_start);
         size_t cap = j->name_cap * 2;
         bool first = j->names == j->name_room;
         uint64_t *names = realloc(first ? NULL : j->names, cap * sizeof *names);
-        if (!names) return stop(j, ERR_MEMORY, j->token_start);
+        if (!names) return json_stop(j, ERR_MEMORY, j->token_start);
         if (first) memcpy(names, j->name_room, sizeof j->name_room);
         j->names = names;
         j->name_cap = cap;
@@ -276,9 +287,9 @@ static int on_key(void *context, const unsigned char *text, size_t len)
     l->key_at = j->token_start;
     l->key_end = j->token_end;
     l->members++;
-    if (!scan_string(j, len, true)) return 0;
+    if (!scan_string(j, name, true)) return 0;
     /* RFC 8259 section 4: "The names within an object SHOULD be unique": parsers differ in which of two they take. */
-    if (!name_is_new(j, f)) return stop(j, ERR_JSON_DUPLICATE_KEY, j->token_start);
+    if (!name_is_new(j, f)) return json_stop(j, ERR_JSON_DUPLICATE_KEY, j->token_start);
     if (!name_push(j, f)) return 0;
     j->live = l->live && path_match_name(j->walk->plan->paths, state_of(j, j->depth), name, f, state_of(j, j->depth + 1));
     if (j->edits && !json_edit_member(j)) return 0;
@@ -291,10 +302,16 @@ static int on_key(void *context, const unsigned char *text, size_t len)
 static int container_begin(struct json_walker *j, bool is_map)
 {
     if (!token_begin(j) || !value_begin(j, is_map)) return 0;
-    if (j->depth == JSON_MAX_DEPTH) return stop(j, ERR_JSON_DEPTH, j->token_start);
+    if (j->depth == JSON_MAX_DEPTH) return json_stop(j, ERR_JSON_DEPTH, j->token_start);
+    struct json_level l = {.is_map = is_map, .live = j->live, .first_name = j->name_count, .drop = JSON_NO_ENTRY,
+                           .replace = JSON_NO_ENTRY};
+    if (j->walk->finder) {
+        l.inherited = json_find_inherited(j);
+        result r = finder_open(j->walk->finder);
+        if (failed(r)) return json_stop(j, r.err, j->token_start);
+    }
     j->depth++;
-    *level_of(j) = (struct json_level){.is_map = is_map, .live = j->live, .first_name = j->name_count,
-                                       .drop = JSON_NO_ENTRY, .replace = JSON_NO_ENTRY};
+    *level_of(j) = l;
     if (j->edits) json_edit_container(j);
     token_done(j);
     return 1;
@@ -310,13 +327,19 @@ static int on_start_array(void *context)
     return container_begin(context, false);
 }
 
-static int on_end_array(void *context)
+static int container_end(struct json_walker *j)
 {
-    struct json_walker *j = context;
-    if (!token_begin(j)) return 0;
+    result r = j->walk->finder ? finder_close(j->walk->finder) : OK;
+    if (failed(r)) return json_stop(j, r.err, j->token_start);
     j->depth--;
     value_done(j);
     return 1;
+}
+
+static int on_end_array(void *context)
+{
+    struct json_walker *j = context;
+    return token_begin(j) && container_end(j);
 }
 
 static int on_end_map(void *context)
@@ -325,13 +348,11 @@ static int on_end_map(void *context)
     if (!token_begin(j)) return 0;
     if (!names_are_unique(j)) {
         level_of(j)->members = 0; /* the fault is the object's, not its last member's */
-        return stop(j, ERR_JSON_DUPLICATE_KEY, j->token_start);
+        return json_stop(j, ERR_JSON_DUPLICATE_KEY, j->token_start);
     }
     j->name_count = level_of(j)->first_name;
     if (j->edits && !json_edit_object_done(j)) return 0;
-    j->depth--;
-    value_done(j);
-    return 1;
+    return container_end(j);
 }
 
 /* --- feeding --- */
@@ -358,7 +379,7 @@ static yajl_handle new_parser(struct json_walker *j)
 static yajl_status parse(struct json_walker *j, slice bytes)
 {
     if (setjmp(j->memory.escape)) {
-        (void)stop(j, ERR_MEMORY, j->gap_end);
+        (void)json_stop(j, ERR_MEMORY, j->gap_end);
         return yajl_status_client_canceled;
     }
     return yajl_parse(j->yajl, (const unsigned char *)bytes.at, bytes.len);
@@ -367,7 +388,7 @@ static yajl_status parse(struct json_walker *j, slice bytes)
 static yajl_status parse_end(struct json_walker *j)
 {
     if (setjmp(j->memory.escape)) {
-        (void)stop(j, ERR_MEMORY, j->gap_end);
+        (void)json_stop(j, ERR_MEMORY, j->gap_end);
         return yajl_status_client_canceled;
     }
     return yajl_complete_parse(j->yajl);
@@ -458,7 +479,7 @@ struct json_walker *json_walker_new(struct walk *w)
     const struct plan *plan = w->plan;
     bool has_paths = plan->paths && path_set_count(plan->paths) > 0;
     size_t words = has_paths ? path_set_words(plan->paths) : 0;
-    bool edits = has_paths && plan->edit_count > 0 && !w->streamed;
+    bool edits = has_paths && plan->edit_count > 0 && !w->streamed && !w->finder;
     size_t sets = words * (JSON_MAX_DEPTH + 2) * (edits ? 2 : 1);
     struct json_walker *j = malloc(sizeof *j + sets * sizeof(uint64_t));
     if (!j) return NULL;

@@ -2,8 +2,8 @@
 #ifndef BODY_JSON_WALKER_H
 #define BODY_JSON_WALKER_H
 
-/* The inside of the JSON walker, shared by its two files: json_walker.c follows yajl's events, json_edit.c keeps the edits of
- * the rules in step with them.
+/* The inside of the JSON walker, shared by its files: json_walker.c follows yajl's events, json_edit.c keeps the edits of the rules in
+ * step with them, json_find.c tells the finder of values on their way in.
  *
  *   raw bytes   … , "expiry" : "{{T:detokenize}}"  …        offsets are those of the decoded body
  *                 ^last_end    ^token_start     ^token_end
@@ -27,6 +27,7 @@ struct json_level {
     uint32_t kept;            /* members or elements that no drop removes, so far */
     uint32_t drop, replace;   /* entries of the current member whose end is open */
     uint32_t leading_drop;    /* a drop with nothing kept before it, which takes the comma after it */
+    const struct plan_field *inherited; /* inbound: the rules' number or CVC that this container stands at or below */
     bool is_map, live, has_leading_drop;
 };
 
@@ -59,6 +60,12 @@ struct json_walker {
     uint64_t sets[];
 };
 
+/* For callbacks of yajl: notes the first failure; 0 stops the parser. */
+int json_stop(struct json_walker *j, enum error err, uint64_t offset);
+/* The code point of the escape at the front, which yajl has found well formed, and how many raw bytes it takes; a pair of surrogates is
+ * one. ERR_JSON_SURROGATE. */
+MUST_USE result json_read_escape(slice raw, unsigned *code, size_t *len);
+const struct plan_field *json_field_here(const struct json_walker *j); /* the rules' field at this place, if they name it */
 result json_fault(struct json_walker *j, enum error err, uint64_t offset); /* with the path to it */
 
 bool json_edit_value(struct json_walker *j, bool is_object); /* false: stopped */
@@ -66,5 +73,9 @@ void json_edit_value_done(struct json_walker *j);
 bool json_edit_member(struct json_walker *j); /* a member's name, or an array's element, begins */
 void json_edit_container(struct json_walker *j);
 bool json_edit_object_done(struct json_walker *j);
+
+bool json_find_string(struct json_walker *j, slice text, bool is_key); /* each: false: stopped */
+bool json_find_number(struct json_walker *j, slice text);
+const struct plan_field *json_find_inherited(const struct json_walker *j); /* by a container that begins at this place */
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "finder.h"
 #include "walker.h"
 
 #include <stdlib.h>
 
-/* Text of any kind, XML too: placeholders where they stand in the raw bytes, nothing else is understood. */
+/* Text of any kind, XML too: placeholders where they stand in the raw bytes, nothing else is understood. Inbound: one value a line. */
 
 struct text_walker {
     struct walk *walk;
     uint64_t at;
+    uint64_t line; /* inbound: where it starts; looked at up to <at> */
     struct placeholder_scanner scanner;
 };
 
@@ -16,7 +18,7 @@ struct text_walker *text_walker_new(struct walk *w)
     struct text_walker *t = malloc(sizeof *t);
     if (!t) return NULL;
     t->walk = w;
-    t->at = 0;
+    t->at = t->line = 0;
     placeholder_reset(&t->scanner);
     return t;
 }
@@ -26,8 +28,26 @@ void text_walker_free(struct text_walker *t)
     free(t);
 }
 
+static result take_line(struct text_walker *t)
+{
+    result r = finder_value(t->walk->finder, &(struct value){.text = walk_raw(t->walk, t->line, t->at), .start = t->line, .end = t->at});
+    return failed(r) ? walk_fail(t->walk, r.err, t->line) : OK;
+}
+
+static result find_lines(struct text_walker *t)
+{
+    for (uint64_t end = walk_end(t->walk); t->at < end; t->at++) {
+        char c = *walk_at(t->walk, t->at);
+        if (c != '\n' && c != '\r') continue;
+        TRY(take_line(t));
+        t->line = t->at + 1;
+    }
+    return OK;
+}
+
 result text_walker_feed(struct text_walker *t)
 {
+    if (t->walk->finder) return find_lines(t);
     uint64_t end = walk_end(t->walk);
     while (t->at < end) {
         struct placeholder_found found;
@@ -40,6 +60,12 @@ result text_walker_feed(struct text_walker *t)
         if (failed(r)) return walk_fail(t->walk, r.err, t->at);
     }
     return OK;
+}
+
+result text_walker_end(struct text_walker *t)
+{
+    TRY(text_walker_feed(t));
+    return t->walk->finder ? take_line(t) : OK;
 }
 
 uint64_t text_walker_sure(const struct text_walker *t)

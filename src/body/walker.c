@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "walker.h"
 
+#include "body/percent.h"
+#include "finder.h"
+
 #include <string.h>
 
 result walk_add_slot(struct walk *w, const struct placeholder_found *found, const struct plan_field *field, bool whole,
@@ -65,4 +68,31 @@ void walk_fault_text(struct walk *w, slice text)
     for (size_t i = 0; i < text.len; i++) /* JSON has no control characters in names, a form may */
         w->fault.path[len + i] = (unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f ? '?' : text.at[i];
     w->fault.path[len + text.len] = 0;
+}
+
+result walk_percent_decode(slice raw, bool plus_is_blank, bool lenient, struct buf *room, slice *text)
+{
+    *text = raw;
+    if (slice_find(raw, '%') == raw.len && (!plus_is_blank || slice_find(raw, '+') == raw.len)) return OK;
+    buf_clear(room);
+    TRY(buf_reserve(room, raw.len));
+    for (size_t i = 0, len; i < raw.len; i += len) {
+        char *c = buf_room(room);
+        bool right = percent_read(slice_after(raw, i), plus_is_blank, c, &len);
+        buf_added(room, 1);
+        ENSURE(right || lenient, FORM_SYNTAX);
+    }
+    *text = buf_slice(room);
+    return OK;
+}
+
+uint64_t walk_percent_raw_at(const struct walk *w, struct value *v, size_t offset)
+{
+    for (; v->mark < offset; v->mark++) {
+        char c;
+        size_t len;
+        (void)percent_read(walk_raw(w, v->mark_raw, v->end), false, &c, &len);
+        v->mark_raw += len;
+    }
+    return v->mark_raw;
 }

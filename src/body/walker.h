@@ -2,8 +2,9 @@
 #ifndef BODY_WALKER_H
 #define BODY_WALKER_H
 
-/* What every walker works on: the decoded bytes the body holds, and the splice it fills. A walker is fed after the bytes were
- * stored, and looks at them where they are stored, so a token that arrives in pieces needs no second copy. */
+/* What every walker works on: the decoded bytes the body holds, and the splice it fills, or the finder it tells of what it meets. A
+ * walker is fed after the bytes were stored, and looks at them where they are stored, so a token that arrives in pieces needs no
+ * second copy. */
 
 #include "body/body.h"
 #include "body/placeholder.h"
@@ -12,6 +13,9 @@
 enum capture { CAPTURE_NONE, CAPTURE_WHOLE, CAPTURE_TOO_LONG };
 struct walk {
     const struct plan *plan;
+    struct finder *finder; /* borrows; inbound: card data is looked for (finder.h), and no placeholders. NULL: outbound */
+    slice charset;         /* borrows; of Content-Type, inbound; start NULL: none */
+    slice boundary;        /* borrows; of multipart/form-data, inbound */
     struct token_table *tokens;
     struct splice splice;
     struct buf held;  /* decoded bytes not yet forgotten */
@@ -48,6 +52,11 @@ void walk_capture_more(struct walk *w, slice text);
 /* Notes where and why it failed; the first fault stays. */
 result walk_fail(struct walk *w, enum error err, uint64_t offset);
 void walk_fault_text(struct walk *w, slice text); /* appends to the fault's path, cut to size between characters */
+/* Percent-encoded text, decoded: <raw> itself where nothing is encoded, or else in <room>. A percent sign without two hexadecimal
+ * digits is one when lenient, or ERR_FORM_SYNTAX. Then the raw_at of that text (finder.h). */
+MUST_USE result walk_percent_decode(slice raw, bool plus_is_blank, bool lenient, struct buf *room, slice *text);
+struct value;
+uint64_t walk_percent_raw_at(const struct walk *w, struct value *v, size_t offset);
 
 /* Every walker: feed() looks at what is new up to walk_end(), end() at the end of the body. sure(): no byte before it will be
  * part of a slot that is not known yet. <all>: no more will come before the walk stops, so nothing may be put off. */
@@ -68,7 +77,15 @@ void form_walker_free(struct form_walker *f);
 struct text_walker;
 struct text_walker *text_walker_new(struct walk *w);
 MUST_USE result text_walker_feed(struct text_walker *t);
+MUST_USE result text_walker_end(struct text_walker *t);
 uint64_t text_walker_sure(const struct text_walker *t);
 void text_walker_free(struct text_walker *t);
+
+/* Inbound only. */
+struct csv_walker;
+struct csv_walker *csv_walker_new(struct walk *w);
+MUST_USE result csv_walker_feed(struct csv_walker *c);
+MUST_USE result csv_walker_end(struct csv_walker *c);
+void csv_walker_free(struct csv_walker *c);
 
 #endif

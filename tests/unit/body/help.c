@@ -97,6 +97,8 @@ struct plan *plan_of(enum body_format format, const char *lines)
         slice word = next_word(&line);
         if (slice_is(word, "field"))
             add_field(p, line);
+        else if (slice_is(word, "find"))
+            p->find_pan = true;
         else if (slice_is(word, "set"))
             add_set(p, line);
         else
@@ -138,7 +140,7 @@ const struct credential *card_network_token(void)
     return &c;
 }
 
-static size_t next_cut(size_t at, size_t len, long split, unsigned *seed)
+size_t next_cut(size_t at, size_t len, long split, unsigned *seed)
 {
     if (split == WHOLE) return len;
     if (split == BYTEWISE) return at + 1;

@@ -12,7 +12,7 @@
 #define CRYPTOGRAM_TEXT "AgAAAAAAAIR8CQrXcIhbQAAAAAA="
 
 /* Each line: "field PATH ELEMENT [FORMAT] [number]", "set PATH ELEMENT|=LITERAL|:VISA'S-LITERAL [FORMAT] [number] [with ELEMENT]",
- * "transaction PATH", "drop PATH" or "capture PATH"; a blank in a path is written '~'. */
+ * "transaction PATH", "drop PATH", "capture PATH" or "find" (numbers everywhere, inbound); a blank in a path is written '~'. */
 struct plan *plan_of(enum body_format format, const char *lines);
 void plan_drop(struct plan *p);
 
@@ -26,6 +26,7 @@ struct outcome {
     uint32_t tokens;
 };
 enum { WHOLE = 0, BYTEWISE = 1 }; /* a split: other numbers cut once there, or seed random cuts when negative */
+size_t next_cut(size_t at, size_t len, long split, unsigned *seed); /* where the piece that starts at <at> ends, at most */
 struct outcome run_body(const struct plan *plan, slice in, long split, const struct credential *c);
 /* The same, with options: *base has plan, coding, max_held_bytes. */
 struct outcome run_body_with(const struct body_options *base, slice in, long split, const struct credential *c);

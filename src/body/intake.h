@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BODY_INTAKE_H
+#define BODY_INTAKE_H
+
+/* What bodies on their way out and on their way in have in common: bytes are decoded into the held buffer, and the walker of the
+ * format looks at them there. This is the one place that knows which walker serves which format. */
+
+#include "body/inflate.h"
+#include "walker.h"
+
+union walker {
+    struct json_walker *json;
+    struct form_walker *form;
+    struct text_walker *text;
+    struct csv_walker *csv;
+};
+struct intake {
+    struct walk walk; /* plan, finder and the like are set before intake_init */
+    union walker walker;
+    struct inflater *inflater; /* NULL: not compressed */
+    size_t expected;           /* 0 once it has been reserved */
+    bool is_ended;
+};
+
+bool intake_init(struct intake *i, enum content_coding coding, size_t max_held_bytes, size_t expected_bytes); /* false: memory */
+void intake_done(struct intake *i); /* wipes; also after intake_init failed */
+/* The errors of the walker, ERR_BODY_TOO_LARGE, ERR_BODY_INFLATE, ERR_CONTENT_CODING_BROKEN; in walk.fault too, the first one stays. */
+MUST_USE result intake_feed(struct intake *i, slice bytes);
+MUST_USE result intake_end(struct intake *i);
+uint64_t intake_sure(const struct intake *i); /* see walker.h; the end, once it has ended */
+
+#endif
