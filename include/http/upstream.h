@@ -26,13 +26,15 @@ struct upstream_settings {
     struct tls_client *tls; /* borrows; NULL: plain */
     uint64_t connect_ms;    /* for each address, TLS handshake included */
     uint64_t idle_ms;
+    bool public_only;       /* addresses that are not of the public internet are passed over: judged as they are connected to, after the
+                             * name was resolved, so that no name server can lead a request into our own network */
     struct http_limits head_limits;
 };
 struct upstream_pool *upstream_pool_new(const struct upstream_settings *settings /* copied */);
 void upstream_pool_free(struct upstream_pool *p); /* none may be in use; idle ones are closed */
 
 struct upstream *upstream_take_idle(struct upstream_pool *p); /* NULL: none alive */
-/* u is NULL on failure: ERR_UPSTREAM_RESOLVE, _CONNECT, _CONNECT_TIMEOUT, _TLS (that of the last address), ERR_MEMORY. */
+/* u is NULL on failure: ERR_TARGET_PRIVATE (public_only), ERR_UPSTREAM_RESOLVE, _CONNECT, _CONNECT_TIMEOUT, _TLS (that of the last address), ERR_MEMORY. */
 typedef void (*upstream_callback)(void *owner, result r, struct upstream *u);
 /* Never calls back before it returns. NULL: memory. */
 struct upstream_wish *upstream_connect(struct upstream_pool *p, upstream_callback done, void *owner);

@@ -20,6 +20,9 @@ MUST_USE result address_parse(slice text, struct address *out);
 /* The host alone, as inet_ntop(3) writes it; "unix" for every other family. */
 void address_host_text(const struct sockaddr *a, char out[INET6_ADDRSTRLEN]);
 bool address_is_loopback(const struct address *a); /* 127.0.0.0/8, ::1, unix */
+/* Of the public internet: not private, loopback, link-local, shared (CGNAT), multicast, unspecified, reserved, and not one of those inside
+ * an IPv4-mapped, NAT64 or 6to4 address (RFC 6890). Unix sockets are not. */
+bool address_is_public(const struct sockaddr *a);
 /* Binds and listens, non-blocking, close-on-exec, SO_REUSEADDR; reuse_port for one socket per relay. ERR_IO with errno. */
 MUST_USE result address_listen(const struct address *a, bool reuse_port, int *fd);
 

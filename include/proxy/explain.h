@@ -26,6 +26,7 @@ MUST_USE result explain_request(struct config *config, slice route, slice reques
 void explain_free(struct explanation *e); /* NULL is fine */
 slice explain_text(const struct explanation *e);             /* the request as it would go out, masked */
 const struct config_route *explain_route(const struct explanation *e);
+const struct upstream_url *explain_upstream(const struct explanation *e); /* after a success: where it would go */
 size_t explain_slot_count(const struct explanation *e);      /* slots of the body */
 struct explain_slot explain_slot_at(const struct explanation *e, size_t i);
 /* The n-th thing that a slot of the rules sets, and the path where; NULL: no more. Of slots that apply only. */

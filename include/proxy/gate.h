@@ -10,12 +10,14 @@
 #include "net/tls.h"
 #include "rules/config.h"
 
+struct target_pools;
 struct upstream_pool;
 
 struct route {
     const struct config_route *config;
     uint32_t index;
-    struct upstream_pool *pool;
+    struct upstream_pool *pool;    /* NULL with target_header */
+    struct target_pools *targets;  /* NULL without */
     struct tls_client *tls; /* NULL: plain */
 };
 struct gate {

@@ -52,11 +52,17 @@ struct config_webhook {
     slice ca;                     /* PEM; empty: the system's */
     slice secret;                 /* registrar */
 };
+struct config_target {
+    struct upstream_url url;      /* host: a name, a pattern (rules/host.h) or an address; no path */
+    bool may_be_private;          /* it may be, or resolve to, an address that is not of the public internet */
+};
 struct config_merchant {
     slice name;
     int64_t network;              /* index; -1: network tokens are not activated for this merchant */
     struct config_webhook *webhooks;
     size_t webhook_count;
+    struct config_target *targets; /* where its requests may go on routes with target_header */
+    size_t target_count;
     bool no_pan;                  /* a card's number is destroyed once its network token is ACTIVE */
 };
 /* After which payments a card is enrolled by itself; never before or during its first one (seed 003). */
@@ -92,7 +98,8 @@ struct config_route {
     bool masked;                  /* x-cardveil-masked is told without being asked for */
     slice merchant;               /* start NULL: any merchant's */
     struct ruleset *rules;        /* owned by the config, may be shared by routes */
-    struct upstream_url upstream;
+    struct upstream_url upstream; /* empty with target_header */
+    bool target_header;           /* each request names its target itself */
     slice upstream_ca;            /* PEM; default: the system's */
     slice upstream_certificate, upstream_key; /* PEM; client certificate towards the processor */
     bool stream;

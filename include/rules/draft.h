@@ -31,10 +31,15 @@ struct draft_network {
 struct draft_merchant {
     struct config_merchant m;
     slice network; /* its name */
-    const struct tree_node *at_webhooks;
+    const struct tree_node *at_webhooks, *at_targets;
 };
 struct draft_webhook {
     struct config_webhook w;
+    slice url; /* as written */
+    bool insecure;
+};
+struct draft_target {
+    struct config_target t;
     slice url; /* as written */
     bool insecure;
 };

@@ -8,7 +8,7 @@
 #include "rules/draft.h"
 #include "rules/tree.h"
 
-enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_CERTIFICATE, SCOPE_NETWORK, SCOPE_MERCHANT, SCOPE_WEBHOOK, SCOPE_ROUTE };
+enum setting_scope { SCOPE_CONFIG, SCOPE_LISTEN, SCOPE_CERTIFICATE, SCOPE_NETWORK, SCOPE_MERCHANT, SCOPE_WEBHOOK, SCOPE_TARGET, SCOPE_ROUTE };
 enum setting_type {
     SETTING_BOOL,          /* bool: on, off, yes, no, true, false */
     SETTING_COUNT,         /* uint64_t */

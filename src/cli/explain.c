@@ -198,10 +198,11 @@ static void print_signing(const struct sign_rule *sign)
 static void print_explanation(const struct explanation *e, const struct wishes *w)
 {
     const struct config_route *route = explain_route(e);
+    const struct upstream_url *to = explain_upstream(e);
     slice text = explain_text(e);
     printf("# route %.*s, rules %.*s, to %s://%.*s:%u, with %s\n\n", SLICE_ARG(route->name),
-           SLICE_ARG(route->rules->name), route->upstream.tls ? "https" : "http", SLICE_ARG(route->upstream.host),
-           (unsigned)route->upstream.port, credential_kind_name(w->kind));
+           SLICE_ARG(route->rules->name), to->tls ? "https" : "http", SLICE_ARG(to->host), (unsigned)to->port,
+           credential_kind_name(w->kind));
     fwrite(text.at, 1, text.len, stdout);
     print_slots(e);
     print_signing(&route->rules->sign);

@@ -186,6 +186,10 @@ static void on_wish_link(void *owner, struct link *l, enum link_event event);
 static void try_next_address(struct upstream_wish *w)
 {
     const struct upstream_settings *s = &w->pool->settings;
+    while (s->public_only && w->next < w->found_count && !address_is_public((const struct sockaddr *)&w->found[w->next].at)) {
+        w->verdict = FAIL(TARGET_PRIVATE);
+        w->next++;
+    }
     if (w->next == w->found_count) {
         wish_answer(w, w->verdict);
         return;

@@ -103,6 +103,7 @@ static void let_go(struct exchange *x)
     x->wish = NULL;
     upstream_drop(x->upstream);
     x->upstream = NULL;
+    target_let_go(x);
     credential_set_forget(&x->credentials);
 }
 
@@ -117,6 +118,7 @@ void exchange_done(struct exchange *x)
     echo_guard_free(x->guard);
     inflater_free(x->inflater);
     signing_free(x->signing);
+    target_free(x);
     attempt_forget_held(x);
     buf_done(&x->collected);
     buf_done(&x->answer_head);

@@ -71,6 +71,7 @@ void exchange_log(const struct exchange *x)
     if (x->upstream_refusal) log_text("upstream_refusal", refusal_name(x->upstream_refusal));
     if (x->error && x->request != REQUEST_UNSENT && !x->upstream_status) log_text("outcome", "unknown");
     if (x->route) log_word("route", x->route->config->name);
+    if (target_host(x).at) log_word("target", target_host(x));
     if (x->merchant >= 0 && (size_t)x->merchant < config->merchant_count)
         log_word("merchant", config->merchants[x->merchant].name);
     if (x->key_id_len) log_word("key", (slice){x->key_id, x->key_id_len});

@@ -81,6 +81,7 @@ struct exchange {
     struct service_call *call;
 
     /* The processor. */
+    struct request_target *target; /* with target_header, once it is read; NULL: the route's upstream */
     struct upstream_wish *wish;
     struct upstream *upstream;
     unsigned tries;
@@ -140,6 +141,18 @@ bool attempt_again(struct exchange *x);                 /* the whole answer is c
 void attempt_answer_held(struct exchange *x, enum error why); /* the second attempt failed before a byte of it left; ends the exchange */
 void attempt_forget_held(struct exchange *x);
 void attempt_report(struct exchange *x);                /* at the end: to the keeper, for the report */
+
+/* exchange_target.c: where the request goes, on routes with target_header; elsewhere these are the route's upstream */
+bool target_is_field(slice name);                      /* never forwarded */
+/* From the head: ERR_TARGET_…. <rest>: the path behind the route's prefix; *path: the one to ask for. */
+MUST_USE result target_read(struct exchange *x, slice rest, slice *path);
+MUST_USE result target_allow(struct exchange *x);      /* once the merchant is known; ERR_TARGET_NOT_ALLOWED */
+MUST_USE result target_take_pool(struct exchange *x, struct upstream_pool **out); /* ERR_TARGET_BUSY, ERR_MEMORY */
+void target_let_go(struct exchange *x);                /* of the pool; no connection of it may be in use */
+void target_free(struct exchange *x);
+slice target_host(const struct exchange *x);           /* for the log: once it is allowed; else start NULL */
+const struct upstream_url *exchange_upstream(const struct exchange *x);
+slice exchange_query(const struct exchange *x);        /* start NULL: none */
 
 /* exchange_log.c */
 void exchange_log(const struct exchange *x);

@@ -22,7 +22,7 @@ static result make(struct exchange *x)
     struct buf *scratch = &x->proxy->scratch;
     TRY(request_append_target(x, scratch));
     size_t target = scratch->len;
-    TRY(url_write_host(&x->route->config->upstream, scratch));
+    TRY(url_write_host(exchange_upstream(x), scratch));
     size_t host = scratch->len;
     if (x->body) TRY(body_render(x->body, x->credentials.at, scratch));
     slice all = buf_slice(scratch);

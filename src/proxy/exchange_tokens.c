@@ -25,6 +25,7 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
     x->merchant = merchant;
     x->key_id_len = key_id.len < sizeof x->key_id ? key_id.len : sizeof x->key_id;
     if (x->key_id_len) memcpy(x->key_id, key_id.at, x->key_id_len);
+    if (!x->refusal_due) x->refusal_due = target_allow(x).err;
     if (x->refusal_due)
         exchange_refuse(x, x->refusal_due);
     else

@@ -503,6 +503,11 @@ const struct config_route *explain_route(const struct explanation *e)
     return e->exchange.route ? e->exchange.route->config : NULL;
 }
 
+const struct upstream_url *explain_upstream(const struct explanation *e)
+{
+    return exchange_upstream(&e->exchange);
+}
+
 size_t explain_slot_count(const struct explanation *e)
 {
     return e->exchange.body ? body_slot_count(e->exchange.body) : 0;

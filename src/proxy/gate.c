@@ -2,6 +2,7 @@
 #include "proxy/gate.h"
 
 #include "http/upstream.h"
+#include "proxy/target_pools.h"
 #include "rules/host.h"
 
 #include <assert.h>
@@ -36,11 +37,11 @@ static result open_route(struct gate *g, size_t i, struct loop *loop, struct res
     struct route *r = &g->routes[i];
     r->config = c;
     r->index = (uint32_t)i;
-    if (c->upstream.tls) {
+    if (c->upstream.tls || c->target_header) {
         slice ca = c->upstream_ca.len ? c->upstream_ca : g->config->system_ca;
         TRY(tls_client_new(ca, c->upstream_certificate, c->upstream_key, &r->tls));
     }
-    r->pool = upstream_pool_new(&(struct upstream_settings){
+    const struct upstream_settings settings = {
         .loop = loop,
         .resolver = resolver,
         .host = c->upstream.host,
@@ -49,8 +50,12 @@ static result open_route(struct gate *g, size_t i, struct loop *loop, struct res
         .connect_ms = c->connect_ms,
         .idle_ms = g->config->idle_upstream_ms,
         .head_limits = {.head_bytes = g->config->head_bytes, .fields = g->config->head_fields},
-    });
-    ENSURE(r->pool != NULL, MEMORY);
+    };
+    if (c->target_header)
+        r->targets = target_pools_new(&settings, r->tls);
+    else
+        r->pool = upstream_pool_new(&settings);
+    ENSURE(r->targets != NULL || r->pool != NULL, MEMORY);
     return OK;
 }
 
@@ -106,6 +111,7 @@ void gate_release(struct gate *g)
     if (--g->references) return;
     for (size_t i = 0; g->routes && i < g->config->route_count; i++) {
         upstream_pool_free(g->routes[i].pool);
+        target_pools_free(g->routes[i].targets);
         tls_client_free(g->routes[i].tls);
     }
     for (size_t i = 0; g->listen_tls && i < g->config->listen_count; i++) tls_server_free(g->listen_tls[i]);

@@ -121,6 +121,10 @@ result request_plan(struct exchange *x, slice prefix)
 {
     ENSURE(!has_dot_segments(x->head->path), ROUTE_NOT_ACCEPTED);
     x->forwarded_path = path_after_prefix(x->head->path, prefix);
+    if (x->route->config->target_header) {
+        TRY(target_read(x, x->forwarded_path, &x->forwarded_path));
+        ENSURE(!has_dot_segments(x->forwarded_path), ROUTE_NOT_ACCEPTED);
+    }
     TRY(choose_plan(x));
     return open_body(x);
 }
@@ -134,9 +138,11 @@ static bool is_withheld(const struct exchange *x, slice name)
     switch (name.len) {
     case 4: return slice_ieq(name, SLICE("host"));
     case 6: return slice_ieq(name, SLICE("digest")) && x->body && body_slot_count(x->body);
+    case 8: return target_is_field(name);
     case 9: return slice_ieq(name, SLICE("x-api-key"));
     case 11: return slice_ieq(name, SLICE("content-md5")) && x->body && body_slot_count(x->body);
     case 14:
+        if (target_is_field(name)) return true;
         if (slice_ieq(name, SLICE("content-digest"))) return x->body && body_slot_count(x->body);
         break;
     case 15: if (slice_ieq(name, SLICE("accept-encoding"))) return true; break;
@@ -167,7 +173,7 @@ static result scan_field(struct exchange *x, size_t i)
 result request_scan(struct exchange *x)
 {
     TRY(scan(x->forwarded_path, ENCODING_PATH, x, &x->path_snippet));
-    if (x->head->query.at) TRY(scan(x->head->query, ENCODING_QUERY, x, &x->query_snippet));
+    if (exchange_query(x).at) TRY(scan(exchange_query(x), ENCODING_QUERY, x, &x->query_snippet));
     for (size_t i = 0; i < x->head->field_count; i++) TRY(scan_field(x, i));
     return OK;
 }
@@ -183,11 +189,11 @@ static result append_piece(struct exchange *x, const struct snippet *s, slice te
 
 result request_append_target(struct exchange *x, struct buf *out)
 {
-    TRY(buf_append(out, x->route->config->upstream.path));
+    TRY(buf_append(out, exchange_upstream(x)->path));
     TRY(append_piece(x, x->path_snippet, x->forwarded_path, out));
-    if (!x->head->query.at) return OK;
+    if (!exchange_query(x).at) return OK;
     TRY(buf_append(out, SLICE("?")));
-    return append_piece(x, x->query_snippet, x->head->query, out);
+    return append_piece(x, x->query_snippet, exchange_query(x), out);
 }
 
 static result write_host(const struct upstream_url *u, struct buf *out)
@@ -236,7 +242,7 @@ static result write_target_line(struct exchange *x, struct buf *out)
 result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length)
 {
     TRY(write_target_line(x, out));
-    TRY(write_host(&x->route->config->upstream, out));
+    TRY(write_host(exchange_upstream(x), out));
     TRY(write_fields(x, out));
     if (x->signing) TRY(signing_write_fields(x->signing, out));
     /* An answer that we cannot read cannot be checked for what must not come back. */
@@ -346,12 +352,18 @@ void request_send(struct exchange *x)
     }
     /* A second attempt has a connection of its own: the one that was just given back may be closing, and a payment that is sent
      * into it has an outcome that nobody knows. */
-    struct upstream *u = x->attempt ? NULL : upstream_take_idle(x->route->pool);
+    struct upstream_pool *pool;
+    result r = target_take_pool(x, &pool);
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    struct upstream *u = x->attempt ? NULL : upstream_take_idle(pool);
     if (u) {
         use_upstream(x, u);
         return;
     }
-    x->wish = upstream_connect(x->route->pool, on_connected, x);
+    x->wish = upstream_connect(pool, on_connected, x);
     if (!x->wish) exchange_refuse(x, ERR_MEMORY);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config_priv.h"
 
+#include "rules/host.h"
+#include "rules/target.h"
 #include "rules/url.h"
 
 #include <string.h>
@@ -77,6 +79,50 @@ static void read_webhooks(struct config_loading *c, struct config_merchant *m, c
     }
 }
 
+/* --- targets --- */
+
+static void check_target(struct config_loading *c, const struct config_merchant *m, struct draft_target *d, const struct setting_places *places)
+{
+    const struct tree_node *place = setting_place(places, SETTING_ID_TARGET_URL);
+    if (!d->url.at) return; /* told already */
+    result r = target_parse_pattern(d->url, &d->t.url);
+    if (failed(r)) {
+        loading_complain(&c->l, place, "'url': %s", error_text(r.err));
+        return;
+    }
+    if (!d->t.url.tls && !d->insecure)
+        loading_complain(&c->l, place, "card data would go out in plain HTTP; use https://, or set insecure: yes");
+    if (d->t.may_be_private && host_pattern_is_wildcard(d->t.url.host))
+        loading_complain(&c->l, places->at[SETTING_ID_TARGET_PRIVATE], "'private: yes' is for one host: name it, without '*'");
+    if (!d->t.may_be_private && target_is_private_address(&d->t.url))
+        loading_complain(&c->l, place, "this address is not public: it can only be reached with private: yes");
+    for (size_t i = 0; i < m->target_count; i++) {
+        const struct upstream_url *other = &m->targets[i].url;
+        if (other->tls == d->t.url.tls && other->port == d->t.url.port && slice_ieq(other->host, d->t.url.host))
+            loading_complain(&c->l, place, "a second entry for this target");
+    }
+}
+
+static void read_targets(struct config_loading *c, struct config_merchant *m, const struct tree_node *list)
+{
+    if (!list || list->count == 0) return;
+    m->targets = pool_alloc(c->l.pool, list->count * sizeof *m->targets);
+    if (!m->targets) {
+        c->l.out_of_memory = true;
+        return;
+    }
+    for (const struct tree_node *n = list->first; n; n = n->next) {
+        struct draft_target draft = {0};
+        struct setting_places places;
+        struct tree_node url = *n, map = {.kind = TREE_MAP, .line = n->line, .column = n->column, .count = 1, .first = &url};
+        url.key = SLICE("url");
+        url.next = NULL;
+        settings_read(&c->l, SCOPE_TARGET, n->kind == TREE_SCALAR ? &map : n, &draft, &places);
+        check_target(c, m, &draft, &places);
+        m->targets[m->target_count++] = draft.t;
+    }
+}
+
 /* --- merchants --- */
 
 static void find_network(struct config_loading *c, struct draft_merchant *d, const struct setting_places *places)
@@ -112,6 +158,7 @@ void config_read_merchants(struct config_loading *c)
         struct setting_places places;
         settings_read(&c->l, SCOPE_MERCHANT, n, &draft, &places);
         read_webhooks(c, &draft.m, draft.at_webhooks);
+        read_targets(c, &draft.m, draft.at_targets);
         find_network(c, &draft, &places);
         if (!draft.m.name.at) continue;
         if (config_merchant_index(config, draft.m.name) >= 0)

@@ -93,12 +93,33 @@ static void check_reach(struct route_loading *r)
                          "'certificate' and 'key' say nothing for an http:// upstream");
 }
 
+/* Somebody must be able to name a target. */
+static void check_target_header(struct route_loading *r)
+{
+    const struct config *config = &r->c->draft.c;
+    const struct tree_node *place = r->places.at[SETTING_ID_ROUTE_TARGET_HEADER];
+    slice merchant = r->d->r.merchant;
+    if (r->places.at[SETTING_ID_ROUTE_UPSTREAM])
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_UPSTREAM],
+                         "'upstream' says nothing: with target_header the target comes with each request");
+    for (size_t i = 0; i < config->merchant_count; i++)
+        if ((!merchant.at || slice_eq(merchant, config->merchants[i].name)) && config->merchants[i].target_count) return;
+    if (merchant.at)
+        loading_complain(&r->c->l, place, "no request can pass: merchant '%.*s' has no 'targets'", SLICE_ARG(merchant));
+    else
+        loading_complain(&r->c->l, place, "no request can pass: no merchant has 'targets'");
+}
+
 static void check_upstream(struct route_loading *r)
 {
     struct loading *l = &r->c->l;
     const struct ruleset *rules = r->d->r.rules;
     const struct tree_node *place = setting_place(&r->places, SETTING_ID_ROUTE_UPSTREAM);
     slice text = r->d->upstream;
+    if (r->d->r.target_header) {
+        check_target_header(r);
+        return;
+    }
     if (r->places.at[SETTING_ID_ROUTE_UPSTREAM] && !text.at) return; /* told already */
     if (!text.at && !rules) return;
     if (!text.at) text = rules->upstream;

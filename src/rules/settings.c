@@ -25,6 +25,7 @@ enum { PATH_TEXT_BYTES = 160 };
 #define DRAFT_NETWORK struct draft_network
 #define DRAFT_MERCHANT struct draft_merchant
 #define DRAFT_WEBHOOK struct draft_webhook
+#define DRAFT_TARGET struct draft_target
 #define DRAFT_ROUTE struct draft_route
 static const struct setting TABLE[SETTING_ID_COUNT] = {
 #define SETTING(id, scope, path, member, type, min, max, words, initial, flags, help)                                  \

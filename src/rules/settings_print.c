@@ -7,7 +7,7 @@
 /* The settings table for people: 'cardveil check --help' and the README. */
 
 static const char *const HEADINGS[] = {"Top level", "Each entry of 'listen'", "Each entry of a listener's 'tls'", "Each entry of 'networks'",
-                                       "Each entry of 'merchants'", "Each entry of a merchant's 'webhooks'",
+                                       "Each entry of 'merchants'", "Each entry of a merchant's 'webhooks'", "Each entry of a merchant's 'targets'",
                                        "Each entry of 'routes'"};
 
 static const char *kind_of(const struct setting *s)

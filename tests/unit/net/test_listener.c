@@ -46,6 +46,38 @@ static const struct {
     {CONST_SLICE("127.0.0.1\0x:80"), 0, 0, false},
 };
 
+/* One of each special range, its edges and what lies beyond them. */
+START_TEST(public_addresses)
+{
+    static const char *const public[] = {
+        "1.0.0.0", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255",
+        "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.0.3.0", "192.88.98.255", "192.88.100.0", "192.167.255.255", "192.169.0.0",
+        "198.17.255.255", "198.20.0.0", "198.51.99.255", "198.51.101.0", "203.0.112.255", "203.0.114.0", "223.255.255.255", "[2000::1]",
+        "[2001:200::]", "[2001:db7:ffff::1]", "[2001:db9::]", "[2606:4700::1111]", "[3ffe::1]", "[::ffff:8.8.8.8]", "[64:ff9b::808:808]", "[2002:808:808::1]"};
+    static const char *const special[] = {
+        "0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.0.0",
+        "169.254.169.254", "172.16.0.0", "172.31.255.255", "192.0.0.0", "192.0.0.170", "192.0.2.1", "192.88.99.1", "192.168.0.0", "192.168.255.255",
+        "198.18.0.0", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.0", "239.255.255.255", "240.0.0.0", "255.255.255.255", "[::]", "[::1]",
+        "[::2]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[::ffff:0.0.0.0]", "[64:ff9b::7f00:1]", "[64:ff9b::a00:1]",
+        "[64:ff9b:1::808:808]", "[100::1]", "[2001::1]", "[2001:1ff::]", "[2001:db8::1]", "[2002:7f00:1::1]", "[2002:a00:1::]", "[2002:c0a8:101::1]",
+        "[3fff::1]", "[3fff:fff::1]", "[4000::1]", "[5f00::1]", "[fc00::1]", "[fdff::1]", "[fe80::1]", "[febf::1]", "[fec0::1]", "[ff00::1]", "[ff02::1]"};
+    struct address a;
+    char text[64];
+    for (size_t i = 0; i < sizeof public / sizeof *public; i++) {
+        (void)snprintf(text, sizeof text, "%s:443", public[i]);
+        ck_assert(!failed(address_parse(slice_of(text), &a)));
+        ck_assert_msg(address_is_public((const struct sockaddr *)&a.at), "%s", text);
+    }
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        (void)snprintf(text, sizeof text, "%s:443", special[i]);
+        ck_assert_msg(!failed(address_parse(slice_of(text), &a)), "%s", text);
+        ck_assert_msg(!address_is_public((const struct sockaddr *)&a.at), "%s", text);
+    }
+    ck_assert(!failed(address_parse(SLICE("unix:/run/x"), &a)));
+    ck_assert(!address_is_public((const struct sockaddr *)&a.at));
+}
+END_TEST
+
 START_TEST(parsing_addresses)
 {
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
@@ -275,5 +307,5 @@ START_TEST(unix_sockets)
 }
 END_TEST
 
-RUN_TESTS("listener", parsing_addresses, host_texts, long_unix_paths, matching_cidrs, accepting_and_pausing, out_of_descriptors,
+RUN_TESTS("listener", public_addresses, parsing_addresses, host_texts, long_unix_paths, matching_cidrs, accepting_and_pausing, out_of_descriptors,
           freed_in_its_own_callback, unix_sockets)
