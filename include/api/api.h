@@ -12,6 +12,9 @@
  *   POST   /v1/tokens/enroll                    a stored card, with its network          permission enroll
  *   GET    /v1/tokens/{id}/payment-credentials  network token, fresh cryptogram, ECI     permission credentials
  *   GET    /v1/reports/network-tokens           counts, rates, their difference          permission report
+ *   POST   /v1/field-sessions                   a session of hosted card fields          permission tokenize
+ *   GET    /fields/{session}, /fields/assets/…  the page with the fields, its files      the session
+ *   POST   /fields/{session}                    a card out of that page                  the session
  *   POST   /v1/network-events/{network}         a card network's notification            its signature
  *
  * Cards and enrolments are taken as content-type: application/json only; anything else is a 415. What a caller may not know of

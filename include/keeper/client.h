@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "body/credential.h"
 #include "keeper/choice.h"
+#include "keeper/field_sessions.h"
 #include "body/token_table.h"
 #include "net/loop.h"
 #include "vault/vault.h"
@@ -37,6 +38,7 @@ size_t keeper_client_waiting(const struct keeper_client *c);
 
 enum keeper_purpose {
     KEEPER_FOR_PROXY, KEEPER_FOR_API, KEEPER_FOR_NOTICE,
+    KEEPER_FOR_FIELDS, /* a payer, by a session of hosted card fields (as the API key): PERMIT_TOKENIZE, a few cards */
     KEEPER_FOR_PUSH, /* a partner on a push route. filter-push: by API key, listener, or an address of the route's 'callers', with
                       * PERMIT_TOKENIZE; it may capture and nothing else. forward-push: from an address of 'callers', and with a key that is
                       * right where one is given, with PERMIT_PROXY; it may reveal and nothing else. */
@@ -82,6 +84,12 @@ struct captured {
     bool created;                   /* the card was not known; told only to who may ask by POST /v1/tokens, too: never to an address */
     bool fell;                      /* the route's format had no room: the alias has a longer one */
 };
+struct field_session_info { /* valid for the call */
+    slice id;                       /* of a new one; else empty */
+    slice origin;
+    enum field_kind kind;
+    uint32_t ttl_s;                 /* what is left of it */
+};
 struct report_row { /* valid for the call */
     slice route;
     const uint64_t *sums;           /* COUNTER_COUNT, vault/network.h */
@@ -104,6 +112,8 @@ struct keeper_handlers {
     void (*on_signed)(void *owner, uint32_t index, result r, slice signature);
     /* Answer to keeper_notice. OK: it is genuine and what follows from it is queued durably. */
     void (*on_noticed)(void *owner, uint32_t index, result r);
+    /* Answer to keeper_fields_open and keeper_fields_get. r: FIELD_SESSION, FIELD_SESSIONS_FULL, KEEPER_…. */
+    void (*on_fields)(void *owner, uint32_t index, result r, const struct field_session_info *info);
     /* Answers to keeper_report: one call per route, then one with last (row NULL). */
     void (*on_report)(void *owner, uint32_t index, result r, const struct report_row *row, bool last);
 };
@@ -139,6 +149,10 @@ MUST_USE result keeper_sign(struct keeper_dialogue *d, uint32_t index, slice pie
  * KEEPER_FOR_NOTICE: nobody is authenticated but by the signature. */
 MUST_USE result keeper_notice(struct keeper_dialogue *d, uint32_t index, uint32_t network, slice signature_field, slice body);
 MUST_USE result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_t from_hour, uint32_t to_hour, slice route); /* PERMIT_REPORT */
+/* A session of hosted card fields (keeper/field_sessions.h). open: PERMIT_TOKENIZE; get: with KEEPER_FOR_FIELDS, which may then ask
+ * for keeper_token_create and keeper_temporal_create, as the session's kind has it. */
+MUST_USE result keeper_fields_open(struct keeper_dialogue *d, uint32_t index, slice origin, enum field_kind kind, uint32_t ttl_s);
+MUST_USE result keeper_fields_get(struct keeper_dialogue *d, uint32_t index);
 /* NULL is fine; no callback comes after it. The temporal tokens that were revealed are used up: a byte of them may be at the
  * processor. */
 void keeper_end(struct keeper_dialogue *d);

@@ -12,7 +12,9 @@
 struct service_call; /* the service's own */
 struct service_answer {
     int status;
-    slice json;       /* valid for the call */
+    slice json;       /* the body; valid for the call */
+    slice content_type; /* start NULL: application/json */
+    slice fields;     /* further header fields, each line with its CRLF; ours, not a stranger's; may be empty */
     enum error error; /* for log and metrics */
     slice key_id;     /* for the log; may be empty */
     slice allow;      /* the methods of this path, for a 405 (RFC 9110 10.2.1); empty otherwise */

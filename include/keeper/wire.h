@@ -53,6 +53,8 @@ enum wire_type {
     WIRE_SIGN,
     WIRE_NOTICE,
     WIRE_REPORT,
+    WIRE_FIELDS_OPEN,
+    WIRE_FIELDS_GET,
     WIRE_PAYMENT, /* of no dialogue: numbered by the relay, answered by PAYMENTS_KEPT */
     WIRE_END,
     /* keeper to relay */
@@ -64,6 +66,7 @@ enum wire_type {
     WIRE_SIGNED,
     WIRE_NOTICED,
     WIRE_REPORTED,
+    WIRE_FIELDS,
     WIRE_WORKING, /* the dialogue is not forgotten: the card network is being waited for */
     WIRE_PAYMENTS_KEPT,
     /* keeper to registrar; the dialogue is the order's number */
@@ -142,6 +145,11 @@ struct wire_report {
     uint32_t from_hour, to_hour;
     uint8_t route_len, reserved[3];
 }; /* tail: route */
+struct wire_fields_open {
+    uint32_t ttl_s;
+    uint16_t origin_len;
+    uint8_t kind, reserved[1];
+}; /* tail: origin */
 struct wire_payment {
     uint64_t relay, number; /* random at the relay's start; counted from 1 */
     uint32_t generation, merchant, route;
@@ -188,6 +196,11 @@ struct wire_reported { /* one for each route, then one with last */
     uint16_t error;
     uint8_t last, route_len, reserved[4];
 }; /* tail: route */
+struct wire_fields { /* FIELDS_OPEN: with the session's id; FIELDS_GET: without */
+    uint32_t ttl_s;
+    uint16_t error, origin_len;
+    uint8_t kind, session_len, reserved[2];
+}; /* tails: session, origin */
 struct wire_payments_kept {
     uint64_t up_to;
 };
@@ -234,6 +247,7 @@ WIRE_SIZE(wire_enrol, 4);
 WIRE_SIZE(wire_sign, 4);
 WIRE_SIZE(wire_notice, 8);
 WIRE_SIZE(wire_report, 12);
+WIRE_SIZE(wire_fields_open, 8);
 WIRE_SIZE(wire_payment, 40);
 WIRE_SIZE(wire_opened, 8);
 WIRE_SIZE(wire_revealed, 24);
@@ -243,6 +257,7 @@ WIRE_SIZE(wire_network, 32);
 WIRE_SIZE(wire_signed, 4);
 WIRE_SIZE(wire_noticed, 4);
 WIRE_SIZE(wire_reported, COUNTER_COUNT * 8 + 8);
+WIRE_SIZE(wire_fields, 12);
 WIRE_SIZE(wire_payments_kept, 8);
 WIRE_SIZE(wire_order_enrol, 12);
 WIRE_SIZE(wire_order_ref, 4);

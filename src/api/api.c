@@ -13,7 +13,7 @@ enum { CALL_MAGIC = 0x61706963, BODY_MAX_BYTES = 64 * 1024 };
 /* The first that takes the path: "/v1/tokens/enroll" has the form of a token's. */
 static const struct endpoint *const endpoints[] = {
     &tokens_endpoint,  &transactions_endpoint, &enrol_endpoint, &credentials_endpoint,
-    &reports_endpoint, &events_endpoint,       &token_endpoint,
+    &reports_endpoint, &events_endpoint,       &field_sessions_endpoint, &fields_endpoint, &token_endpoint,
 };
 
 static const struct endpoint *find(slice path)
@@ -112,7 +112,7 @@ static struct service_call *start(const struct service_request *request, service
     *c = (struct service_call){.magic = CALL_MAGIC, .endpoint = e, .request = *request, .done = done, .owner = owner};
     c->request.caller.purpose = KEEPER_FOR_API;
     result r = e->understand(c);
-    if (!failed(r)) {
+    if (!failed(r) && !c->needs_nobody) {
         c->dialogue = keeper_open(request->keeper, &c->request.caller, &e->handlers, c);
         if (c->dialogue) return c;
         r = FAIL(MEMORY);

@@ -20,6 +20,7 @@ struct service_call { /* an endpoint's own call begins with one */
     struct service_request request;
     slice subject;         /* what the path names: a token, a network */
     struct keeper_dialogue *dialogue;
+    bool needs_nobody;     /* what is asked for is everybody's: no dialogue, no admission */
     bool nothing_left;     /* no CVC of a temporal token went to the network: it may be used again */
     uint32_t merchant;     /* once admitted: index in request.config, which may have fewer than a keeper just reloaded */
     size_t waiting;        /* questions */
@@ -44,7 +45,7 @@ struct endpoint {
     struct keeper_handlers handlers;     /* on_opened is call_opened */
 };
 extern const struct endpoint tokens_endpoint, token_endpoint, transactions_endpoint, enrol_endpoint, credentials_endpoint, reports_endpoint,
-    events_endpoint;
+    events_endpoint, field_sessions_endpoint, fields_endpoint;
 
 void call_opened(void *owner, result r, uint32_t merchant, slice key_id);
 struct service_call *call_from(void *owner); /* checked */

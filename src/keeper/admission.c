@@ -183,6 +183,23 @@ static enum error admit_notice(struct keeper_server *server, const struct dialog
     return d->standing.permission ? ERR_KEEPER_REFUSED : check_rates(server, d);
 }
 
+/* A payer before hosted card fields: the session is all that he has, and says whose merchant's it is. */
+static enum error admit_fields(struct keeper_server *server, const struct config_listen *l, struct dialogue *d, slice id, struct grant *g)
+{
+    struct standing *s = &d->standing;
+    struct field_session session;
+    result r = field_sessions_find(server->field_sessions, id, loop_now_ms(server->loop), &session);
+    if (failed(r)) return r.err;
+    *g = (struct grant){PERMIT_TOKENIZE, session.merchant};
+    memcpy(d->field_session, id.at, sizeof d->field_session);
+    static_assert(sizeof s->actor == FIELD_SESSION_SHOWN_BYTES, "the part of it that may be shown");
+    s->actor_len = sizeof s->actor;
+    memcpy(s->actor, id.at, s->actor_len);
+    memcpy(s->caller.key_id, id.at, s->actor_len);
+    if (l->merchant.at && !slice_eq(l->merchant, session.merchant)) return ERR_KEY_MERCHANT;
+    return merchant_index(s->version->config, session.merchant, &s->merchant);
+}
+
 static enum error admit(struct keeper_server *server, struct dialogue *d, const struct wire_open *o, slice key,
                         struct grant *g)
 {
@@ -190,7 +207,8 @@ static enum error admit(struct keeper_server *server, struct dialogue *d, const 
     if (o->listener >= c->listen_count) return ERR_KEEPER_REFUSED;
     if (o->purpose == KEEPER_FOR_NOTICE) return admit_notice(server, d);
     const struct config_listen *l = &c->listens[o->listener];
-    enum error e = o->has_key ? admit_key(server, l, d, o, key, g) : admit_without_key(l, o, d, g);
+    enum error e = o->purpose == KEEPER_FOR_FIELDS ? admit_fields(server, l, d, o->has_key ? key : SLICE_NONE, g)
+                   : o->has_key ? admit_key(server, l, d, o, key, g) : admit_without_key(l, o, d, g);
     d->standing.may_change = (g->permits & PERMIT_CHANGE) != 0;
     d->standing.may_know = (g->permits & PERMIT_TOKENIZE) && !d->standing.by_address;
     if (!e) e = check_purpose(d, o, g->permits);

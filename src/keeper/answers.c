@@ -26,6 +26,8 @@ static const struct {
     [WIRE_SIGN] = {"request.sign", PERMIT_PROXY, WIRE_SIGNED},
     [WIRE_NOTICE] = {"network.notice", 0, WIRE_NOTICED},
     [WIRE_REPORT] = {"report.read", PERMIT_REPORT, WIRE_REPORTED},
+    [WIRE_FIELDS_OPEN] = {"fields.open", PERMIT_TOKENIZE, WIRE_FIELDS},
+    [WIRE_FIELDS_GET] = {"fields.read", PERMIT_TOKENIZE, WIRE_FIELDS},
 };
 
 /* --- writing answers --- */
@@ -47,6 +49,7 @@ void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uin
     struct wire_signed signature = {.error = (uint16_t)e};
     struct wire_noticed noticed = {.error = (uint16_t)e};
     struct wire_reported reported = {.error = (uint16_t)e, .last = 1};
+    struct wire_fields fields = {.error = (uint16_t)e};
     const void *fixed = &token;
     assert(e != ERR_NONE);
     switch (answer) {
@@ -56,6 +59,7 @@ void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uin
     case WIRE_SIGNED: fixed = &signature; break;
     case WIRE_NOTICED: fixed = &noticed; break;
     case WIRE_REPORTED: fixed = &reported; break;
+    case WIRE_FIELDS: fixed = &fields; break;
     default: break;
     }
     server_put(r, answer, dialogue, sequence, fixed, none);
@@ -282,7 +286,8 @@ static bool fits_purpose(const struct standing *s, enum wire_type type)
     case KEEPER_FOR_NOTICE: return type == WIRE_NOTICE;
     case KEEPER_FOR_PUSH: return type == (route->direction == DIRECTION_FILTER_PUSH ? WIRE_CAPTURE : WIRE_REVEAL);
     case KEEPER_FOR_PROXY: return has_permission || (type == WIRE_CAPTURE && route->direction == DIRECTION_FILTER_PULL);
-    case KEEPER_FOR_API: return has_permission;
+    case KEEPER_FOR_FIELDS: return type == WIRE_FIELDS_GET || type == WIRE_TOKEN_CREATE || type == WIRE_TEMPORAL_CREATE;
+    case KEEPER_FOR_API: return has_permission && type != WIRE_FIELDS_GET;
     }
     return false;
 }
@@ -292,7 +297,9 @@ static enum error check_question(struct dialogue *d, enum wire_type type)
     if (!d) return ERR_KEEPER_REFUSED;
     if (d->refusal) return d->refusal;
     if (!fits_purpose(&d->standing, type)) return ERR_KEEPER_REFUSED;
-    return d->standing.purpose == KEEPER_FOR_NOTICE ? ERR_NONE : check_allowance(d, type);
+    if (d->standing.purpose == KEEPER_FOR_NOTICE) return ERR_NONE;
+    enum error e = check_allowance(d, type);
+    return e ? e : answer_check_fields(d, type);
 }
 
 /* The PAN after a network token is for the payment that the network token was for: a relay that asks for it first is stolen. */
@@ -329,6 +336,8 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     case WIRE_NETWORK_TOKEN: answer_network_token(q, f); return;
     case WIRE_NOTICE: answer_notice(q, f); return;
     case WIRE_REPORT: answer_report(q, f); return;
+    case WIRE_FIELDS_OPEN:
+    case WIRE_FIELDS_GET: answer_fields(q, d, f); return;
     default: read_or_delete(q, f); return;
     }
 }

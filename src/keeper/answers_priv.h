@@ -23,6 +23,9 @@ void answer_enrol(struct question *q, struct dialogue *d, const struct wire_fram
 void answer_credentials(struct question *q, const struct wire_frame *f);
 void answer_network_token(struct question *q, const struct wire_frame *f);
 void answer_notice(struct question *q, const struct wire_frame *f);
+void answer_fields(struct question *q, struct dialogue *d, const struct wire_frame *f);
+/* What a dialogue opened by a session may ask for; takes one of its uses with the dialogue's first card. */
+enum error answer_check_fields(struct dialogue *d, enum wire_type type);
 void answer_report(struct question *q, const struct wire_frame *f);
 
 #endif

@@ -95,6 +95,8 @@ static enum wire_type answer_to(enum wire_type question)
     case WIRE_SIGN: return WIRE_SIGNED;
     case WIRE_NOTICE: return WIRE_NOTICED;
     case WIRE_REPORT: return WIRE_REPORTED;
+    case WIRE_FIELDS_OPEN:
+    case WIRE_FIELDS_GET: return WIRE_FIELDS;
     default: return WIRE_TOKEN;
     }
 }
@@ -261,6 +263,18 @@ result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_t from_ho
     ENSURE(route.len <= WIRE_NAME_MAX_BYTES, ROUTE_NONE);
     struct wire_report w = {.from_hour = from_hour, .to_hour = to_hour, .route_len = (uint8_t)route.len};
     return ask(d, WIRE_REPORT, index, &w, &route);
+}
+
+result keeper_fields_open(struct keeper_dialogue *d, uint32_t index, slice origin, enum field_kind kind, uint32_t ttl_s)
+{
+    ENSURE(origin.len <= ORIGIN_MAX_BYTES, FIELD_SESSION_ORIGIN);
+    struct wire_fields_open w = {.ttl_s = ttl_s, .kind = (uint8_t)kind, .origin_len = (uint16_t)origin.len};
+    return ask(d, WIRE_FIELDS_OPEN, index, &w, &origin);
+}
+
+result keeper_fields_get(struct keeper_dialogue *d, uint32_t index)
+{
+    return ask(d, WIRE_FIELDS_GET, index, NULL, NULL);
 }
 
 /* An END that finds no room is made good by the keeper: it ends a dialogue whose slot is opened again, and stale ones, and takes

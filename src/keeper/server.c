@@ -360,6 +360,7 @@ static void on_tick(void *arg)
     uint64_t now = loop_now_ms(s->loop);
     while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, false);
     temporal_expire(s->temporal, now);
+    field_sessions_expire(s->field_sessions, now);
     events_tick(s->events);
     vault_tick(s->vault);
     timer_set(s->tick, TICK_MS);
@@ -377,6 +378,7 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->bad = bad_tokens_new();
     s->rates = key_rates_new();
     s->temporal = temporal_table_new();
+    s->field_sessions = field_sessions_new();
     s->tick = timer_new(s->loop, on_tick, s);
     s->scratch = secret_alloc(WIRE_BATCH_BYTES);
     s->card = secret_alloc(sizeof *s->card);
@@ -386,7 +388,7 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->jobs = jobs_new(s);
     s->events = events_new(s);
     ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events, MEMORY);
-    ENSURE(s->bad && s->rates && s->temporal && s->tick && s->scratch && s->card, MEMORY);
+    ENSURE(s->bad && s->rates && s->temporal && s->field_sessions && s->tick && s->scratch && s->card, MEMORY);
     TRY(loop_at_turn_end(s->loop, on_turn_end, s));
     timer_set(s->tick, TICK_MS);
     return OK;
@@ -442,6 +444,7 @@ void keeper_server_free(struct keeper_server *s)
     bad_tokens_free(s->bad);
     key_rates_free(s->rates);
     temporal_table_free(s->temporal);
+    field_sessions_free(s->field_sessions);
     events_free(s->events);
     jobs_free(s->jobs);
     payments_free(s->payments);

@@ -9,6 +9,7 @@
 #include "keeper/callers.h"
 #include "keeper/channel.h"
 #include "keeper/client.h"
+#include "keeper/field_sessions.h"
 #include "keeper/registry.h"
 #include "keeper/server.h"
 #include "keeper/temporal.h"
@@ -56,6 +57,9 @@ struct dialogue {
     struct relay *relay;
     enum error refusal; /* OPEN was refused: so is every question */
     struct standing standing;
+    bool took_field_card;    /* of a session: it has paid for the card of this dialogue */
+    char field_session[FIELD_SESSION_ID_BYTES];
+    enum field_kind field_kind;
     bool gave_network_token; /* so that its PAN may be asked for, if that is declined */
     size_t captured_count, captured_room;
     struct token_id *captured;       /* that the route's strategy wants enrolled, once it has ended */
@@ -89,6 +93,7 @@ struct keeper_server {
     struct bad_tokens *bad;
     struct key_rates *rates;
     struct temporal_table *temporal;
+    struct field_sessions *field_sessions;
     struct registry *registry;
     struct payments *payments;
     struct jobs *jobs;

@@ -3,6 +3,7 @@
 
 #include "body/token_table.h"
 #include "keeper/client.h"
+#include "keeper/field_sessions.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -57,6 +58,9 @@ static const struct layout layouts[WIRE_TYPE_END] = {
         {WIDE(wire_notice, field_len, WIRE_FIELD_MAX_BYTES), WIDE(wire_notice, body_len, WIRE_PIECE_MAX_BYTES)}, {{0}}},
     [WIRE_REPORT] = {"REPORT", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_report), RESERVED(wire_report),
         {BYTE(wire_report, route_len, WIRE_NAME_MAX_BYTES)}, {{0}}},
+    [WIRE_FIELDS_OPEN] = {"FIELDS_OPEN", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_fields_open), RESERVED(wire_fields_open),
+        {WIDE(wire_fields_open, origin_len, ORIGIN_MAX_BYTES)}, {BYTE(wire_fields_open, kind, FIELD_BOTH)}},
+    [WIRE_FIELDS_GET] = {"FIELDS_GET", WIRE_RELAY_TO_KEEPER, 0, 0, 0, {{0}}, {{0}}},
     [WIRE_PAYMENT] = {"PAYMENT", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_payment), RESERVED(wire_payment),
         {BYTE(wire_payment, token_len, TOKEN_ID_MAX_BYTES),
          BYTE(wire_payment, network_transaction_id_len, NETWORK_TRANSACTION_ID_MAX_BYTES)},
@@ -105,6 +109,9 @@ static const struct layout layouts[WIRE_TYPE_END] = {
         {{0}}, {{0}}},
     [WIRE_REPORTED] = {"REPORTED", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_reported), RESERVED(wire_reported),
         {BYTE(wire_reported, route_len, WIRE_NAME_MAX_BYTES)}, {BYTE(wire_reported, last, 1)}},
+    [WIRE_FIELDS] = {"FIELDS", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_fields), RESERVED(wire_fields),
+        {BYTE(wire_fields, session_len, FIELD_SESSION_ID_BYTES), WIDE(wire_fields, origin_len, ORIGIN_MAX_BYTES)},
+        {BYTE(wire_fields, kind, FIELD_BOTH)}},
     [WIRE_WORKING] = {"WORKING", WIRE_KEEPER_TO_RELAY, 0, 0, 0, {{0}}, {{0}}},
     [WIRE_PAYMENTS_KEPT] = {"PAYMENTS_KEPT", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_payments_kept), 0, 0,
         {{0}}, {{0}}},

@@ -10,7 +10,8 @@
 static result write_service_answer(const struct exchange *x, struct buf *out, const struct service_answer *a, bool keep_alive)
 {
     TRY(reply_write_head(out, a->status, x->id, false));
-    TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
+    TRY(http_write_field(out, SLICE("content-type"), a->content_type.at ? a->content_type : SLICE("application/json")));
+    TRY(buf_append(out, a->fields));
     /* RFC 9111 5.2.2.5: "MUST NOT store any part of either the immediate request or response": some of these hold credentials. */
     TRY(http_write_field(out, SLICE("cache-control"), SLICE("no-store")));
     TRY(reply_write_status_fields(out, a->status, a->allow));

@@ -12,7 +12,7 @@ struct service_call *running;
 unsigned answers;
 int status;
 enum error error;
-char json[1024 * 1024], allow[64];
+char json[1024 * 1024], allow[64], answer_fields[2048];
 
 static struct loop *loop;
 static struct http_head head;
@@ -129,6 +129,19 @@ result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_t from_ho
     return question("report", index, route);
 }
 
+result keeper_fields_open(struct keeper_dialogue *d, uint32_t index, slice origin, enum field_kind kind, uint32_t ttl_s)
+{
+    (void)d;
+    (void)snprintf(asked.text[1], sizeof asked.text[1], "%d %u", (int)kind, ttl_s);
+    return question("fields-open", index, origin);
+}
+
+result keeper_fields_get(struct keeper_dialogue *d, uint32_t index)
+{
+    (void)d;
+    return question("fields-get", index, SLICE_NONE);
+}
+
 void keeper_end(struct keeper_dialogue *d)
 {
     if (d) asked.ended = "used";
@@ -194,6 +207,8 @@ static void on_done(void *owner, const struct service_answer *a)
     json[a->json.len] = '\0';
     if (a->allow.len) memcpy(allow, a->allow.at, a->allow.len);
     allow[a->allow.len] = '\0';
+    (void)snprintf(answer_fields, sizeof answer_fields, "%.*s%s%.*s", SLICE_ARG(a->fields), a->content_type.at ? "content-type: " : "",
+                   SLICE_ARG(a->content_type));
 }
 
 bool call(const char *method, const char *target, const char *given, const char *body)

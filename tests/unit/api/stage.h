@@ -30,7 +30,7 @@ extern struct service_call *running;
 extern unsigned answers;              /* that came */
 extern int status;
 extern enum error error;
-extern char json[1024 * 1024], allow[64];
+extern char json[1024 * 1024], allow[64], answer_fields[2048]; /* with the content type, where it is not JSON */
 /* <part> stands in the answer. */
 void answered(int wanted, const char *part);
 void lacks(const char *part);

@@ -18,6 +18,7 @@ struct choice chosen;
 struct credential revealed;
 struct wish wish;
 struct token_id cvc_alias;
+char field_session[FIELD_SESSION_ID_BYTES + 1];
 
 static void nothing(void *arg)
 {
@@ -89,6 +90,16 @@ static void on_signed(void *owner, uint32_t index, result r, slice signature)
     for (size_t i = 0; i < signature.len && i < 32; i++) TELL("%02x", (unsigned char)signature.at[i]);
     TELL(";");
 }
+static void on_fields(void *owner, uint32_t index, result r, const struct field_session_info *info)
+{
+    (void)owner;
+    TELL("fields %u %s", index, error_name(r.err));
+    if (info) {
+        TELL(" %.*s %d %u", SLICE_ARG(info->origin), (int)info->kind, info->ttl_s);
+        if (info->id.len) (void)snprintf(field_session, sizeof field_session, "%.*s", SLICE_ARG(info->id));
+    }
+    TELL(";");
+}
 static void on_noticed(void *owner, uint32_t index, result r)
 {
     (void)owner;
@@ -104,7 +115,7 @@ static void on_report(void *owner, uint32_t index, result r, const struct report
     TELL("%s;", last ? " end" : "");
 }
 static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_captured = on_captured, .on_network = on_network,
-                                                .on_signed = on_signed, .on_noticed = on_noticed, .on_report = on_report};
+                                                .on_signed = on_signed, .on_noticed = on_noticed, .on_report = on_report, .on_fields = on_fields};
 
 int add_relay(unsigned number)
 {

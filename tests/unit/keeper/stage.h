@@ -21,6 +21,7 @@ extern struct credential revealed; /* the last one */
 extern struct token_id cvc_alias; /* the last one */
 extern struct wish wish;     /* of the next reveals; zeroed by set_up() */
 
+extern char field_session[FIELD_SESSION_ID_BYTES + 1]; /* the last one opened */
 void set_up(void);
 void tear_down(void); /* and sees that nothing is left */
 void turn(void);

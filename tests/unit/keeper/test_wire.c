@@ -2,6 +2,7 @@
 #include "../base/suite.h"
 #include "body/token_table.h"
 #include "keeper/client.h"
+#include "keeper/field_sessions.h"
 #include "keeper/wire.h"
 
 #include <stddef.h>
@@ -31,6 +32,8 @@ static const struct wire_enrol enrol_fixed = {.token_len = 6, .cvc_len = 3, .bil
 static const struct wire_sign sign_fixed = {.piece_len = 5, .last = 1, .rs256 = 1};
 static const struct wire_notice notice_fixed = {.network = 1, .field_len = 5, .body_len = 2};
 static const struct wire_report report_fixed = {.from_hour = 1, .to_hour = 2, .route_len = 4};
+static const struct wire_fields_open fields_open_fixed = {.ttl_s = 900, .kind = FIELD_BOTH, .origin_len = 17};
+static const struct wire_fields fields_fixed = {.ttl_s = 899, .kind = FIELD_TRANSACTION, .session_len = 6, .origin_len = 17};
 static const struct wire_payment payment_fixed = {.relay = 1, .number = 2, .generation = 3, .merchant = 4, .route = 5, .first = 1, .fallback = 1,
                                                           .card_has_token = 1, .first_verdict = 2, .retried = 1, .retry_verdict = 1,
                                                           .token_len = 6, .network_transaction_id_len = 5};
@@ -76,6 +79,8 @@ static const struct sample {
     {WIRE_SIGN, &sign_fixed, sizeof sign_fixed, 1, {CONST_SLICE("piece")}},
     {WIRE_NOTICE, &notice_fixed, sizeof notice_fixed, 2, {CONST_SLICE("t=1;k"), CONST_SLICE("{}")}},
     {WIRE_REPORT, &report_fixed, sizeof report_fixed, 1, {CONST_SLICE("rede")}},
+    {WIRE_FIELDS_OPEN, &fields_open_fixed, sizeof fields_open_fixed, 1, {CONST_SLICE("https://a.example")}},
+    {WIRE_FIELDS_GET, NULL, 0, 0, {CONST_SLICE("")}},
     {WIRE_PAYMENT, &payment_fixed, sizeof payment_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("MCC12")}},
     {WIRE_END, &end_fixed, sizeof end_fixed, 0, {CONST_SLICE("")}},
     {WIRE_OPENED, &opened_fixed, sizeof opened_fixed, 1, {CONST_SLICE("key1")}},
@@ -89,6 +94,7 @@ static const struct sample {
     {WIRE_SIGNED, &signed_fixed, sizeof signed_fixed, 1, {CONST_SLICE("sign")}},
     {WIRE_NOTICED, &noticed_fixed, sizeof noticed_fixed, 0, {CONST_SLICE("")}},
     {WIRE_REPORTED, &reported_fixed, sizeof reported_fixed, 1, {CONST_SLICE("rede")}},
+    {WIRE_FIELDS, &fields_fixed, sizeof fields_fixed, 2, {CONST_SLICE("fs_abc"), CONST_SLICE("https://a.example")}},
     {WIRE_WORKING, NULL, 0, 0, {CONST_SLICE("")}},
     {WIRE_PAYMENTS_KEPT, &kept_fixed, sizeof kept_fixed, 0, {CONST_SLICE("")}},
     {WIRE_ORDER_ENROL, &order_enrol_fixed, sizeof order_enrol_fixed, 6, {CONST_SLICE("visa"), CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123"), CONST_SLICE("abc"), CONST_SLICE("u-i")}},
@@ -263,6 +269,8 @@ static const struct {
     {WIRE_SIGN, offsetof(struct wire_sign, rs256), 2, false},
     {WIRE_REPORT, offsetof(struct wire_report, route_len), WIRE_NAME_MAX_BYTES + 1, true},
     {WIRE_REPORT, offsetof(struct wire_report, reserved) + 2, 1, false},
+    {WIRE_FIELDS_OPEN, offsetof(struct wire_fields_open, kind), FIELD_BOTH + 1, false},
+    {WIRE_FIELDS, offsetof(struct wire_fields, session_len), FIELD_SESSION_ID_BYTES + 1, true},
     {WIRE_PAYMENT, offsetof(struct wire_payment, first_verdict), 3, false},
     {WIRE_PAYMENT, offsetof(struct wire_payment, retry_verdict), 3, false},
     {WIRE_PAYMENT, offsetof(struct wire_payment, fallback), FALLBACK_COUNT, false},
@@ -319,6 +327,8 @@ START_TEST(long_tails_have_their_maximum_too)
         {WIRE_NOTICE, offsetof(struct wire_notice, body_len), WIRE_PIECE_MAX_BYTES},
         {WIRE_NOTICE, offsetof(struct wire_notice, field_len), WIRE_FIELD_MAX_BYTES},
         {WIRE_ENROL, offsetof(struct wire_enrol, billing_len), WIRE_BILLING_MAX_BYTES},
+        {WIRE_FIELDS_OPEN, offsetof(struct wire_fields_open, origin_len), ORIGIN_MAX_BYTES},
+        {WIRE_FIELDS, offsetof(struct wire_fields, origin_len), ORIGIN_MAX_BYTES},
         {WIRE_SIGNED, offsetof(struct wire_signed, signature_len), WIRE_SIGNATURE_MAX_BYTES},
         {WIRE_ORDER_DELIVER, offsetof(struct wire_order_deliver, json_len), EVENT_JSON_MAX_BYTES},
         {WIRE_RESULT_NOTICE, offsetof(struct wire_result_notice, refs_len), WIRE_REFS_MAX_BYTES},
