@@ -12,6 +12,8 @@
  *   POST   /v1/tokens/enroll                    a stored card, with its network          permission enroll
  *   GET    /v1/tokens/{id}/payment-credentials  network token, fresh cryptogram, ECI     permission credentials
  *   GET    /v1/reports/network-tokens           counts, rates, their difference          permission report
+ *   GET    /v1/aliases/{alias}                  the same as GET /v1/tokens/{id}, as PCI Proxy has it    permission read
+ *   PATCH, DELETE                               likewise                                 change, delete
  *   POST   /v1/field-sessions                   a session of hosted card fields          permission tokenize
  *   GET    /fields/{session}, /fields/assets/…  the page with the fields, its files      the session
  *   POST   /fields/{session}                    a card out of that page                  the session

@@ -29,5 +29,7 @@ MUST_USE result reply_write_head(struct buf *out, int status, uint64_t request_i
 /* The fields that a status itself calls for. <allow>: the methods for a 405; empty: all that the proxy passes on. */
 MUST_USE result reply_write_status_fields(struct buf *out, int status, slice allow);
 /* Connection, Content-Length, end of head. */
-MUST_USE result reply_write_length(struct buf *out, uint64_t length, bool keep_alive);
+MUST_USE result reply_write_length(struct buf *out, uint64_t length, bool keep_alive);/* Connection, end of head. RFC 9110 8.6: "MUST NOT send a Content-Length header field in any response with a status code of … 204". */
+MUST_USE result reply_write_no_content(struct buf *out, bool keep_alive);
+
 #endif

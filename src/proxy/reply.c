@@ -41,6 +41,12 @@ result reply_write_length(struct buf *out, uint64_t length, bool keep_alive)
     return http_write_end_of_head(out);
 }
 
+result reply_write_no_content(struct buf *out, bool keep_alive)
+{
+    TRY(http_write_field(out, SLICE("connection"), keep_alive ? SLICE("keep-alive") : SLICE("close")));
+    return http_write_end_of_head(out);
+}
+
 result reply_write_status_fields(struct buf *out, int status, slice allow)
 {
     switch (status) {

@@ -134,7 +134,7 @@ START_TEST(who_has_no_session_is_nobody)
     ck_assert_ptr_nonnull(wait_for("opened KEY_WRONG"));
     keeper_end(d);
     d = open_by(field_session, KEEPER_FOR_FIELDS, PERMIT_READ);
-    ck_assert_ptr_nonnull(wait_for("opened KEY_PERMISSION"));
+    ck_assert_ptr_nonnull(wait_for("opened KEEPER_REFUSED"));
     keeper_end(d);
     d = open_by("cvk_shop", KEEPER_FOR_API, PERMIT_TOKENIZE); /* and what it is for is not told to others */
     ck_assert_int_eq(keeper_fields_get(d, 0).err, ERR_NONE);
