@@ -113,12 +113,6 @@ static void on_final_failure(void *owner, result r, const struct network_record 
     tell(q, failed(r) ? r : q->failure, failed(r) ? NULL : record, NULL);
 }
 
-static void on_noted(void *owner, result r)
-{
-    (void)owner;
-    (void)r;
-}
-
 static void on_credentials(void *owner, const struct registry_answer *a)
 {
     struct question *q = owner;
@@ -129,7 +123,7 @@ static void on_credentials(void *owner, const struct registry_answer *a)
     metrics_time(HISTOGRAM_NETWORK, loop_now_us(server->loop) - q->asked_us);
     q->failure = failed(a->r) ? a->r : FAIL(NETWORK_ANSWER);
     if (!failed(a->r) && is_usable) q->credential = secret_alloc(sizeof *q->credential);
-    if (registry_is_stale(a)) jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_noted, NULL);
+    if (registry_is_stale(a)) jobs_refresh_for_payment(server->jobs, answer_merchant(q), token_id_slice(&q->token));
     if (q->credential) {
         *q->credential = *a->credential;
         q->credential->brand = q->brand;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answers_priv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -169,12 +170,6 @@ static void on_number_kept(void *owner, result r, const struct network_record *r
     fetch_rest(owner);
 }
 
-static void on_gone_noted(void *owner, result r)
-{
-    (void)owner;
-    (void)r; /* the next payment comes here again */
-}
-
 static struct breaker *patience_of(const struct question *q)
 {
     const struct standing *s = &q->standing;
@@ -229,8 +224,7 @@ static void on_answer(void *owner, const struct registry_answer *a)
         }
     } else {
         q->choice.fallback = a->is_late ? FALLBACK_BUDGET_SPENT : FALLBACK_CRYPTOGRAM_FAILED;
-        if (registry_is_stale(a))
-            jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_gone_noted, NULL);
+        if (registry_is_stale(a)) jobs_refresh_for_payment(server->jobs, answer_merchant(q), token_id_slice(&q->token));
     }
     fetch_rest(q);
 }
@@ -279,8 +273,11 @@ static void on_record(void *owner, result r, const struct network_record *record
         on_card(q, r, NULL, NULL);
         return;
     }
-    q->choice.card_has_token = record->state == NETWORK_ACTIVE;
-    q->choice.fallback = choice_before_network(route_of(q), token_id_slice(&q->token), q->wish, record->state);
+    enum network_state state = choice_state(record, clock_wall_ms());
+    q->choice.card_has_token = state == NETWORK_ACTIVE;
+    q->choice.fallback = choice_before_network(route_of(q), token_id_slice(&q->token), q->wish, state);
+    if (state != record->state && q->choice.fallback == FALLBACK_NOT_PROVISIONED) /* it has lapsed, and nobody has told of the next one */
+        jobs_refresh_for_payment(q->relay->server->jobs, answer_merchant(q), token_id_slice(&q->token));
     if (q->choice.fallback != FALLBACK_NONE || !server_find(q->relay, q->dialogue))
         fetch_rest(q);
     else if (goes_without_cryptogram(q) && record->number_len > 0)

@@ -18,6 +18,7 @@
 
 enum {
     JOBS_OUT_MAX = 16,
+    JOBS_PRESS_PAUSE_MS = 60 * 1000,
     DAY_MS = 24 * 60 * 60 * 1000,
     RENEW_BEFORE_DAYS = 30, /* of the token's own expiry: its state is read back daily from then on */
 };
@@ -43,6 +44,8 @@ void jobs_after_payment(struct jobs *j, const struct config_merchant *merchant, 
                         const struct network_record *record);
 /* The token's state is to be read back soon; done: it is queued durably. */
 void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, void *owner);
+/* The same, for what a payment noticed, and so would the next: of one token at most once in JOBS_PRESS_PAUSE_MS. */
+void jobs_refresh_for_payment(struct jobs *j, slice merchant, slice token);
 
 /* No more runs: what is out comes back, and is written down. */
 void jobs_stop(struct jobs *j);
@@ -60,6 +63,7 @@ struct queued {
     int64_t created_ms;
     bool is_out;
     bool again;   /* asked for once more while it is out */
+    uint64_t pressed_ms; /* when a payment asked for it, by the loop's clock; 0: none has */
     struct order *order;
     char network[WIRE_NAME_MAX_BYTES];
     char reference[REFERENCE_CODE_BYTES];

@@ -84,17 +84,10 @@ static void change_record(struct applying *a, struct network_record *record)
 
 /* --- what is next --- */
 
-/* The first of the month after the one in which it lapses, less RENEW_BEFORE_DAYS; roughly is enough. */
-static int64_t renewal_ms(const struct network_record *record)
-{
-    int64_t years = record->year - 1970;
-    int64_t days = years * 365 + (years + 1) / 4 + record->month * 30;
-    return (days - RENEW_BEFORE_DAYS) * DAY_MS;
-}
-
 static int64_t next_time(const struct applying *a, const struct network_record *record, uint32_t tries)
 {
-    int64_t tomorrow = a->now_ms + DAY_MS, renewal = record->month ? renewal_ms(record) : 0;
+    int64_t tomorrow = a->now_ms + DAY_MS, renewal = 0;
+    if (record->month) renewal = clock_month_end_ms(record->year, record->month) - (int64_t)RENEW_BEFORE_DAYS * DAY_MS;
     if (a->to == NETWORK_PENDING) return a->now_ms + back_off_ms(tries, back_off_random());
     return a->to == NETWORK_ACTIVE && renewal > tomorrow ? renewal : tomorrow;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/registry.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -180,7 +181,9 @@ static bool take_result(struct registry *r, struct order *o, const struct wire_f
                                      .instrument = wire_tail(f, 1), .month = w.month, .year = w.year, .took_us = w.took_us};
     if (w.has_credential) {
         read_credential(f, &w, r->credential);
-        if (credential_is_sound(r->credential))
+        bool is_sound = credential_is_sound(r->credential);
+        answer.has_lapsed = is_sound && clock_wall_ms() >= clock_month_end_ms(r->credential->year, r->credential->month);
+        if (is_sound && !answer.has_lapsed)
             answer.credential = r->credential;
         else
             answer.r = FAIL(NETWORK_ANSWER); /* a payment goes on with the card's number; with this it would not go at all */

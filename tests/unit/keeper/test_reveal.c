@@ -12,17 +12,6 @@
 
 /* The credential of a payment, with a registrar. */
 
-#define PAN "revealed 1 NONE 4111111111111111 12/2030 ANNA B;"
-#define TOKEN "revealed 1 NONE 4895370000000002 11/2031 ANNA B;"
-
-static struct keeper_dialogue *pay(void)
-{
-    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
-    expect("opened NONE 1 shop1;");
-    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
-    return d;
-}
-
 START_TEST(a_fresh_cryptogram_for_a_customer)
 {
     set_up();
