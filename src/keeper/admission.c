@@ -111,8 +111,7 @@ static enum error check_purpose(const struct dialogue *d, unsigned permits)
     if ((permits & s->permission) != s->permission) return ERR_KEY_PERMISSION;
     if (!for_proxy) return ERR_NONE;
     if (s->route >= c->route_count) return ERR_KEEPER_REFUSED;
-    slice owner = c->routes[s->route].merchant;
-    return !owner.at || slice_eq(owner, c->merchants[s->merchant].name) ? ERR_NONE : ERR_KEY_MERCHANT;
+    return config_route_serves(&c->routes[s->route], c->merchants[s->merchant].name) ? ERR_NONE : ERR_KEY_MERCHANT;
 }
 
 static enum error check_rates(struct keeper_server *server, const struct dialogue *d)
