@@ -196,6 +196,25 @@ START_TEST(credentials_for_the_api)
 }
 END_TEST
 
+/* What a stolen relay could take a second: payment credentials can be paid with, as a card can. */
+START_TEST(credentials_are_within_the_relays_reveals)
+{
+    set_up();
+    config->reveals_per_second = 2;
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = open_api(PERMIT_CREDENTIALS);
+    for (uint32_t i = 1; i <= 3; i++) ck_assert(!failed(keeper_credentials(d, i, SLICE("tok_good1"))));
+    expect("network 3 KEEPER_REFUSED;");
+    (void)registrar_order();
+    (void)registrar_order();
+    ck_assert(registrar_is_idle());
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(what_is_known_without_a_call)
 {
     set_up();
@@ -384,7 +403,7 @@ START_TEST(a_removal_is_told_to_the_network)
 END_TEST
 
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, who_is_refused_before, a_cvc_goes_out_once,
-          jobs_outlive_the_keeper, credentials_for_the_api, what_is_known_without_a_call,
+          jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_renewed_token,
           nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final,
