@@ -320,6 +320,39 @@ static void on_removed(void *owner, const struct registry_answer *a)
         jobs_drop(q);
 }
 
+static void order_removal(struct queued *q)
+{
+    struct job job;
+    slice network, ref;
+    job_of(q, &job);
+    if (job_removal(&job, &network, &ref))
+        ordered(q, registry_remove(q->jobs->server->registry, network, ref, limit_of(q), on_removed, q));
+    else
+        jobs_drop(q);
+}
+
+/* A network may have given one token to two cards: the same number, stored twice or by two merchants. While one of them pays with it, it
+ * is not removed; the last one's removal takes it along. */
+static void on_holder(void *owner, result r, slice merchant, slice token, const struct network_record *record)
+{
+    struct queued *q = owner;
+    struct job job;
+    slice network, ref;
+    (void)merchant;
+    (void)token;
+    if (record) {
+        job_of(q, &job);
+        bool is_it = job_removal(&job, &network, &ref) && slice_eq(network_text_slice(&record->ref), ref);
+        if (is_it && (record->state == NETWORK_PENDING || jobs_has_token(record->state))) q->is_held = true;
+    } else if (failed(r) && r.err != ERR_NOT_FOUND) {
+        jobs_later(q);
+    } else if (q->is_held) {
+        jobs_drop(q);
+    } else {
+        order_removal(q);
+    }
+}
+
 static void run_removal(struct queued *q)
 {
     struct job job;
@@ -331,7 +364,8 @@ static void run_removal(struct queued *q)
     }
     memset(q->network, 0, sizeof q->network);
     memcpy(q->network, network.at, network.len < sizeof q->network ? network.len : sizeof q->network);
-    ordered(q, registry_remove(q->jobs->server->registry, network, ref, limit_of(q), on_removed, q));
+    q->is_held = false;
+    vault_network_find(q->jobs->server->vault, ref, on_holder, q);
 }
 
 static void run(struct queued *q)

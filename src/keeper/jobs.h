@@ -64,6 +64,7 @@ struct queued {
     bool is_out;
     bool again;   /* asked for once more while it is out */
     uint64_t pressed_ms; /* when a payment asked for it, by the loop's clock; 0: none has */
+    bool is_held; /* a REMOVE whose token another card has, too */
     struct order *order;
     char network[WIRE_NAME_MAX_BYTES];
     char reference[REFERENCE_CODE_BYTES];

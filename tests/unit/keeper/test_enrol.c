@@ -402,9 +402,34 @@ START_TEST(a_removal_is_told_to_the_network)
 }
 END_TEST
 
+/* A network may give one token to two cards (the same number, stored by two merchants): one merchant's deletion must not take the
+ * other's token from him. */
+START_TEST(a_token_that_another_card_has_is_not_removed)
+{
+    struct job j = {.id = "removal", .kind = JOB_REMOVE, .merchant = "shop", .token = {9, "tok_gone1"}};
+    struct network_record *other = fake_record("other", "tok_other1");
+    *other = (struct network_record){.state = NETWORK_ACTIVE, .network = "cards", .ref = {5, "ref-1"}, .month = 12, .year = 2031};
+    set_up();
+    registrar_start();
+    job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
+    fake_network.jobs[fake_network.job_count++] = j;
+    fake_network.removal_queued(fake_network.removal_owner, &j, NETWORK_ACTIVE);
+    ck_assert(registrar_is_idle());
+    ck_assert_uint_eq(fake_network.job_count, 0);
+    other->state = NETWORK_DELETED; /* nobody pays with it any more */
+    fake_network.jobs[fake_network.job_count++] = j;
+    fake_network.removal_queued(fake_network.removal_owner, &j, NETWORK_ACTIVE);
+    ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
+    registrar_state(NETWORK_DELETED, "");
+    ck_assert_uint_eq(fake_network.job_count, 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, who_is_refused_before, a_cvc_goes_out_once,
           jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_renewed_token,
           nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final,
-          a_removal_is_told_to_the_network)
+          a_removal_is_told_to_the_network, a_token_that_another_card_has_is_not_removed)
