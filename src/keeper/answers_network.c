@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answers_priv.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "jobs.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -178,12 +177,19 @@ static void on_enrolled(void *owner, result r, const struct network_record *reco
     tell(q, r, record, NULL);
 }
 
-/* Nobody was asked, and nothing is written; the report has it all the same, as it has a strategy's. */
-static void count_unsupported(const struct question *q)
+static void on_unsupported_counted(void *owner, result r)
 {
-    struct payments *p = q->relay->server->payments;
-    payments_count(p, answer_merchant(q), COUNTER_ENROL_ASKED);
-    payments_count(p, answer_merchant(q), COUNTER_ENROL_UNSUPPORTED_BRAND);
+    if (failed(r)) log_failure("counters", r); /* the caller's answer is the same */
+    tell(owner, FAIL(NETWORK_UNSUPPORTED), NULL, NULL);
+}
+
+/* Nobody was asked, and nothing else is written; the report has it all the same, as it has a strategy's. */
+static void refuse_unsupported(struct question *q)
+{
+    struct counter_delta count;
+    counter_delta_start(&count, answer_merchant(q), SLICE_NONE);
+    count.n[COUNTER_ENROL_ASKED] = count.n[COUNTER_ENROL_UNSUPPORTED_BRAND] = 1;
+    vault_count(q->relay->server->vault, &count, 1, NULL, 0, on_unsupported_counted, q);
 }
 
 static void on_card_to_enrol(void *owner, result r, const struct card *card, const struct card_info *info)
@@ -192,10 +198,12 @@ static void on_card_to_enrol(void *owner, result r, const struct card *card, con
     const struct config_network *network = network_of(q);
     (void)card;
     if (!failed(r) && info->state != CARD_ACTIVE) r = FAIL(TOKEN_NO_PAN);
-    if (!failed(r) && !(network->brands & 1u << server_brand(info))) r = FAIL(NETWORK_UNSUPPORTED);
-    if (r.err == ERR_NETWORK_UNSUPPORTED) count_unsupported(q);
     if (failed(r)) {
         tell(q, r, NULL, NULL);
+        return;
+    }
+    if (!(network->brands & 1u << server_brand(info))) {
+        refuse_unsupported(q);
         return;
     }
     const struct enrolment e = {.merchant = merchant_of(q), .network = network, .token = q->token,

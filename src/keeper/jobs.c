@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -343,7 +342,7 @@ static void on_holder(void *owner, result r, slice merchant, slice token, const 
     if (record) {
         job_of(q, &job);
         bool is_it = job_removal(&job, &network, &ref) && slice_eq(network_text_slice(&record->ref), ref);
-        if (is_it && (record->state == NETWORK_PENDING || jobs_has_token(record->state))) q->is_held = true;
+        if (is_it && (record->state == NETWORK_PENDING || network_state_has_token(record->state))) q->is_held = true;
     } else if (failed(r) && r.err != ERR_NOT_FOUND) {
         jobs_later(q);
     } else if (q->is_held) {
@@ -454,10 +453,9 @@ static bool load_one(void *owner, const struct job *job)
     return add(owner, job) != NULL;
 }
 
-static void on_removal_queued(void *owner, const struct job *job, enum network_state was)
+static void on_removal_queued(void *owner, const struct job *job)
 {
     struct jobs *j = owner;
-    if (jobs_has_token(was)) payments_count(j->server->payments, network_padded(job->merchant, sizeof job->merchant), COUNTER_TOKENS_LOST);
     (void)add(j, job);
 }
 

@@ -77,11 +77,6 @@ struct queued {
     UT_hash_handle hh;       /* of all, by id */
     UT_hash_handle by_token; /* of REFRESH jobs, by merchant and token */
 };
-/* Does a card of this state have a network token? What the report counts. */
-static inline bool jobs_has_token(enum network_state s)
-{
-    return s == NETWORK_ACTIVE || s == NETWORK_SUSPENDED;
-}
 struct queued *jobs_add(struct jobs *j, const struct job *job); /* that the vault has; NULL: memory */
 void jobs_run_at_once(struct queued *q);
 struct keeper_server *jobs_server(struct jobs *j);

@@ -6,12 +6,12 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "events.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* An answer of the network becomes the record's new state, the job's end or next time, and the merchant's webhooks: one batch.
+/* An answer of the network becomes the record's new state, the job's end or next time, the merchant's webhooks and the report's counts: one
+ * batch.
  *
  *     PENDING ─► ACTIVE ⇄ SUSPENDED ─► DELETED          PENDING ─► UNPROVISIONED (why: reason)
  *     DELETED and UNPROVISIONED end the job; ACTIVE waits for its renewal, SUSPENDED and PENDING are looked at again.      */
@@ -33,6 +33,7 @@ struct applying {
     slice id;
     struct event *events;
     size_t event_count;
+    struct counter_delta count;
 };
 
 static void copy_ref(struct network_text *to, slice from)
@@ -107,6 +108,23 @@ static void plan_next(struct applying *a, const struct network_record *record, s
     change->add = &a->next;
 }
 
+/* --- what the report has of it --- */
+
+static void count(struct applying *a, struct network_change *change)
+{
+    bool had_one = network_state_has_token(a->from), has_one = network_state_has_token(a->to);
+    uint64_t *n = a->count.n;
+    if (a->from == a->to) return;
+    counter_delta_start(&a->count, network_padded(a->q->merchant, sizeof a->q->merchant), SLICE_NONE);
+    n[COUNTER_TOKENS_GAINED] = has_one && !had_one;
+    n[COUNTER_ENROL_ACTIVE] = has_one && a->from == NETWORK_PENDING;
+    n[COUNTER_TOKENS_LOST] = had_one && !has_one;
+    if (a->to == NETWORK_UNPROVISIONED) n[COUNTER_ENROL_INVALID_REQUEST + (a->reason ? a->reason : NETWORK_REASON_OTHER) - 1] = 1;
+    change->count = &a->count;
+}
+static_assert(COUNTER_ENROL_OTHER - COUNTER_ENROL_INVALID_REQUEST == NETWORK_REASON_OTHER - NETWORK_REASON_INVALID_REQUEST,
+              "one counter for each reason, in order");
+
 static void decide(void *owner, struct network_record *record, struct network_change *change)
 {
     struct applying *a = owner;
@@ -122,6 +140,7 @@ static void decide(void *owner, struct network_record *record, struct network_ch
     a->to = next_state(a);
     change_record(a, record);
     plan_next(a, record, change);
+    count(a, change);
     change->write = true;
     if (!a->is_new_to_merchant) return;
     a->event_count = events_make(jobs_server(a->q->jobs), a->q->merchant, &a->q->token, record, a->events, NETWORK_EVENTS_MAX);
@@ -130,21 +149,6 @@ static void decide(void *owner, struct network_record *record, struct network_ch
 }
 
 /* --- afterwards --- */
-
-static void count(const struct applying *a)
-{
-    struct payments *p = jobs_server(a->q->jobs)->payments;
-    slice merchant = network_padded(a->q->merchant, sizeof a->q->merchant);
-    bool had_one = jobs_has_token(a->from), has_one = jobs_has_token(a->to);
-    if (a->from == a->to) return;
-    if (has_one && !had_one) payments_count(p, merchant, COUNTER_TOKENS_GAINED);
-    if (has_one && a->from == NETWORK_PENDING) payments_count(p, merchant, COUNTER_ENROL_ACTIVE);
-    if (had_one && !has_one) payments_count(p, merchant, COUNTER_TOKENS_LOST);
-    if (a->to == NETWORK_UNPROVISIONED)
-        payments_count(p, merchant, COUNTER_ENROL_INVALID_REQUEST + (a->reason ? a->reason : NETWORK_REASON_OTHER) - 1);
-}
-static_assert(COUNTER_ENROL_OTHER - COUNTER_ENROL_INVALID_REQUEST == NETWORK_REASON_OTHER - NETWORK_REASON_INVALID_REQUEST,
-              "one counter for each reason, in order");
 
 static void audit(const struct applying *a)
 {
@@ -208,7 +212,6 @@ static void on_applied(void *owner, result r, const struct network_record *recor
         return;
     }
     if (a->from != a->to) audit(a);
-    count(a);
     events_add(jobs_server(q->jobs)->events, a->events, a->event_count);
     jobs_tell(q, outcome(a), record);
     if (!a->is_over) {

@@ -266,11 +266,6 @@ static void on_kept(void *owner, uint64_t relay, uint64_t number)
         work_on(one);
 }
 
-void payments_count(struct payments *p, slice merchant, enum counter counter)
-{
-    if (!ledger_count(p->ledger, merchant, SLICE_NONE, counter, 1)) log_plain(LOG_LEVEL_WARN, "counter_lost", "too many places in one commit");
-}
-
 void payments_settle(struct payments *p)
 {
     ledger_commit(p->ledger);

@@ -44,6 +44,7 @@ struct vault {
     struct op_pool pools[POOL_COUNT]; /* of calls under way */
     struct key_table *keys; /* api_keys.c */
     uint64_t resends, resends_version; /* events.c: as read at that version of the store; 0: not read */
+    struct count_hints *count_hints;   /* counters.c; NULL: none yet */
     vault_removal_queued on_removal;   /* jobs.c */
     void *removal_owner;
 };

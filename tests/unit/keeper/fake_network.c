@@ -125,6 +125,16 @@ static void put_event(const struct event *e)
     fake_network.events[i] = *e;
 }
 
+static void note_count(const struct counter_delta *d)
+{
+    for (enum counter c = 0; c < COUNTER_COUNT; c++) {
+        size_t used = strlen(fake_network.counted);
+        if (d->n[c])
+            (void)snprintf(fake_network.counted + used, sizeof fake_network.counted - used, "%.64s %.64s %u %u\n", d->merchant, d->route, c,
+                           (unsigned)d->n[c]);
+    }
+}
+
 void vault_network_alter(struct vault *v, slice merchant, slice token, vault_network_decide decide, vault_network_callback done, void *owner)
 {
     struct network_record *stored = find(merchant, token), shall;
@@ -146,6 +156,7 @@ void vault_network_alter(struct vault *v, slice merchant, slice token, vault_net
     if (change.done_job) delete_job(*change.done_job);
     if (change.add) put_job(change.add);
     for (size_t i = 0; i < change.event_count; i++) put_event(&change.events[i]);
+    if (change.count) note_count(change.count);
     later((struct write){.altered = done, .owner = owner, .record = *stored});
 }
 
@@ -243,13 +254,7 @@ void vault_count(struct vault *v, const struct counter_delta *deltas, size_t del
 {
     (void)v;
     fake_network.commits++;
-    for (size_t i = 0; i < delta_count && !fake_network.count_fails; i++)
-        for (enum counter c = 0; c < COUNTER_COUNT; c++) {
-            size_t used = strlen(fake_network.counted);
-            if (deltas[i].n[c])
-                (void)snprintf(fake_network.counted + used, sizeof fake_network.counted - used, "%.64s %.64s %u %u\n", deltas[i].merchant,
-                               deltas[i].route, c, (unsigned)deltas[i].n[c]);
-        }
+    for (size_t i = 0; i < delta_count && !fake_network.count_fails; i++) note_count(&deltas[i]);
     for (size_t i = 0; i < mark_count && !fake_network.count_fails; i++) {
         size_t k = 0;
         while (k < fake_network.mark_count && fake_network.marks[k].relay != marks[i].relay) k++;

@@ -23,7 +23,7 @@ struct fake_network {
     size_t mark_count, commits;
     bool count_fails, writes_fail;
     uint64_t resends;
-    void (*removal_queued)(void *owner, const struct job *j, enum network_state was);
+    vault_removal_queued removal_queued;
     void *removal_owner;
 };
 extern struct fake_network fake_network;

@@ -264,29 +264,12 @@ START_TEST(a_merchant_without_a_network_enrols_nobody)
 }
 END_TEST
 
-/* The report's cards with a token: one less each, whichever way the token went. One that was never ACTIVE was never counted. */
-START_TEST(a_deleted_card_has_no_token_any_more)
-{
-    static const enum network_state states[] = {NETWORK_PENDING, NETWORK_ACTIVE, NETWORK_SUSPENDED};
-    set_up();
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        struct job j = {.id = "removal 1", .kind = JOB_REMOVE, .merchant = "shop", .token = {9, "tok_good1"}};
-        j.id[8] = (char)('1' + i);
-        job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
-        fake_network.removal_queued(fake_network.removal_owner, &j, states[i]);
-    }
-    until_committed(1);
-    ck_assert_uint_eq(counted("", COUNTER_TOKENS_LOST), 2);
-    tear_down();
-}
-END_TEST
-
 int main(void)
 {
     const TTest *const list[] = {what_a_payment_counts_for, each_is_counted_once_whatever_dies, an_acknowledgement_that_was_lost_comes_again,
                                  a_commit_that_fails_is_made_again,
                                         nobody_counts_for_another, the_network_transaction_id_is_kept, a_used_card_is_not_new,
-                                        a_merchant_without_a_network_enrols_nobody, a_deleted_card_has_no_token_any_more};
+                                        a_merchant_without_a_network_enrols_nobody};
     TCase *all = tcase_create("payments");
     tcase_set_timeout(all, 60);
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) tcase_add_test(all, list[i]);
