@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "events.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "due.h"
@@ -52,9 +51,10 @@ struct events {
 
 static void set_timer(struct events *v)
 {
+    int64_t now_ms = server_wall_ms(v->server);
     const struct due *first = due_first(&v->heap);
     if (v->is_stopped || v->out >= OUT_MAX || !first) return;
-    int64_t in_ms = first->at_ms - clock_wall_ms();
+    int64_t in_ms = first->at_ms - now_ms;
     timer_set(v->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
 
@@ -117,12 +117,15 @@ static void insert(struct chain *c, struct pending *p)
 static bool add(struct events *v, const struct event *e)
 {
     struct pending *p = NULL;
+    int64_t now_ms = server_wall_ms(v->server);
     if (e->state != EVENT_PENDING) return true;
     HASH_FIND(hh, v->by_id, e->id, sizeof e->id, p);
     if (p) return true;
     p = calloc(1, sizeof *p);
     if (!p) return false;
     p->e = *e;
+    p->e.due_ms = due_believable(e->due_ms, now_ms);
+    if (p->e.since_ms > now_ms) p->e.since_ms = now_ms;
     p->chain = chain_of(v, e);
     if (p->chain) HASH_ADD(hh, v->by_id, e.id, sizeof p->e.id, p);
     if (!p->chain || !p->hh.tbl) {
@@ -165,7 +168,7 @@ static void on_delivered(void *owner, result r, int status)
 {
     struct pending *p = owner;
     struct event *e = &p->e;
-    int64_t now = clock_wall_ms();
+    int64_t now = server_wall_ms(p->chain->events->server);
     e->tries++;
     e->last_status = (int16_t)status;
     if (!failed(r)) {
@@ -201,7 +204,7 @@ static void on_timer(void *arg)
 {
     struct events *v = arg;
     struct due *first;
-    while (!v->is_stopped && v->out < OUT_MAX && (first = due_first(&v->heap)) != NULL && first->at_ms <= clock_wall_ms())
+    while (!v->is_stopped && v->out < OUT_MAX && (first = due_first_by(&v->heap, server_wall_ms(v->server))) != NULL)
         deliver((struct chain *)first);
     set_timer(v);
 }
@@ -225,6 +228,17 @@ static void load(struct events *v)
     if (failed(r)) log_failure("webhooks", r); /* the sound ones are there */
 }
 
+void events_clock_was_set(struct events *v, int64_t step_ms)
+{
+    struct pending *p, *next_pending;
+    struct chain *c, *next_chain;
+    HASH_ITER (hh, v->by_id, p, next_pending) {
+        p->e.due_ms += step_ms;
+        p->e.since_ms += step_ms;
+    }
+    HASH_ITER (hh, v->chains, c, next_chain) schedule(c);
+}
+
 void events_tick(struct events *v)
 {
     uint64_t resends = v->resends;
@@ -235,7 +249,7 @@ void events_tick(struct events *v)
         load(v);
     }
     if (++v->ticks % PURGE_EVERY_TICKS) return;
-    r = vault_event_purge(v->server->vault, clock_wall_ms());
+    r = vault_event_purge(v->server->vault, server_wall_ms(v->server));
     if (failed(r)) log_failure("webhooks", r);
 }
 

@@ -18,6 +18,7 @@ struct events *events_new(struct keeper_server *server); /* and reads the outbox
 void events_free(struct events *e); /* NULL is fine */
 void events_stop(struct events *e); /* nothing more goes out */
 void events_tick(struct events *e); /* every second: what a command has resent, what is old */
+void events_clock_was_set(struct events *e, int64_t step_ms); /* waits and the day of tries go on as if it had not been */
 /* Makes those of one change, of the record as it will be stored; how many. */
 size_t events_make(struct keeper_server *server, const char merchant[NETWORK_MERCHANT_MAX_BYTES], const struct token_id *token,
                    const struct network_record *record, struct event *out, size_t room);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jobs.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -62,8 +61,9 @@ static void free_queued(struct queued *q)
 
 static void set_timer(struct jobs *j)
 {
+    int64_t now_ms = server_wall_ms(j->server);
     const struct due *first = due_first(&j->heap);
-    int64_t in_ms = first ? first->at_ms - clock_wall_ms() : WAIT_AT_MOST_MS;
+    int64_t in_ms = first ? first->at_ms - now_ms : WAIT_AT_MOST_MS;
     if (j->is_stopped || j->out >= JOBS_OUT_MAX) return;
     timer_set(j->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
@@ -114,6 +114,12 @@ static struct queued *queued_from(struct jobs *j, const struct job *job)
     return NULL;
 }
 
+/* Else it waits for a date: a renewal, or the daily look. */
+static bool waits_for_back_off(const struct queued *q)
+{
+    return q->kind != JOB_REFRESH || q->tries > 0;
+}
+
 /* NULL: memory; the job stands in the vault and runs after the next start. */
 static struct queued *add(struct jobs *j, const struct job *job)
 {
@@ -122,6 +128,7 @@ static struct queued *add(struct jobs *j, const struct job *job)
     if (q) return q;
     q = queued_from(j, job);
     if (!q) return NULL;
+    if (waits_for_back_off(q)) q->due.at_ms = due_believable(q->due.at_ms, server_wall_ms(j->server));
     HASH_ADD(hh, j->by_id, id, sizeof q->id, q);
     if (q->hh.tbl && due_add(&j->heap, &q->due)) {
         if (q->kind == JOB_REFRESH) (void)index_refresh(q);
@@ -149,7 +156,8 @@ void jobs_finished(struct queued *q, int64_t again_ms)
     j->out--;
     if (again_ms >= 0 && q->kind == JOB_REFRESH && !q->by_token.tbl && !index_refresh(q)) again_ms = -1;
     if (again_ms >= 0) {
-        q->due.at_ms = q->again ? clock_wall_ms() : again_ms;
+        int64_t now_ms = server_wall_ms(j->server);
+        q->due.at_ms = q->again ? now_ms : waits_for_back_off(q) ? due_believable(again_ms, now_ms) : again_ms;
         q->again = false;
         if (due_add(&j->heap, &q->due)) {
             set_timer(j);
@@ -187,7 +195,7 @@ static void put_later(struct queued *q)
     struct job job;
     forget_cvc(q);
     q->tries++;
-    q->due.at_ms = clock_wall_ms() + back_off_ms(q->tries, back_off_random());
+    q->due.at_ms = server_wall_ms(q->jobs->server) + back_off_ms(q->tries, back_off_random());
     job_of(q, &job);
     vault_job_put(q->jobs->server->vault, &job, on_later, q);
     secret_wipe(&job, sizeof job);
@@ -382,7 +390,7 @@ static void run(struct queued *q)
 void jobs_work(struct jobs *j)
 {
     struct due *first;
-    while (!j->is_stopped && j->out < JOBS_OUT_MAX && (first = due_first(&j->heap)) != NULL && first->at_ms <= clock_wall_ms())
+    while (!j->is_stopped && j->out < JOBS_OUT_MAX && (first = due_first_by(&j->heap, server_wall_ms(j->server))) != NULL)
         run((struct queued *)first);
     set_timer(j);
 }
@@ -390,6 +398,18 @@ void jobs_work(struct jobs *j)
 static void on_timer(void *arg)
 {
     jobs_work(arg);
+}
+
+void jobs_clock_was_set(struct jobs *j, int64_t step_ms)
+{
+    struct queued *q, *next;
+    HASH_ITER (hh, j->by_id, q, next) {
+        if (!q->due.place || !waits_for_back_off(q)) continue;
+        due_remove(&j->heap, &q->due);
+        q->due.at_ms += step_ms;
+        (void)due_add(&j->heap, &q->due); /* room was there a moment ago */
+    }
+    set_timer(j);
 }
 
 /* --- for jobs_ask.c --- */
@@ -406,7 +426,7 @@ void jobs_run_at_once(struct queued *q)
 
 void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, void *owner)
 {
-    struct job job = {.kind = JOB_REFRESH, .created_ms = clock_wall_ms()};
+    struct job job = {.kind = JOB_REFRESH, .created_ms = server_wall_ms(j->server)};
     struct queued *q = find_refresh(j, merchant, token);
     if (q) {
         q->again = q->is_out;
@@ -417,7 +437,7 @@ void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, 
     } else {
         memcpy(job.merchant, merchant.at, merchant.len);
     }
-    job.due_ms = clock_wall_ms();
+    job.due_ms = job.created_ms;
     if (q && !q->is_out) {
         due_remove(&j->heap, &q->due);
         q->due.at_ms = job.due_ms;

@@ -47,6 +47,8 @@ void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, 
 /* The same, for what a payment noticed, and so would the next: of one token at most once in JOBS_PRESS_PAUSE_MS. */
 void jobs_refresh_for_payment(struct jobs *j, slice merchant, slice token);
 
+/* The wall clock was set: back-offs do not wait for it. What has a date (a renewal) goes by the new time. */
+void jobs_clock_was_set(struct jobs *j, int64_t step_ms);
 /* No more runs: what is out comes back, and is written down. */
 void jobs_stop(struct jobs *j);
 

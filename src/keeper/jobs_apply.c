@@ -251,7 +251,7 @@ void jobs_apply(struct queued *q, const struct registry_answer *answer)
     a->reason = answer->r.err == ERR_NETWORK_UNSUPPORTED ? NETWORK_REASON_UNSUPPORTED_BRAND : answer->reason;
     a->month = answer->month;
     a->year = answer->year;
-    a->now_ms = clock_wall_ms();
+    a->now_ms = server_wall_ms(jobs_server(q->jobs));
     a->id = (slice){q->id, sizeof q->id};
     copy_ref(&a->ref, answer->ref);
     copy_ref(&a->instrument, answer->instrument);

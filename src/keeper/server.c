@@ -4,6 +4,7 @@
 #include "payments.h"
 #include "server_priv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "sign/jwe.h"
@@ -343,6 +344,18 @@ void server_stop_waiting(struct question *q)
     q->is_waiting = false;
 }
 
+int64_t server_wall_ms(struct keeper_server *s)
+{
+    int64_t now_ms = clock_wall_ms(), step_ms = due_clock_step_ms(&s->clock, now_ms, clock_now_ms());
+    if (!step_ms) return now_ms;
+    log_begin(LOG_LEVEL_WARN, "clock_set");
+    log_i64("by_ms", step_ms);
+    log_end();
+    if (s->jobs) jobs_clock_was_set(s->jobs, step_ms);
+    if (s->events) events_clock_was_set(s->events, step_ms);
+    return now_ms;
+}
+
 static void on_tick(void *arg)
 {
     struct keeper_server *s = arg;
@@ -350,6 +363,7 @@ static void on_tick(void *arg)
     uint64_t now = loop_now_ms(s->loop);
     while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, false);
     temporal_expire(s->temporal, now);
+    (void)server_wall_ms(s);
     events_tick(s->events);
     vault_tick(s->vault);
     timer_set(s->tick, TICK_MS);

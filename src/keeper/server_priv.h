@@ -6,6 +6,7 @@
  * answers.c asks the vault and answers. */
 
 #include "base/breaker.h"
+#include "due.h"
 #include "keeper/callers.h"
 #include "keeper/channel.h"
 #include "keeper/client.h"
@@ -94,6 +95,7 @@ struct keeper_server {
     bool at_work_is_set;
     struct bucket refusals_audited;
     struct timer *tick;
+    struct due_clock clock;
     char *scratch;     /* secret, WIRE_BATCH_BYTES */
     struct card *card; /* secret: the one being created */
 };
@@ -142,6 +144,8 @@ enum card_brand server_brand(const struct card_info *info);
 /* While a question waits for the card network its relay is told now and then that it is not forgotten. */
 void server_wait(struct question *q);
 void server_stop_waiting(struct question *q); /* fine when it does not */
+/* The wall clock, for what is due when. Whoever asks first after it was set sees to it that the queues go by the new time before he does. */
+int64_t server_wall_ms(struct keeper_server *s);
 struct version *server_version(const struct keeper_server *s, uint32_t generation);
 struct rsa_key **version_key(struct version *v, uint32_t route); /* NULL: memory */
 /* A network that hangs is not known as down: its calls end with the budget, which is the route's. So each route has its own patience
