@@ -12,16 +12,28 @@
 #include <uthash.h>
 
 enum {
-    OUT_MAX = 32,
+    OUT_MAX = 64,
+    RECEIVER_OUT_MAX = 8, /* to one URL, while it takes what it gets; one that does not has a single delivery under way */
     DELIVERY_LIMIT_MS = 45 * 1000, /* the registrar's own is shorter; this is for one that does not keep it */
     WAIT_AT_MOST_MS = 60 * 60 * 1000,
     PURGE_EVERY_TICKS = 60,
 };
 
+struct receiver { /* a merchant's URL */
+    struct due due; /* in the events' heap while one more of its chains may go out: as due as the first of them */
+    struct events *events;
+    struct receiver_key {
+        char merchant[NETWORK_MERCHANT_MAX_BYTES];
+        char url[sizeof((struct event *)0)->url];
+    } key;
+    struct due_heap heap; /* its chains, but for those whose first is out */
+    size_t chains, out;
+    bool is_failing; /* it did not take its last delivery */
+    UT_hash_handle hh;
+};
 struct chain_key {
-    char merchant[NETWORK_MERCHANT_MAX_BYTES];
+    struct receiver *receiver;
     struct token_id token;
-    char url[sizeof((struct event *)0)->url];
 };
 struct pending {
     struct event e;
@@ -31,15 +43,15 @@ struct pending {
     UT_hash_handle hh; /* by id */
 };
 struct chain {
-    struct due due; /* in the heap unless its first is out */
-    struct events *events;
+    struct due due; /* in its receiver's heap unless its first is out */
     struct chain_key key;
     STAILQ_HEAD(, pending) queue; /* by revision */
     UT_hash_handle hh;
 };
 struct events {
     struct keeper_server *server;
-    struct due_heap heap;
+    struct due_heap heap; /* of receivers */
+    struct receiver *receivers;
     struct chain *chains;
     struct pending *by_id;
     size_t out;
@@ -58,6 +70,47 @@ static void set_timer(struct events *v)
     timer_set(v->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
 
+/* --- receivers --- */
+
+static struct receiver *receiver_of(struct events *v, const struct event *e)
+{
+    struct receiver_key key;
+    struct receiver *r = NULL;
+    memcpy(key.merchant, e->merchant, sizeof key.merchant);
+    memcpy(key.url, e->url, sizeof key.url);
+    HASH_FIND(hh, v->receivers, &key, sizeof key, r);
+    if (r) return r;
+    r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->events = v;
+    r->key = key;
+    HASH_ADD(hh, v->receivers, key, sizeof r->key, r);
+    if (r->hh.tbl) return r;
+    free(r);
+    return NULL;
+}
+
+static void forget_if_idle(struct receiver *r)
+{
+    if (r->chains) return;
+    due_remove(&r->events->heap, &r->due);
+    due_done(&r->heap);
+    HASH_DEL(r->events->receivers, r);
+    free(r);
+}
+
+/* One that hangs holds its own places and nobody else's. */
+static void offer(struct receiver *r)
+{
+    const struct due *first = due_first(&r->heap);
+    struct events *v = r->events;
+    due_remove(&v->heap, &r->due);
+    if (!first || r->out >= (r->is_failing ? 1 : RECEIVER_OUT_MAX)) return;
+    r->due.at_ms = first->at_ms;
+    if (!due_add(&v->heap, &r->due)) log_failure("webhooks", FAIL(MEMORY)); /* it goes with the next that is added */
+    set_timer(v);
+}
+
 /* --- chains --- */
 
 static struct chain *chain_of(struct events *v, const struct event *e)
@@ -65,40 +118,50 @@ static struct chain *chain_of(struct events *v, const struct event *e)
     struct chain_key key;
     struct chain *c = NULL;
     memset(&key, 0, sizeof key);
-    memcpy(key.merchant, e->merchant, sizeof key.merchant);
+    key.receiver = receiver_of(v, e);
+    if (!key.receiver) return NULL;
     memcpy(key.token.at, e->token.at, e->token.len);
     key.token.len = e->token.len;
-    memcpy(key.url, e->url, sizeof key.url);
     HASH_FIND(hh, v->chains, &key, sizeof key, c);
     if (c) return c;
     c = calloc(1, sizeof *c);
-    if (!c) return NULL;
-    c->events = v;
-    c->key = key;
-    STAILQ_INIT(&c->queue);
-    HASH_ADD(hh, v->chains, key, sizeof c->key, c);
-    if (c->hh.tbl) return c;
+    if (c) {
+        memcpy(&c->key, &key, sizeof key); /* its padding, too */
+        STAILQ_INIT(&c->queue);
+        HASH_ADD(hh, v->chains, key, sizeof c->key, c);
+    }
+    if (c && c->hh.tbl) {
+        key.receiver->chains++;
+        return c;
+    }
     free(c);
+    forget_if_idle(key.receiver);
     return NULL;
 }
 
 static void drop_if_empty(struct chain *c)
 {
+    struct receiver *r = c->key.receiver;
     if (!STAILQ_EMPTY(&c->queue)) return;
-    due_remove(&c->events->heap, &c->due);
-    HASH_DEL(c->events->chains, c);
+    due_remove(&r->heap, &c->due);
+    HASH_DEL(r->events->chains, c);
     free(c);
+    r->chains--;
+    offer(r);
+    forget_if_idle(r);
 }
 
 /* The first of a chain decides when the chain is due. */
 static void schedule(struct chain *c)
 {
     const struct pending *first = STAILQ_FIRST(&c->queue);
-    due_remove(&c->events->heap, &c->due);
-    if (!first || first->is_out) return;
-    c->due.at_ms = first->e.due_ms;
-    if (!due_add(&c->events->heap, &c->due)) log_failure("webhooks", FAIL(MEMORY)); /* it goes with the next that is added */
-    set_timer(c->events);
+    struct receiver *r = c->key.receiver;
+    due_remove(&r->heap, &c->due);
+    if (first && !first->is_out) {
+        c->due.at_ms = first->e.due_ms;
+        if (!due_add(&r->heap, &c->due)) log_failure("webhooks", FAIL(MEMORY)); /* it goes with the next that is added */
+    }
+    offer(r);
 }
 
 static void insert(struct chain *c, struct pending *p)
@@ -141,7 +204,7 @@ static bool add(struct events *v, const struct event *e)
 
 static void remove_pending(struct pending *p)
 {
-    struct events *v = p->chain->events;
+    struct events *v = p->chain->key.receiver->events;
     STAILQ_REMOVE(&p->chain->queue, p, pending, link);
     HASH_DEL(v->by_id, p);
     metrics_gauge(METRIC_NETWORK_EVENTS, -1);
@@ -154,8 +217,9 @@ static void on_booked(void *owner, result r)
 {
     struct pending *p = owner;
     struct chain *c = p->chain;
-    struct events *v = c->events;
+    struct events *v = c->key.receiver->events;
     v->out--;
+    c->key.receiver->out--;
     p->is_out = false;
     if (failed(r)) log_failure("webhook", r); /* it is delivered again after the next start, with the same id */
     if (p->e.state != EVENT_PENDING) remove_pending(p);
@@ -168,9 +232,10 @@ static void on_delivered(void *owner, result r, int status)
 {
     struct pending *p = owner;
     struct event *e = &p->e;
-    int64_t now = server_wall_ms(p->chain->events->server);
+    int64_t now = server_wall_ms(p->chain->key.receiver->events->server);
     e->tries++;
     e->last_status = (int16_t)status;
+    if (!failed(r) || r.err == ERR_WEBHOOK_UNDELIVERED) p->chain->key.receiver->is_failing = failed(r); /* a lost registrar says nothing of it */
     if (!failed(r)) {
         e->state = EVENT_DELIVERED;
         e->delivered_ms = now;
@@ -183,17 +248,19 @@ static void on_delivered(void *owner, result r, int status)
     } else {
         e->due_ms = now + back_off_ms(e->tries, back_off_random());
     }
-    vault_event_put(p->chain->events->server->vault, e, on_booked, p);
+    vault_event_put(p->chain->key.receiver->events->server->vault, e, on_booked, p);
 }
 
-static void deliver(struct chain *c)
+static void deliver(struct receiver *r)
 {
-    struct events *v = c->events;
+    struct events *v = r->events;
+    struct chain *c = (struct chain *)due_first(&r->heap);
     struct pending *p = STAILQ_FIRST(&c->queue);
     const struct event *e = &p->e;
-    due_remove(&v->heap, &c->due);
     p->is_out = true;
+    r->out++;
     v->out++;
+    schedule(c);
     struct order *o = registry_deliver(v->server->registry, network_padded(e->merchant, sizeof e->merchant),
                                        network_padded(e->url, sizeof e->url), (slice){e->id, sizeof e->id}, (slice){e->json, e->json_len},
                                        DELIVERY_LIMIT_MS, on_delivered, p);
@@ -205,7 +272,7 @@ static void on_timer(void *arg)
     struct events *v = arg;
     struct due *first;
     while (!v->is_stopped && v->out < OUT_MAX && (first = due_first_by(&v->heap, server_wall_ms(v->server))) != NULL)
-        deliver((struct chain *)first);
+        deliver((struct receiver *)first);
     set_timer(v);
 }
 

@@ -6,7 +6,8 @@
  * there. Events come into the vault together with what they tell of; each is delivered at least once, with the same id in every
  * try, and given up after a day.
  *
- *     chain of (merchant, token, URL):  [ first: due, out ][ second ][ third ]      the next goes when the first is settled
+ *     receiver (merchant, URL), a few deliveries at a time ─┬─ chain of a token:  [ first: due, out ][ second ][ third ]
+ *                                                           └─ chain of another   the next goes when the first is settled
  *
  *     {"id":"…","type":"network_token.updated","created_at":"2026-11-26T11:20:05.123Z","merchant":"shop",
  *      "data":{"token":"…","status":"ACTIVE|SUSPENDED|DELETED","expiration_date":"12/2030"}}                             */

@@ -152,5 +152,56 @@ START_TEST(a_command_resends)
 }
 END_TEST
 
+static struct event *put_of(unsigned token, const char *url)
+{
+    char id[8];
+    (void)snprintf(id, sizeof id, "%c-%02u", url[8], token);
+    struct event *e = put(id, 1, url);
+    (void)snprintf(e->token.at, sizeof e->token.at, "tok_nr-%02u", token);
+    return e;
+}
+
+/* All that is ordered now: "a" and "b" for the receivers' names; the last orders' ids. */
+static uint64_t ids[FAKE_MAX];
+static const char *ordered(void)
+{
+    static char seen[FAKE_MAX + 1];
+    size_t n = 0;
+    while (!registrar_is_idle()) {
+        ck_assert_uint_lt(n, FAKE_MAX);
+        const char *url = strstr(last_order()->text, "https://");
+        ck_assert(last_order()->type == WIRE_ORDER_DELIVER && url);
+        ids[n] = last_order()->id;
+        seen[n++] = url[8];
+    }
+    seen[n] = '\0';
+    return seen;
+}
+
+static void answer(const struct wire_result_deliver w, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) registrar_say(ids[i], WIRE_RESULT_DELIVER, &w, NULL);
+}
+
+/* Many tokens' events wait for a receiver that hangs; another's goes on, though its event is the youngest. */
+START_TEST(a_receiver_that_hangs_holds_nobody_elses_place)
+{
+    for (unsigned i = 0; i < 50; i++) put_of(i, "https://a")->due_ms = 1;
+    put_of(0, "https://b")->due_ms = 2;
+    set_up();
+    registrar_start();
+    ck_assert_str_eq(ordered(), "aaaaaaaab");
+    answer((struct wire_result_deliver){.error = ERR_WEBHOOK_UNDELIVERED}, 8);
+    ck_assert_str_eq(ordered(), "a"); /* one at a time, until it takes one */
+    answer((struct wire_result_deliver){.status = 200}, 1);
+    ck_assert_str_eq(ordered(), "aaaaaaaa");
+    registrar_stop(); /* says nothing of the receiver */
+    registrar_start();
+    ck_assert_str_eq(ordered(), "aaaaaaaa");
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 RUN_TESTS("events", what_an_event_says, in_order_for_each_token_and_url, a_failed_one_comes_again_with_its_id, given_up_after_a_day,
-          a_command_resends)
+          a_command_resends, a_receiver_that_hangs_holds_nobody_elses_place)
