@@ -20,6 +20,7 @@ enum {
     JOBS_OUT_MAX = 16,
     JOBS_PRESS_PAUSE_MS = 60 * 1000,
     DAY_MS = 24 * 60 * 60 * 1000,
+    PENDING_DAYS = 3,       /* that a network may take to give a token; they need seconds, mostly */
     RENEW_BEFORE_DAYS = 30, /* of the token's own expiry: its state is read back daily from then on */
 };
 

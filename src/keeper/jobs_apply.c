@@ -14,7 +14,9 @@
  * batch.
  *
  *     PENDING ─► ACTIVE ⇄ SUSPENDED ─► DELETED          PENDING ─► UNPROVISIONED (why: reason)
- *     DELETED and UNPROVISIONED end the job; ACTIVE waits for its renewal, SUSPENDED and PENDING are looked at again.      */
+ *     DELETED and UNPROVISIONED end the job; ACTIVE waits for its renewal, SUSPENDED and PENDING are looked at again. A network need not
+ *     say why it gives no token, nor that it gives none: what is PENDING for PENDING_DAYS is UNPROVISIONED, so that the card may be enrolled
+ *     again; should the network tell of its token after all, it is taken.                                                                */
 
 struct applying {
     struct queued *q;
@@ -44,13 +46,21 @@ static void copy_ref(struct network_text *to, slice from)
 
 /* --- the record --- */
 
-static enum network_state next_state(const struct applying *a)
+static enum network_state next_state(const struct applying *a, const struct network_record *record)
 {
     bool had_one = a->from == NETWORK_ACTIVE || a->from == NETWORK_SUSPENDED;
     if (a->r.err == ERR_NETWORK_TOKEN_GONE) return had_one ? NETWORK_DELETED : NETWORK_UNPROVISIONED;
     if (failed(a->r)) return had_one ? a->from : NETWORK_UNPROVISIONED; /* refused, unsupported: says nothing of a token that there is */
-    if (a->state == NETWORK_PENDING && had_one) return a->from;
-    return a->state;
+    if (a->state != NETWORK_PENDING) return a->state;
+    if (had_one) return a->from;
+    return a->now_ms - record->asked_ms > (int64_t)PENDING_DAYS * DAY_MS ? NETWORK_UNPROVISIONED : NETWORK_PENDING;
+}
+
+/* Somebody else has brought it to an end. */
+static bool is_final(const struct applying *a)
+{
+    bool came_after_all = a->q->kind == JOB_REFRESH && !failed(a->r) && (a->state == NETWORK_ACTIVE || a->state == NETWORK_SUSPENDED);
+    return a->from == NETWORK_DELETED || a->from == NETWORK_NONE || (a->from == NETWORK_UNPROVISIONED && !came_after_all);
 }
 
 static void forget_number(struct network_record *record)
@@ -130,14 +140,14 @@ static void decide(void *owner, struct network_record *record, struct network_ch
     struct applying *a = owner;
     a->from = record->state;
     a->event_count = 0;
-    if (a->from == NETWORK_DELETED || a->from == NETWORK_UNPROVISIONED || a->from == NETWORK_NONE) { /* somebody else was here: final */
+    if (is_final(a)) {
         a->to = a->from;
         a->is_new_to_merchant = false;
         a->is_over = true;
         change->done_job = &a->id;
         return;
     }
-    a->to = next_state(a);
+    a->to = next_state(a, record);
     change_record(a, record);
     plan_next(a, record, change);
     count(a, change);

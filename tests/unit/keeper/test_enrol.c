@@ -326,10 +326,12 @@ END_TEST
 
 /* --- lifecycle --- */
 
-static void refreshed(enum network_state state, uint8_t month, enum network_state expected)
+static void refreshed_from(enum network_state from, int64_t asked_ms, enum network_state state, uint8_t month, enum network_state expected)
 {
     struct job *j = &fake_network.jobs[fake_network.job_count++];
-    fake_active("tok_good1");
+    struct network_record *r = fake_active("tok_good1");
+    r->state = from;
+    r->asked_ms = asked_ms;
     *j = (struct job){.id = "refresh", .kind = JOB_REFRESH, .merchant = "shop", .token = {9, "tok_good1"}};
     set_up();
     registrar_start();
@@ -340,6 +342,55 @@ static void refreshed(enum network_state state, uint8_t month, enum network_stat
     registrar_say(o->id, WIRE_RESULT, &w, tails);
     ck_assert_int_eq(fake_record("shop", "tok_good1")->state, expected);
 }
+
+static void refreshed(enum network_state state, uint8_t month, enum network_state expected)
+{
+    refreshed_from(NETWORK_ACTIVE, 0, state, month, expected);
+}
+
+static int64_t days_ago(int days)
+{
+    return clock_wall_ms() - (int64_t)days * 24 * 60 * 60 * 1000;
+}
+
+START_TEST(a_provisioning_that_takes_its_time)
+{
+    refreshed_from(NETWORK_PENDING, days_ago(2), NETWORK_PENDING, 0, NETWORK_PENDING);
+    ck_assert(fake_network.job_count == 1 && fake_network.event_count == 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_provisioning_that_never_ends)
+{
+    refreshed_from(NETWORK_PENDING, days_ago(4), NETWORK_PENDING, 0, NETWORK_UNPROVISIONED);
+    ck_assert(fake_network.job_count == 0 && fake_network.event_count == 0);
+    ck_assert_int_eq(fake_record("shop", "tok_good1")->reason, NETWORK_REASON_OTHER);
+    ck_assert_ptr_nonnull(enrol("tok_good1", "")); /* and may be asked for again */
+    ck_assert_int_eq(registrar_order()->type, WIRE_ORDER_ENROL);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_token_that_came_after_all)
+{
+    refreshed_from(NETWORK_UNPROVISIONED, days_ago(5), NETWORK_ACTIVE, 12, NETWORK_ACTIVE);
+    ck_assert(fake_network.job_count == 1 && fake_network.event_count == 1);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(nothing_else_comes_after_a_refusal)
+{
+    refreshed_from(NETWORK_UNPROVISIONED, days_ago(5), NETWORK_PENDING, 0, NETWORK_UNPROVISIONED);
+    ck_assert(fake_network.job_count == 0 && fake_network.event_count == 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
 
 START_TEST(a_renewed_token)
 {
@@ -430,6 +481,7 @@ END_TEST
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, who_is_refused_before, a_cvc_goes_out_once,
           jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
-          a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_renewed_token,
+          a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_provisioning_that_takes_its_time,
+          a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,
           nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final,
           a_removal_is_told_to_the_network, a_token_that_another_card_has_is_not_removed)
