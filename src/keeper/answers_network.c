@@ -103,7 +103,9 @@ void answer_network_token(struct question *q, const struct wire_frame *f)
 static void on_final_record(void *owner, result r, const struct network_record *record)
 {
     struct question *q = owner;
-    tell(q, r, failed(r) ? NULL : record, q->credential);
+    const struct network_record *told = failed(r) ? NULL : record;
+    if (told && !answer_asked_about(q, told)) r = FAIL(VAULT_CONFLICT); /* asked again it is right */
+    tell(q, r, told, q->credential);
 }
 
 static void on_final_failure(void *owner, result r, const struct network_record *record)
@@ -142,6 +144,7 @@ static void on_record_for_credentials(void *owner, result r, const struct networ
         return;
     }
     q->asked_us = loop_now_us(server->loop);
+    q->ref = record->ref;
     q->order = registry_credentials(server->registry, network_padded(record->network, sizeof record->network),
                                     network_text_slice(&record->ref), false, network->timeout_ms, on_credentials, q);
     if (q->order)

@@ -13,6 +13,11 @@ MUST_USE result answer_audit(const struct question *q, const char *action, slice
 void answer_count_guess(const struct question *q, result r); /* tokens that are not there */
 slice answer_merchant(const struct question *q);
 void answer_finish(struct question *q);
+/* Is the record still that of the token that the network was asked about? Meanwhile the card may have got another. */
+static inline bool answer_asked_about(const struct question *q, const struct network_record *record)
+{
+    return slice_eq(network_text_slice(&record->ref), network_text_slice(&q->ref));
+}
 
 void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f);
 void answer_enrol(struct question *q, struct dialogue *d, const struct wire_frame *f);

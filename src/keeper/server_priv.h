@@ -116,6 +116,7 @@ struct question {
     char trail[NETWORK_TRANSACTION_ID_MAX_BYTES];
     /* of what the card network is asked */
     struct order *order;           /* NULL: none is out */
+    struct network_text ref;       /* the token that it was asked about */
     struct credential *credential; /* secret; what the network gave; NULL: nothing */
     uint64_t asked_us;
     bool is_waiting;               /* on the server's list */

@@ -183,6 +183,11 @@ START_TEST(credentials_for_the_api)
     expect("network 3 NETWORK_DOWN ACTIVE;");
     ck_assert(!failed(keeper_credentials(d, 4, SLICE("tok_other1"))));
     expect("network 4 TOKEN_NOT_FOUND;");
+    ck_assert(!failed(keeper_credentials(d, 6, SLICE("tok_good1"))));
+    (void)registrar_order();
+    fake_record("shop", "tok_good1")->ref = (struct network_text){5, "ref-2"}; /* replaced while the network was asked */
+    registrar_credential("AAABBB==");
+    expect("network 6 VAULT_CONFLICT ACTIVE;");
     ck_assert(!failed(keeper_credentials(d, 5, SLICE("tok_good1"))));
     (void)registrar_order();
     fake.audit_breaks = true;
