@@ -2,7 +2,7 @@
 #include "cli/report.h"
 
 #include "base/clock.h"
-#include "cli/vault.h"
+#include "cli/command.h"
 #include "rules/config.h"
 #include "rules/names.h"
 #include "vault/report.h"
@@ -31,14 +31,11 @@ static const int HOUR_S = 60 * 60;
 struct arguments {
     const char *file, *merchant, *route;
     slice from, to;
+    struct report_range range;
     bool json;
 };
 
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "cardveil report: %s\n%s", why, USAGE);
-    return CLI_WRONG;
-}
+static const struct cli_command command = {"report", USAGE, NULL};
 
 /* --- figures as text --- */
 
@@ -153,7 +150,6 @@ static void add_history(void *owner, slice route, const uint64_t sums[COUNTER_CO
 struct reporting {
     struct cli_vault *c;
     const struct arguments *a;
-    struct report_range range;
     slice route;           /* empty: all */
     size_t shown;
     struct report nowhere; /* has all the routes that could have been asked for */
@@ -181,7 +177,7 @@ static result print_report(struct reporting *g, const struct report *r, slice me
 static result report_merchant(struct reporting *g, slice merchant)
 {
     struct report r;
-    report_init(&r, g->range, g->route);
+    report_init(&r, g->a->range, g->route);
     result done = gather(g, merchant, &r);
     for (size_t i = 0; i < r.known_count; i++) report_know(&g->nowhere, slice_of(r.known[i]));
     if (!failed(done)) done = print_report(g, &r, merchant);
@@ -211,28 +207,14 @@ static int report_all(struct reporting *g)
     return g->shown || g->route.len == 0 ? CLI_DONE : unknown_route(g);
 }
 
-static int report(struct cli_vault *c, const struct arguments *a, struct report_range range)
+static int report(struct cli_vault *c, const void *arguments)
 {
-    struct reporting g = {.c = c, .a = a, .range = range, .route = a->route ? slice_of(a->route) : SLICE_NONE};
-    int status = a->merchant ? cli_vault_has_merchant(c, slice_of(a->merchant)) : CLI_DONE;
-    if (!status) status = cli_vault_open(c, true);
-    if (status) return status;
-    report_init(&g.nowhere, range, g.route);
-    status = report_all(&g);
+    const struct arguments *a = arguments;
+    struct reporting g = {.c = c, .a = a, .route = a->route ? slice_of(a->route) : SLICE_NONE};
+    report_init(&g.nowhere, a->range, g.route);
+    int status = report_all(&g);
     report_done(&g.nowhere);
     return status;
-}
-
-static int run(const struct arguments *a)
-{
-    struct cli_vault c;
-    struct report_range range;
-    if (failed(report_range_parse(a->from, a->to, clock_wall_ms(), &range)))
-        return wrong_usage("--from and --to are dates or times (RFC 3339), from before to, at most 400 days");
-    int status = cli_vault_configure(&c, "report", a->file);
-    if (!status) status = report(&c, a, range);
-    cli_vault_end(&c);
-    return cli_finish_output("report", status);
 }
 
 int cli_report(int argc, char **argv)
@@ -257,7 +239,7 @@ int cli_report(int argc, char **argv)
             a.to = slice_of(optarg);
             break;
         case 'r':
-            if (!optarg[0]) return wrong_usage("--route takes a route's name");
+            if (!optarg[0]) return cli_wrong_usage(&command, "--route takes a route's name");
             a.route = optarg;
             break;
         case 'm':
@@ -270,8 +252,11 @@ int cli_report(int argc, char **argv)
             fputs(USAGE, stdout);
             return cli_finish_output("report", CLI_DONE);
         default:
-            return wrong_usage("unknown option, or one without its value");
+            return cli_wrong_usage(&command, "unknown option, or one without its value");
         }
     }
-    return optind < argc ? wrong_usage("too many words") : run(&a);
+    if (optind < argc) return cli_wrong_usage(&command, "too many words");
+    if (failed(report_range_parse(a.from, a.to, clock_wall_ms(), &a.range)))
+        return cli_wrong_usage(&command, "--from and --to are dates or times (RFC 3339), from before to, at most 400 days");
+    return cli_vault_run(&(struct cli_work){"report", a.file, a.merchant, CLI_VAULT_READ, report}, &a);
 }
