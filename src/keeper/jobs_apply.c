@@ -51,6 +51,7 @@ static enum network_state next_state(const struct applying *a, const struct netw
     bool had_one = a->from == NETWORK_ACTIVE || a->from == NETWORK_SUSPENDED;
     if (a->r.err == ERR_NETWORK_TOKEN_GONE) return had_one ? NETWORK_DELETED : NETWORK_UNPROVISIONED;
     if (failed(a->r)) return had_one ? a->from : NETWORK_UNPROVISIONED; /* refused, unsupported: says nothing of a token that there is */
+    if (a->state == NETWORK_DELETED && !had_one) return NETWORK_UNPROVISIONED; /* of an enrolment: there is none to pay with */
     if (a->state != NETWORK_PENDING) return a->state;
     if (had_one) return a->from;
     return a->now_ms - record->asked_ms > (int64_t)PENDING_DAYS * DAY_MS ? NETWORK_UNPROVISIONED : NETWORK_PENDING;

@@ -78,6 +78,22 @@ START_TEST(refused_by_the_network)
 }
 END_TEST
 
+/* The network has deleted the card's token and gives no other: that is no enrolment, and tells of no token. */
+START_TEST(enrolled_with_a_token_that_is_deleted)
+{
+    set_up();
+    registrar_start();
+    struct keeper_dialogue *d = enrol("tok_good1", "");
+    (void)registrar_order();
+    registrar_state(NETWORK_DELETED, "ref-9");
+    expect("network 1 NETWORK_REFUSED UNPROVISIONED OTHER;");
+    ck_assert(fake_network.job_count == 0 && fake_network.event_count == 0);
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(who_is_refused_before)
 {
     set_up();
@@ -483,7 +499,7 @@ START_TEST(a_token_that_another_card_has_is_not_removed)
 }
 END_TEST
 
-RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, who_is_refused_before, a_cvc_goes_out_once,
+RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
           jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_provisioning_that_takes_its_time,
