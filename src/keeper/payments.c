@@ -232,6 +232,8 @@ bool payments_take(struct payments *p, struct relay *r, const struct wire_frame 
     struct wire_payment w;
     wire_fixed(f, &w, sizeof w);
     if (f->dialogue != 0 || f->sequence != 0 || w.relay == 0 || w.number == 0) return false;
+    if (r->payer && r->payer != w.relay) return false; /* drawn once in its life: of many, a stolen one could leave no room for others' */
+    r->payer = w.relay;
     struct payer *one = payer_of(p, r, w.relay);
     if (!one) return true;
     one->relay = r;
