@@ -72,6 +72,7 @@ struct relay {
     size_t settled_bytes;    /* of the channel's waiting ones: from turns whose audit lines are written */
     bool is_full;            /* an answer found no room */
     struct bucket reveals;
+    size_t signings;         /* texts to be signed that are not complete */
     uint64_t payer;          /* the number under which it tells ends of payments; 0: it has told none */
     LIST_ENTRY(relay) link;
 };
