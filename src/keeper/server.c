@@ -2,6 +2,7 @@
 #include "events.h"
 #include "jobs.h"
 #include "payments.h"
+#include "reports.h"
 #include "server_priv.h"
 
 #include "base/clock.h"
@@ -389,7 +390,8 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->payments = payments_new(s);
     s->jobs = jobs_new(s);
     s->events = events_new(s);
-    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events, MEMORY);
+    s->reports = reports_new(s);
+    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events && s->reports, MEMORY);
     ENSURE(s->bad && s->rates && s->temporal && s->tick && s->scratch && s->card, MEMORY);
     TRY(loop_at_turn_end(s->loop, on_turn_end, s));
     timer_set(s->tick, TICK_MS);
@@ -420,6 +422,7 @@ static void stop(struct keeper_server *s)
     if (s->events) events_stop(s->events);
     if (s->registry) registry_settle(s->registry);
     if (s->payments) payments_settle(s->payments);
+    if (s->reports) reports_settle(s->reports);
     vault_settle(s->vault);
 }
 
@@ -447,6 +450,7 @@ void keeper_server_free(struct keeper_server *s)
     key_rates_free(s->rates);
     temporal_table_free(s->temporal);
     events_free(s->events);
+    reports_free(s->reports);
     jobs_free(s->jobs);
     payments_free(s->payments);
     registry_free(s->registry);

@@ -92,6 +92,7 @@ struct keeper_server {
     struct payments *payments;
     struct jobs *jobs;
     struct events *events;
+    struct reports *reports;
     TAILQ_HEAD(, question) waiting; /* for the card network */
     struct timer *at_work;
     bool at_work_is_set;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_network.h"
 
+#include "base/clock.h"
 #include "fake_vault.h"
 #include "vault/network_record.h"
 
@@ -34,6 +35,7 @@ static void later(struct write w)
 bool fake_network_flush(void)
 {
     bool any = writes != NULL;
+    fake_network.sums = 0;
     while (writes) {
         struct write *w = writes;
         writes = w->next;
@@ -279,6 +281,8 @@ result vault_count_sum(struct vault *v, slice merchant, uint32_t from_hour, uint
     uint64_t sums[COUNTER_COUNT] = {[COUNTER_TOKEN_APPROVED] = from_hour, [COUNTER_TOKEN_DECLINED] = to_hour};
     (void)v;
     if (!slice_is(merchant, "shop")) return FAIL(INTERNAL);
+    for (uint64_t start = clock_now_us(); clock_now_us() - start < fake_network.sum_takes_us;) continue;
+    if (++fake_network.sums > fake_network.sums_in_a_turn) fake_network.sums_in_a_turn = fake_network.sums;
     each(owner, route.len ? route : SLICE("rede"), sums);
     if (route.len == 0) each(owner, SLICE("cielo"), sums);
     return OK;

@@ -345,6 +345,28 @@ START_TEST(the_report_by_route)
 }
 END_TEST
 
+/* Years of counters take their time to be summed; whoever else asks the keeper is answered in between. */
+START_TEST(a_long_report_is_made_in_slices)
+{
+    const uint32_t now_hour = (uint32_t)(clock_wall_ms() / 3600000), first_hour = now_hour - 20 * 24;
+    uint64_t from = first_hour, to = first_hour + 168; /* a week, before anything was found; then day by day */
+    char sum[100];
+    for (uint32_t hour = first_hour + 168; hour < now_hour; hour += 24) from += hour, to += hour + 24;
+    (void)snprintf(sum, sizeof sum, "report 1 NONE rede 0=%llu 1=%llu;report 1 NONE end;", (unsigned long long)from, (unsigned long long)to);
+    set_up();
+    struct keeper_dialogue *d = open_api(PERMIT_REPORT), *read = open_api(PERMIT_READ);
+    fake_network.sum_takes_us = 3000;
+    ck_assert(!failed(keeper_report(d, 1, first_hour, now_hour, SLICE("rede"))));
+    ck_assert(!failed(keeper_network_token(read, 2, SLICE("tok_good1"))));
+    expect("network 2 NONE NONE;");
+    ck_assert_ptr_nonnull(wait_for(sum));
+    ck_assert_uint_eq(fake_network.sums_in_a_turn, 1);
+    keeper_end(d);
+    keeper_end(read);
+    tear_down();
+}
+END_TEST
+
 /* --- lifecycle --- */
 
 static void refreshed_from(enum network_state from, int64_t asked_ms, enum network_state state, uint8_t month, enum network_state expected)
@@ -502,7 +524,7 @@ END_TEST
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
           jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
-          a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_provisioning_that_takes_its_time,
+          a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_long_report_is_made_in_slices, a_provisioning_that_takes_its_time,
           a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,
           nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final,
           a_removal_is_told_to_the_network, a_token_that_another_card_has_is_not_removed)
