@@ -16,7 +16,8 @@
 struct registry;
 struct order; /* lives until its answer or registry_cancel() */
 
-struct registry *registry_new(struct loop *loop, char *scratch /* borrows, WIRE_BATCH_BYTES, secret */); /* NULL: memory */
+/* on_breach: the registrar broke the protocol, or its connection failed, and is dropped; it needs a new one. NULL: memory. */
+struct registry *registry_new(struct loop *loop, char *scratch /* borrows, WIRE_BATCH_BYTES, secret */, void (*on_breach)(void *owner), void *owner);
 void registry_free(struct registry *r); /* calls nobody back; NULL is fine */
 void registry_replace(struct registry *r, int fd); /* takes fd; -1: none. What the old one has is answered ERR_NETWORK_DOWN */
 /* For shutdown: all that is out is answered ERR_NETWORK_DOWN, at once, and nothing is taken any more. */

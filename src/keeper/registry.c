@@ -53,6 +53,8 @@ struct registry {
     struct order *by_id;
     struct orders fresh, out, doomed;
     struct event *deliver_doomed;
+    void (*on_breach)(void *owner);
+    void *owner;
 };
 
 static struct orders *list_of(struct registry *r, enum stand stand)
@@ -251,8 +253,10 @@ static void disconnect(struct registry *r)
 static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame", "socket failed"};
-    log_plain(LOG_LEVEL_WARN, "registrar_lost", reasons[why]);
-    disconnect(owner);
+    struct registry *r = owner;
+    log_plain(why == CHANNEL_CLOSED ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "registrar_lost", reasons[why]);
+    disconnect(r);
+    if (why != CHANNEL_CLOSED) r->on_breach(r->owner);
 }
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
@@ -262,7 +266,9 @@ void registry_replace(struct registry *r, int fd)
     disconnect(r);
     if (fd < 0) return;
     r->channel = channel_new(r->loop, fd, r->scratch, &handlers, r);
-    if (!r->channel) log_failure("registrar_connect", FAIL(MEMORY));
+    if (r->channel) return;
+    log_failure("registrar_connect", FAIL(MEMORY));
+    r->on_breach(r->owner);
 }
 
 /* What was written behind the settled bytes tells of cards whose audit lines are lost: it goes nowhere. */
@@ -381,11 +387,11 @@ struct order *registry_deliver(struct registry *r, slice merchant, slice url, sl
 
 /* --- the registry itself --- */
 
-struct registry *registry_new(struct loop *loop, char *scratch)
+struct registry *registry_new(struct loop *loop, char *scratch, void (*on_breach)(void *owner), void *owner)
 {
     struct registry *r = calloc(1, sizeof *r);
     if (!r) return NULL;
-    *r = (struct registry){.loop = loop, .scratch = scratch};
+    *r = (struct registry){.loop = loop, .scratch = scratch, .on_breach = on_breach, .owner = owner};
     TAILQ_INIT(&r->fresh);
     TAILQ_INIT(&r->out);
     TAILQ_INIT(&r->doomed);

@@ -231,6 +231,11 @@ static void disconnect(struct relay *r)
     payments_relay_gone(r->server->payments, r);
 }
 
+static void tell_breach(const struct keeper_server *s, uint32_t pair)
+{
+    if (s->on_breach) s->on_breach(s->owner, pair);
+}
+
 static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame: the relay's connection is dropped", "socket failed"};
@@ -239,12 +244,13 @@ static void on_lost(void *owner, enum channel_loss why)
     log_u64("relay", r->number);
     log_text("reason", reasons[why]);
     log_end();
+    if (why != CHANNEL_CLOSED) tell_breach(r->server, r->pair);
     disconnect(r); /* the relay itself is freed at the turn's end, when the vault has none of its questions */
 }
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
 
-result keeper_server_add_relay(struct keeper_server *s, unsigned number, int fd)
+result keeper_server_add_relay(struct keeper_server *s, unsigned number, uint32_t pair, int fd)
 {
     struct relay *r;
     LIST_FOREACH (r, &s->relays, link)
@@ -254,7 +260,7 @@ result keeper_server_add_relay(struct keeper_server *s, unsigned number, int fd)
         close(fd);
         return FAIL(MEMORY);
     }
-    *r = (struct relay){.server = s, .number = number};
+    *r = (struct relay){.server = s, .number = number, .pair = pair};
     r->channel = channel_new(s->loop, fd, s->scratch, &handlers, r);
     if (!r->channel) {
         free(r);
@@ -282,6 +288,7 @@ static void end_turn_of(struct relay *r, bool audit_is_sound)
         log_u64("relay", r->number);
         log_text("reason", "it does not read its answers");
         log_end();
+        tell_breach(r->server, r->pair);
         disconnect(r);
     }
     if (r->channel) {
@@ -370,6 +377,18 @@ static void on_tick(void *arg)
     timer_set(s->tick, TICK_MS);
 }
 
+static void on_registrar_breach(void *owner)
+{
+    const struct keeper_server *s = owner;
+    tell_breach(s, s->registrar_pair);
+}
+
+void keeper_server_registrar(struct keeper_server *s, uint32_t pair, int fd)
+{
+    s->registrar_pair = pair;
+    registry_replace(s->registry, fd);
+}
+
 /* --- the server itself --- */
 
 static result start(struct keeper_server *s, const struct keeper_server_options *o)
@@ -386,7 +405,7 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->scratch = secret_alloc(WIRE_BATCH_BYTES);
     s->card = secret_alloc(sizeof *s->card);
     s->at_work = timer_new(s->loop, on_at_work, s);
-    s->registry = s->scratch ? registry_new(s->loop, s->scratch) : NULL;
+    s->registry = s->scratch ? registry_new(s->loop, s->scratch, on_registrar_breach, s) : NULL;
     s->payments = payments_new(s);
     s->jobs = jobs_new(s);
     s->events = events_new(s);
@@ -407,6 +426,8 @@ result keeper_server_new(const struct keeper_server_options *options, struct kee
     }
     s->loop = options->loop;
     s->vault = options->vault;
+    s->on_breach = options->on_breach;
+    s->owner = options->owner;
     result r = start(s, options);
     if (failed(r))
         keeper_server_free(s);
@@ -424,11 +445,6 @@ static void stop(struct keeper_server *s)
     if (s->payments) payments_settle(s->payments);
     if (s->reports) reports_settle(s->reports);
     vault_settle(s->vault);
-}
-
-void keeper_server_registrar(struct keeper_server *s, int fd)
-{
-    registry_replace(s->registry, fd);
 }
 
 void keeper_server_free(struct keeper_server *s)

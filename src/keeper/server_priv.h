@@ -65,6 +65,7 @@ TAILQ_HEAD(dialogue_list, dialogue);
 struct relay {
     struct keeper_server *server;
     unsigned number;
+    uint32_t pair;
     struct channel *channel; /* NULL: lost */
     struct dialogue **slots;
     uint32_t slot_count;
@@ -89,6 +90,9 @@ struct keeper_server {
     struct key_rates *rates;
     struct temporal_table *temporal;
     struct registry *registry;
+    uint32_t registrar_pair;
+    void (*on_breach)(void *owner, uint32_t pair);
+    void *owner;
     struct payments *payments;
     struct jobs *jobs;
     struct events *events;

@@ -20,6 +20,8 @@ extern struct choice chosen; /* with the last credential */
 extern struct credential revealed; /* the last one */
 extern struct wish wish;     /* of the next reveals; zeroed by set_up() */
 
+extern uint32_t broken_pairs;    /* numbers of the pairs that the server told of, three digits each: relay n has 100 + n, the registrar 999 */
+
 void set_up(void);
 void tear_down(void); /* and sees that nothing is left */
 void turn(void);

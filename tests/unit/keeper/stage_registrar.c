@@ -13,7 +13,7 @@ void registrar_start(void)
 {
     int pair[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    keeper_server_registrar(server, pair[0]);
+    keeper_server_registrar(server, 999, pair[0]);
     registrar = pair[1];
 }
 

@@ -181,6 +181,7 @@ START_TEST(every_failure_is_the_pan_with_its_reason)
     (void)registrar_order();
     registrar_stop();
     expect(PAN);
+    ck_assert_uint_eq(broken_pairs, 0); /* which is no breach */
     ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
     keeper_end(d);
     d = pay(); /* and is not there */
@@ -282,6 +283,7 @@ START_TEST(a_breach_of_the_registrar_ends_its_connection_and_no_payment)
     fake_active("tok_good1");
     for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++) {
         char one;
+        broken_pairs = 0;
         registrar_start(); /* the next one is as good as any */
         struct keeper_dialogue *d = pay();
         (void)registrar_order();
@@ -293,6 +295,7 @@ START_TEST(a_breach_of_the_registrar_ends_its_connection_and_no_payment)
         expect(PAN);
         ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
         ck_assert_msg(recv(registrar, &one, 1, MSG_DONTWAIT) == 0, "breach %zu", i);
+        ck_assert_uint_eq(broken_pairs, 999);
         keeper_end(d);
         registrar_stop();
     }
