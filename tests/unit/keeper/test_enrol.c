@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* What the API asks about network tokens, and the queue that brings enrolments to their end. */
 
@@ -248,6 +249,30 @@ START_TEST(what_is_known_without_a_call)
     ck_assert(registrar_is_idle());
     keeper_end(d);
     registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* The registrar speaks for a network. What it cannot know it may not say: not that a token is unknown, for which its merchant would be
+ * taken for one who guesses. */
+START_TEST(an_error_that_no_network_has)
+{
+    char byte;
+    set_up();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = open_api(PERMIT_CREDENTIALS);
+    for (uint32_t i = 1; i <= 21; i++) {
+        registrar_start();
+        ck_assert(!failed(keeper_credentials(d, i, SLICE("tok_good1"))));
+        (void)registrar_order();
+        registrar_fail(ERR_TOKEN_NOT_FOUND, NETWORK_REASON_NONE);
+        char down[64];
+        (void)snprintf(down, sizeof down, "network %u NETWORK_DOWN ACTIVE;", i);
+        expect(down);
+        ck_assert_int_eq(recv(registrar, &byte, 1, MSG_DONTWAIT), 0); /* cut off */
+        registrar_stop();
+    }
+    keeper_end(d);
     tear_down();
 }
 END_TEST
@@ -522,7 +547,7 @@ START_TEST(a_token_that_another_card_has_is_not_removed)
 END_TEST
 
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
-          jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, what_is_known_without_a_call,
+          jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, an_error_that_no_network_has, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_long_report_is_made_in_slices, a_provisioning_that_takes_its_time,
           a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,
