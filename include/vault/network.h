@@ -128,7 +128,14 @@ typedef bool (*vault_event_each)(void *owner, const struct event *e);
 /* At once, the oldest first, in flat memory; damaged ones as vault_job_list has them. Within one token the revision is the order:
  * the clock may have been set back. */
 MUST_USE result vault_event_list(struct vault *v, vault_event_each each, void *owner);
-void vault_event_put(struct vault *v, const struct event *e, vault_done done, void *owner);
+/* The same in pages, for those who have other work: <limit> records at most, past the cursor, which moves on; *more: it is not the end. */
+struct event_cursor { /* zeroed: the beginning */
+    size_t len;
+    char key[8 + EVENT_ID_BYTES];
+};
+MUST_USE result vault_event_page(struct vault *v, struct event_cursor *c, size_t limit, bool *more, vault_event_each each, void *owner);
+/* In place of one with this since_ms, or of none. ERR_VAULT_CONFLICT: somebody has resent it since, and it stays as it is. */
+void vault_event_put(struct vault *v, const struct event *e, int64_t since_ms, vault_done done, void *owner);
 /* PENDING again, tries 0, due now, with a day to go; its id stays. At once, and from any process: the command calls it while the
  * keeper has the vault open, and the keeper sees it by vault_event_resends. ERR_NOT_FOUND. */
 MUST_USE result vault_event_resend(struct vault *v, slice id);

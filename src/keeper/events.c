@@ -17,6 +17,8 @@ enum {
     DELIVERY_LIMIT_MS = 45 * 1000, /* the registrar's own is shorter; this is for one that does not keep it */
     WAIT_AT_MOST_MS = 60 * 60 * 1000,
     PURGE_EVERY_TICKS = 60,
+    PAGE_EVENTS = 256,       /* read in one turn: payments go on meanwhile */
+    RESEND_SEEN_MS = 2000,   /* the next tick reads what a command has resent */
 };
 
 struct receiver { /* a merchant's URL */
@@ -38,7 +40,9 @@ struct chain_key {
 struct pending {
     struct event e;
     struct chain *chain;
+    int64_t stored_since_ms; /* as the vault has it: another one there is a resend */
     bool is_out;
+    bool again;              /* resent while it is out */
     STAILQ_ENTRY(pending) link;
     UT_hash_handle hh; /* by id */
 };
@@ -57,15 +61,16 @@ struct events {
     size_t out;
     unsigned ticks;
     uint64_t resends;
-    bool is_stopped;
-    struct timer *timer;
+    bool is_stopped, is_reading; /* is_reading: nothing goes out, since an earlier event of its chain may be yet to come */
+    struct event_cursor cursor;
+    struct timer *timer, *reader;
 };
 
 static void set_timer(struct events *v)
 {
     int64_t now_ms = server_wall_ms(v->server);
     const struct due *first = due_first(&v->heap);
-    if (v->is_stopped || v->out >= OUT_MAX || !first) return;
+    if (v->is_stopped || v->is_reading || v->out >= OUT_MAX || !first) return;
     int64_t in_ms = first->at_ms - now_ms;
     timer_set(v->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
@@ -177,16 +182,29 @@ static void insert(struct chain *c, struct pending *p)
         STAILQ_INSERT_HEAD(&c->queue, p, link);
 }
 
+/* It goes at once, for another day. */
+static void resend(struct pending *p, const struct event *e, int64_t now_ms)
+{
+    p->stored_since_ms = e->since_ms;
+    p->e.since_ms = now_ms;
+    p->e.due_ms = now_ms;
+    p->e.tries = 0;
+    p->again = p->is_out;
+    schedule(p->chain);
+}
+
 static bool add(struct events *v, const struct event *e)
 {
     struct pending *p = NULL;
     int64_t now_ms = server_wall_ms(v->server);
     if (e->state != EVENT_PENDING) return true;
     HASH_FIND(hh, v->by_id, e->id, sizeof e->id, p);
+    if (p && p->stored_since_ms != e->since_ms) resend(p, e, now_ms);
     if (p) return true;
     p = calloc(1, sizeof *p);
     if (!p) return false;
     p->e = *e;
+    p->stored_since_ms = e->since_ms;
     p->e.due_ms = due_believable(e->due_ms, now_ms);
     if (p->e.since_ms > now_ms) p->e.since_ms = now_ms;
     p->chain = chain_of(v, e);
@@ -221,7 +239,14 @@ static void on_booked(void *owner, result r)
     v->out--;
     c->key.receiver->out--;
     p->is_out = false;
-    if (failed(r)) log_failure("webhook", r); /* it is delivered again after the next start, with the same id */
+    if (r.err == ERR_VAULT_CONFLICT) { /* resent meanwhile: it stands in the vault as that has it, and is read soon */
+        p->e.state = EVENT_PENDING;
+        p->e.due_ms = server_wall_ms(v->server) + RESEND_SEEN_MS;
+    } else if (failed(r)) {
+        log_failure("webhook", r); /* it is delivered again after the next start, with the same id */
+    } else {
+        p->stored_since_ms = p->e.since_ms;
+    }
     if (p->e.state != EVENT_PENDING) remove_pending(p);
     schedule(c);
     drop_if_empty(c);
@@ -248,7 +273,12 @@ static void on_delivered(void *owner, result r, int status)
     } else {
         e->due_ms = now + back_off_ms(e->tries, back_off_random());
     }
-    vault_event_put(p->chain->key.receiver->events->server->vault, e, on_booked, p);
+    if (p->again) {
+        e->state = EVENT_PENDING;
+        e->due_ms = now;
+    }
+    p->again = false;
+    vault_event_put(p->chain->key.receiver->events->server->vault, e, p->stored_since_ms, on_booked, p);
 }
 
 static void deliver(struct receiver *r)
@@ -271,7 +301,7 @@ static void on_timer(void *arg)
 {
     struct events *v = arg;
     struct due *first;
-    while (!v->is_stopped && v->out < OUT_MAX && (first = due_first_by(&v->heap, server_wall_ms(v->server))) != NULL)
+    while (!v->is_stopped && !v->is_reading && v->out < OUT_MAX && (first = due_first_by(&v->heap, server_wall_ms(v->server))) != NULL)
         deliver((struct receiver *)first);
     set_timer(v);
 }
@@ -289,10 +319,23 @@ static bool load_one(void *owner, const struct event *e)
     return add(owner, e);
 }
 
+static void on_reader(void *arg)
+{
+    struct events *v = arg;
+    if (v->is_stopped) return;
+    result r = vault_event_page(v->server->vault, &v->cursor, PAGE_EVENTS, &v->is_reading, load_one, v);
+    if (failed(r)) log_failure("webhooks", r); /* the sound ones are there */
+    if (v->is_reading)
+        timer_set(v->reader, 0);
+    else
+        set_timer(v);
+}
+
 static void load(struct events *v)
 {
-    result r = vault_event_list(v->server->vault, load_one, v);
-    if (failed(r)) log_failure("webhooks", r); /* the sound ones are there */
+    v->cursor = (struct event_cursor){0};
+    v->is_reading = true;
+    timer_set(v->reader, 0);
 }
 
 void events_clock_was_set(struct events *v, int64_t step_ms)
@@ -326,7 +369,10 @@ struct events *events_new(struct keeper_server *server)
     if (!v) return NULL;
     v->server = server;
     v->timer = timer_new(server->loop, on_timer, v);
-    if (!v->timer) {
+    v->reader = timer_new(server->loop, on_reader, v);
+    if (!v->timer || !v->reader) {
+        timer_free(v->timer);
+        timer_free(v->reader);
         free(v);
         return NULL;
     }
@@ -340,6 +386,7 @@ void events_stop(struct events *v)
 {
     v->is_stopped = true;
     timer_stop(v->timer);
+    timer_stop(v->reader);
 }
 
 void events_free(struct events *v)
@@ -353,5 +400,6 @@ void events_free(struct events *v)
     }
     due_done(&v->heap);
     timer_free(v->timer);
+    timer_free(v->reader);
     free(v);
 }

@@ -200,18 +200,23 @@ void vault_watch_removals(struct vault *v, vault_removal_queued queued, void *ow
     fake_network.removal_owner = owner;
 }
 
-result vault_event_list(struct vault *v, vault_event_each each, void *owner)
+/* Short pages; the cursor is the place in the array. */
+result vault_event_page(struct vault *v, struct event_cursor *c, size_t limit, bool *more, vault_event_each each, void *owner)
 {
     (void)v;
-    for (size_t i = 0; i < fake_network.event_count && each(owner, &fake_network.events[i]); i++) continue;
+    for (size_t i = 0; i < 20 && i < limit && c->len < fake_network.event_count; i++) (void)each(owner, &fake_network.events[c->len++]);
+    *more = c->len < fake_network.event_count;
     return OK;
 }
 
-void vault_event_put(struct vault *v, const struct event *e, vault_done done, void *owner)
+void vault_event_put(struct vault *v, const struct event *e, int64_t since_ms, vault_done done, void *owner)
 {
     (void)v;
-    if (!fake_network.writes_fail) put_event(e);
-    later((struct write){.done = done, .owner = owner, .r = outcome()});
+    result r = outcome();
+    for (size_t i = 0; i < fake_network.event_count; i++)
+        if (memcmp(fake_network.events[i].id, e->id, sizeof e->id) == 0 && fake_network.events[i].since_ms != since_ms) r = FAIL(VAULT_CONFLICT);
+    if (!failed(r)) put_event(e);
+    later((struct write){.done = done, .owner = owner, .r = r});
 }
 
 result vault_event_resends(struct vault *v, uint64_t *count)
