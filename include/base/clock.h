@@ -14,6 +14,8 @@ void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_BYTES]); /* UTC, NUL-
 /* A date-time, or a date, which is its beginning in UTC. False: neither (RFC 3339 5.6), or before 1970. A leap second is the end of its
  * minute. */
 bool clock_rfc3339_parse(slice text, int64_t *wall_ms, bool *is_date);
+/* The first millisecond after a month (1 to 12), in UTC: what expires with that month has expired by then. */
+int64_t clock_month_end_ms(unsigned year, unsigned month);
 enum { CLOCK_HTTP_DATE_BYTES = sizeof "Thu, 26 Nov 2026 11:21:50 GMT" };
 void clock_http_date(int64_t wall_ms, char out[CLOCK_HTTP_DATE_BYTES]); /* IMF-fixdate, NUL-terminated (RFC 9110 5.6.7) */
 

@@ -16,7 +16,8 @@
 struct registry;
 struct order; /* lives until its answer or registry_cancel() */
 
-struct registry *registry_new(struct loop *loop, char *scratch /* borrows, WIRE_BATCH_BYTES, secret */); /* NULL: memory */
+/* on_breach: the registrar broke the protocol, or its connection failed, and is dropped; it needs a new one. NULL: memory. */
+struct registry *registry_new(struct loop *loop, char *scratch /* borrows, WIRE_BATCH_BYTES, secret */, void (*on_breach)(void *owner), void *owner);
 void registry_free(struct registry *r); /* calls nobody back; NULL is fine */
 void registry_replace(struct registry *r, int fd); /* takes fd; -1: none. What the old one has is answered ERR_NETWORK_DOWN */
 /* For shutdown: all that is out is answered ERR_NETWORK_DOWN, at once, and nothing is taken any more. */
@@ -28,6 +29,7 @@ size_t registry_waiting(const struct registry *r); /* orders out */
 struct registry_answer {
     result r;               /* NETWORK_… as network/connector.h has them */
     bool is_late;           /* with ERR_NETWORK_DOWN: the time was over */
+    bool has_lapsed;        /* with ERR_NETWORK_ANSWER: the credential was past its own expiry */
     enum network_state state;
     enum network_reason reason;
     slice ref, instrument;  /* valid for the call */
@@ -36,10 +38,10 @@ struct registry_answer {
     const struct credential *credential; /* of credentials only; valid for the call, wiped after it */
     uint64_t took_us;
 };
-/* Credentials were refused, so the token is no longer what the record says: its state is to be read back. */
+/* Credentials were refused, or have lapsed, so the token is no longer what the record says: its state is to be read back. */
 static inline bool registry_is_stale(const struct registry_answer *a)
 {
-    return a->r.err == ERR_NETWORK_TOKEN_GONE || a->r.err == ERR_NETWORK_REFUSED;
+    return a->r.err == ERR_NETWORK_TOKEN_GONE || a->r.err == ERR_NETWORK_REFUSED || a->has_lapsed;
 }
 typedef void (*registry_done)(void *owner, const struct registry_answer *answer);
 typedef void (*registry_noticed)(void *owner, result r, const slice *refs, size_t count);

@@ -18,6 +18,7 @@ struct service_answer {
     enum error error; /* for log and metrics */
     slice key_id;     /* for the log; may be empty */
     slice allow;      /* the methods of this path, for a 405 (RFC 9110 10.2.1); empty otherwise */
+    slice challenge;  /* what is wanted instead, for a 401 (RFC 9110 11.6.1); empty: an API key */
 };
 typedef void (*service_done)(void *owner, const struct service_answer *answer);
 struct service_request {

@@ -15,10 +15,11 @@ enum control_type {
     CONTROL_READY = 1,   /* sandboxed, serving */
     CONTROL_FAILED,      /* error: why it cannot start; it exits then */
     CONTROL_CONFIGURED,  /* generation, error: the configuration was taken, or nothing changed */
+    CONTROL_BREACH,      /* generation: the keeper's word that the other end of that pair broke the protocol; whoever has it is ended */
     /* supervisor to role */
     CONTROL_KEEPER,      /* fd: to a relay or the registrar, its new connection to the keeper */
-    CONTROL_RELAY,       /* fd, number: to the keeper, its end of that relay's connection */
-    CONTROL_REGISTRAR,   /* fd: to the keeper, its end of the registrar's connection */
+    CONTROL_RELAY,       /* fd, number, generation: to the keeper, its end of that relay's connection, and the pair's number */
+    CONTROL_REGISTRAR,   /* fd, generation: likewise of the registrar's */
     CONTROL_CONFIG,      /* fd, generation: a bundle (rules/source.h) */
     CONTROL_DRAIN,       /* to a relay: finish what runs, then exit */
     CONTROL_STOP,        /* exit now, in order */

@@ -26,8 +26,9 @@ MUST_USE result reply_write(struct buf *out, const struct reply *reply, uint64_t
                             bool without_body /* HEAD */);
 /* Status line and the fields that every answer of ours begins with. */
 MUST_USE result reply_write_head(struct buf *out, int status, uint64_t request_id, bool from_processor);
-/* The fields that a status itself calls for. <allow>: the methods for a 405; empty: all that the proxy passes on. */
-MUST_USE result reply_write_status_fields(struct buf *out, int status, slice allow);
+/* The fields that a status itself calls for. <allow>: the methods for a 405; empty: all that the proxy passes on. <challenge>: what a
+ * 401 asks for; empty: an API key. */
+MUST_USE result reply_write_status_fields(struct buf *out, int status, slice allow, slice challenge);
 /* Connection, Content-Length, end of head. */
 MUST_USE result reply_write_length(struct buf *out, uint64_t length, bool keep_alive);/* Connection, end of head. RFC 9110 8.6: "MUST NOT send a Content-Length header field in any response with a status code of … 204". */
 MUST_USE result reply_write_no_content(struct buf *out, bool keep_alive);

@@ -152,6 +152,10 @@ MUST_USE result config_load(struct source *source, slice file, struct problems *
 MUST_USE result config_load_alone(struct source *source, slice file, struct problems *problems, struct config **out);
 void config_free(struct config *c);
 int64_t config_merchant_index(const struct config *c, slice name); /* -1: unknown */
+static inline bool config_route_serves(const struct config_route *route, slice merchant) /* it is this merchant's, or any merchant's */
+{
+    return !route->merchant.at || slice_eq(route->merchant, merchant);
+}
 void config_print_settings(int fd, bool markdown); /* the settings table: --help and the README */
 
 #endif

@@ -13,7 +13,7 @@ unsigned name_distance(slice a, slice b);
 /* The nearest of the NULL-ended list; NULL if none is near: at most one edit for each three letters, and one for short names. */
 const char *name_nearest(slice name, const char *const *known);
 
-/* "; did you mean 'prefix'?" or "; known here: a, b, c", for the end of a message. */
+/* "; did you mean 'prefix'?" or "; known here: a, b, c" or "; none is known here", for the end of a message. */
 enum { NAME_HINT_BYTES = 176 };
 void name_write_hint(slice name, const char *const *known, char out[NAME_HINT_BYTES]);
 /* The length of a stranger's text that goes into a message: all of it, at most 60 bytes. For "%.*s". */

@@ -14,7 +14,7 @@
  *     STORE_COUNT   'R'  merchant | hour | route   counters; and by relay: the marks
  *
  * vault_card_delete takes the card's record, its index and its trails with it, in the same batch. Where the record has a ref and is
- * not DELETED, that batch queues a JOB_REMOVE, which needs no card, so that the network is told. Other jobs of the card stay and do no harm: whoever
+ * not DELETED, that batch queues a JOB_REMOVE, which needs no card, so that the network is told, and counts TOKENS_LOST if the card had a token. Other jobs of the card stay and do no harm: whoever
  * does one finds ERR_TOKEN_NOT_FOUND and deletes it; where the network had given a token by then, its answer must be followed by a
  * JOB_REMOVE. Events stay: they are the merchant's to hear.
  *
@@ -60,13 +60,20 @@ void vault_network_find(struct vault *v, slice ref, vault_network_found done, vo
 enum { NETWORK_EVENTS_MAX = 16 };
 struct job;
 struct event;
+struct counter_delta;
 struct network_change {
     bool write;                 /* false: leave the record as it is; the rest is done all the same */
     const struct job *add;      /* a job to queue with it; NULL: none */
     const slice *done_job;      /* id of the job that this completes (deleted with it); NULL: none */
     const struct event *events; /* webhooks to put into the outbox with it */
     size_t event_count;         /* NETWORK_EVENTS_MAX at most */
+    const struct counter_delta *count; /* what it comes to for the report, exact whatever dies; NULL: nothing */
 };
+/* Does a card of this state have a network token? What the report counts as gained and lost. */
+static inline bool network_state_has_token(enum network_state s)
+{
+    return s == NETWORK_ACTIVE || s == NETWORK_SUSPENDED;
+}
 typedef void (*vault_network_decide)(void *owner, struct network_record *record /* in: as stored; out: as it shall be */,
                                      struct network_change *change);
 void vault_network_alter(struct vault *v, slice merchant, slice token, vault_network_decide decide, vault_network_callback done, void *owner);
@@ -95,9 +102,8 @@ MUST_USE result vault_job_list(struct vault *v, vault_job_each each, void *owner
 typedef void (*vault_done)(void *owner, result r);
 void vault_job_put(struct vault *v, const struct job *j, vault_done done, void *owner);    /* new, or again with its next due time */
 void vault_job_delete(struct vault *v, slice id, vault_done done, void *owner); /* OK also when it was gone */
-/* Told, after its commit, of each JOB_REMOVE that a vault_card_delete of this process queued, and how its card's network token stood.
- * One watcher; NULL: none. */
-typedef void (*vault_removal_queued)(void *owner, const struct job *j, enum network_state was);
+/* Told, after its commit, of each JOB_REMOVE that a vault_card_delete of this process queued. One watcher; NULL: none. */
+typedef void (*vault_removal_queued)(void *owner, const struct job *j);
 void vault_watch_removals(struct vault *v, vault_removal_queued queued, void *owner);
 
 /* --- the outbox --- */
@@ -122,7 +128,14 @@ typedef bool (*vault_event_each)(void *owner, const struct event *e);
 /* At once, the oldest first, in flat memory; damaged ones as vault_job_list has them. Within one token the revision is the order:
  * the clock may have been set back. */
 MUST_USE result vault_event_list(struct vault *v, vault_event_each each, void *owner);
-void vault_event_put(struct vault *v, const struct event *e, vault_done done, void *owner);
+/* The same in pages, for those who have other work: <limit> records at most, past the cursor, which moves on; *more: it is not the end. */
+struct event_cursor { /* zeroed: the beginning */
+    size_t len;
+    char key[8 + EVENT_ID_BYTES];
+};
+MUST_USE result vault_event_page(struct vault *v, struct event_cursor *c, size_t limit, bool *more, vault_event_each each, void *owner);
+/* In place of one with this since_ms, or of none. ERR_VAULT_CONFLICT: somebody has resent it since, and it stays as it is. */
+void vault_event_put(struct vault *v, const struct event *e, int64_t since_ms, vault_done done, void *owner);
 /* PENDING again, tries 0, due now, with a day to go; its id stays. At once, and from any process: the command calls it while the
  * keeper has the vault open, and the keeper sees it by vault_event_resends. ERR_NOT_FOUND. */
 MUST_USE result vault_event_resend(struct vault *v, slice id);
@@ -151,6 +164,8 @@ struct counter_delta { /* what one hour, merchant and route gained; route empty:
     char merchant[64], route[ROUTE_NAME_MAX_BYTES]; /* NUL-padded */
     uint64_t n[COUNTER_COUNT];
 };
+/* One of that place, in this hour, with nothing in it. Names that are too long are cut, and refused where they are counted. */
+void counter_delta_start(struct counter_delta *d, slice merchant, slice route);
 struct counter_mark {  /* up to which of a relay's outcomes the counts go: written with them, so that a repeated one is known */
     uint64_t relay, sequence; /* sequence 0: the relay is gone for good, its mark is deleted */
 };

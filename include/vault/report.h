@@ -31,6 +31,8 @@ struct report_route {
 struct report {
     struct report_range range;
     slice only;                        /* the one route wanted; empty: all. Borrows */
+    char **known;                      /* where one is wanted: those that there are or were, NULL-ended; NULL: none */
+    size_t known_count;
     struct report_route *routes;
     size_t route_count;
     uint64_t all[COUNTER_COUNT];       /* payments: of the wanted routes; provisioning: the merchant's, whatever the route */
@@ -39,9 +41,13 @@ struct report {
 };
 void report_init(struct report *r, struct report_range range, slice only);
 void report_done(struct report *r);
+/* A route that the configuration has. One that it had may be asked for, too, while the history counts its payments. */
+void report_know(struct report *r, slice route);
 /* A row of vault_count_sum over the range, all routes; and one of the sum over [0, range.to_hour). */
 void report_add(struct report *r, slice route, const uint64_t sums[COUNTER_COUNT]);
 void report_add_history(struct report *r, slice route, const uint64_t sums[COUNTER_COUNT]);
+/* When all is added. ERR_MEMORY, ERR_TOO_LARGE; ERR_REPORT_ROUTE: the route that is wanted is not a known one. */
+MUST_USE result report_check(const struct report *r);
 
 struct report_outcomes {
     uint64_t approved, declined, unknown;

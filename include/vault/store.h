@@ -48,6 +48,7 @@ struct store_engine {
 };
 struct store {
     const struct store_engine *engine;
+    uint64_t rounds; /* group commits so far: batches that are queued while it stays the same are decided together, in their order */
 };
 
 static inline void store_get(struct store *s, enum store_table t, slice key, store_on_value on_value, void *owner)

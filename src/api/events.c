@@ -86,6 +86,7 @@ static result write_refusal(result r, struct buf *out, struct service_answer *a)
 {
     TRY(call_write_failure(FAIL(SIGNATURE_WRONG), out, a));
     a->error = r.err; /* our own log has it */
+    a->challenge = SLICE("Signature header=\"v-c-signature\""); /* a network has no API key */
     return OK;
 }
 

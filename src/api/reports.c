@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "body/percent.h"
 #include "call.h"
+#include "rules/names.h"
 #include "vault/report.h"
+
+#include <string.h>
 
 enum { IN_RANGE, SINCE_EVER }; /* the questions' indices */
 enum { PARAMETER_MAX_BYTES = 64 };
@@ -83,9 +86,17 @@ static void on_report(void *owner, uint32_t index, result r, const struct report
     if (last) call_settle(&t->base);
 }
 
+static void know_routes(struct service_call *c)
+{
+    const struct config *config = c->request.config;
+    for (size_t i = 0; i < config->route_count && c->merchant < config->merchant_count; i++)
+        if (config_route_serves(&config->routes[i], config->merchants[c->merchant].name)) report_know(&of(c)->report, config->routes[i].name);
+}
+
 static result ask(struct service_call *c)
 {
     const struct report_range *range = &of(c)->report.range;
+    know_routes(c);
     TRY(keeper_report(c->dialogue, IN_RANGE, range->from_hour, range->to_hour, SLICE_NONE));
     c->waiting++;
     TRY(keeper_report(c->dialogue, SINCE_EVER, 0, range->to_hour, SLICE_NONE));
@@ -95,11 +106,25 @@ static result ask(struct service_call *c)
 
 /* --- answering --- */
 
+/* The name itself stays out of it: whatever stands there is a stranger's text. */
+static result write_unknown_route(const struct report_call *t, struct buf *out, struct service_answer *a)
+{
+    static const char *const none[] = {NULL};
+    const struct report *r = &t->report;
+    char hint[NAME_HINT_BYTES];
+    name_write_hint(r->only, r->known ? (const char *const *)r->known : none, hint);
+    a->error = ERR_REPORT_ROUTE;
+    a->status = error_status(a->error);
+    return envelope_append_failure(
+        out, &(struct failure){.code = error_name(a->error), .text = error_text(a->error), .description = hint + strlen("; ")});
+}
+
 static result write_answer(struct service_call *c, result r, struct buf *out, struct service_answer *a)
 {
     struct report_call *t = of(c);
     if (!failed(r)) r = t->verdict;
-    if (!failed(r)) r = t->report.verdict;
+    if (!failed(r)) r = report_check(&t->report);
+    if (r.err == ERR_REPORT_ROUTE) return write_unknown_route(t, out, a);
     if (failed(r)) return call_write_failure(r, out, a);
     TRY(buf_append(out, SLICE("{\"status\":\"success\",\"message\":\"Network token report\",\"data\":{")));
     TRY(report_write_json(&t->report, out));

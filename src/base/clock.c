@@ -102,6 +102,12 @@ bool clock_rfc3339_parse(slice text, int64_t *wall_ms, bool *is_date)
     return *wall_ms >= 0;
 }
 
+int64_t clock_month_end_ms(unsigned year, unsigned month)
+{
+    struct tm tm = {.tm_year = (int)year - 1900, .tm_mon = (int)month, .tm_mday = 1}; /* tm_mon counts from 0: the month after */
+    return (int64_t)timegm(&tm) * 1000;
+}
+
 /* Not strftime's %a and %b: those follow the locale. */
 void clock_http_date(int64_t wall_ms, char out[CLOCK_HTTP_DATE_BYTES])
 {

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "cli/vault.h"
+#include "cli/command.h"
 #include "net/listener.h"
 #include "vault/seal.h"
 
@@ -28,12 +28,6 @@ struct arguments {
     unsigned permissions;
     bool json;
 };
-
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "cardveil key: %s\n%s", why, USAGE);
-    return CLI_WRONG;
-}
 
 static void print_permissions(unsigned bits)
 {
@@ -76,15 +70,13 @@ static void print_new_key(const struct arguments *a, const char *key)
     printf("}\n");
 }
 
-static int create(struct cli_vault *c, const struct arguments *a)
+static int create(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     char key[API_KEY_TEXT_BYTES + 1];
-    int status = cli_vault_has_merchant(c, slice_of(a->merchant));
-    if (!status) status = cli_vault_open(c, false);
-    if (status) return status;
     result r = vault_key_create(c->v, slice_of(a->merchant), a->permissions, slice_of(a->allow), key);
     slice id = failed(r) ? SLICE_NONE : (slice){key + strlen("cvk_"), API_KEY_ID_BYTES};
-    status = cli_vault_audit(c, "key.create", slice_of(a->merchant), id, r);
+    int status = cli_vault_audit(c, "key.create", slice_of(a->merchant), id, r);
     if (failed(r)) return cli_vault_failed(c, r);
     print_new_key(a, key);
     fflush(stdout);
@@ -120,11 +112,10 @@ static void print_key(void *owner, const struct api_key_info *k)
     printf(k->allow.len ? "  from %.*s\n" : "%.*s\n", SLICE_ARG(k->allow));
 }
 
-static int list(struct cli_vault *c, const struct arguments *a)
+static int list(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     struct listing l = {.json = a->json};
-    int status = cli_vault_open(c, true);
-    if (status) return status;
     result r = vault_key_list(c->v, print_key, &l);
     if (failed(r)) return cli_vault_failed(c, r);
     if (l.count == 0) fprintf(stderr, "no API keys; make one with 'cardveil key create --merchant NAME'\n");
@@ -147,14 +138,13 @@ static void find_owner(void *arg, const struct api_key_info *k)
     memcpy(o->merchant, k->merchant.at, k->merchant.len);
 }
 
-static int revoke(struct cli_vault *c, const struct arguments *a)
+static int revoke(struct cli_vault *c, const void *arguments)
 {
-    int status = cli_vault_open(c, false);
-    if (status) return status;
+    const struct arguments *a = arguments;
     struct owner owner = {.id = slice_of(a->id)};
     result r = vault_key_list(c->v, find_owner, &owner);
     if (!failed(r)) r = vault_key_revoke(c->v, owner.id);
-    status = cli_vault_audit(c, "key.revoke", (slice){owner.merchant, owner.len}, owner.id, r);
+    int status = cli_vault_audit(c, "key.revoke", (slice){owner.merchant, owner.len}, owner.id, r);
     if (r.err == ERR_NOT_FOUND) {
         fprintf(stderr, "cardveil key revoke: no key has this id; 'cardveil key list' prints the ids\n");
         return CLI_FAILED;
@@ -166,13 +156,14 @@ static int revoke(struct cli_vault *c, const struct arguments *a)
 
 /* --- arguments --- */
 
-static const struct action {
-    const char *name, *command;
-    int (*run)(struct cli_vault *c, const struct arguments *a);
-    int words;
-} actions[] = {{"create", "key create", create, 1}, {"list", "key list", list, 1}, {"revoke", "key revoke", revoke, 2}};
+static const struct cli_action actions[CLI_ACTIONS_MAX] = {
+    {"create", "key create", create, CLI_VAULT_WRITE, .words = 1},
+    {"list", "key list", list, CLI_VAULT_READ, .words = 1},
+    {"revoke", "key revoke", revoke, CLI_VAULT_WRITE, .words = 2, .lacking = "revoke needs the key's id; 'cardveil key list' prints the ids"},
+};
+static const struct cli_command command = {"key", USAGE, actions};
 
-static const char *check_arguments(const struct action *action, struct arguments *a)
+static const char *check_arguments(const struct cli_action *action, struct arguments *a)
 {
     bool creates = action->run == create;
     if (!creates && (a->merchant || a->permit || a->allow)) return "--merchant, --permit and --allow belong to create";
@@ -183,32 +174,6 @@ static const char *check_arguments(const struct action *action, struct arguments
         return "--permit takes a list of proxy,tokenize,read,change,delete,credentials,report,enroll, or all";
     if (!a->allow) a->allow = "";
     return a->allow[0] ? check_allow(slice_of(a->allow)) : NULL;
-}
-
-static int run(const struct action *action, const struct arguments *a)
-{
-    struct cli_vault c;
-    int status = cli_vault_configure(&c, action->command, a->file);
-    if (!status) status = action->run(&c, a);
-    cli_vault_end(&c);
-    return cli_finish_output(action->command, status);
-}
-
-static int run_words(int argc, char **argv, struct arguments *a)
-{
-    if (argc == 0) return wrong_usage("say what to do");
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-        const struct action *action = &actions[i];
-        if (strcmp(action->name, argv[0]) != 0) continue;
-        if (argc < action->words) return wrong_usage("revoke needs the key's id; 'cardveil key list' prints the ids");
-        if (argc > action->words) return wrong_usage("too many words");
-        if (argc > 1) a->id = argv[1];
-        const char *why = check_arguments(action, a);
-        return why ? wrong_usage(why) : run(action, a);
-    }
-    const char *known[sizeof actions / sizeof actions[0] + 1] = {NULL};
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) known[i] = actions[i].name;
-    return cli_unknown_action("key", argv[0], known);
 }
 
 int cli_key(int argc, char **argv)
@@ -242,8 +207,14 @@ int cli_key(int argc, char **argv)
             fputs(USAGE, stdout);
             return cli_finish_output("key", CLI_DONE);
         default:
-            return wrong_usage("unknown option, or one without its value");
+            return cli_wrong_usage(&command, "unknown option, or one without its value");
         }
     }
-    return run_words(argc - optind, argv + optind, &a);
+    int status;
+    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
+    if (!action) return status;
+    a.id = action->words > 1 ? argv[optind + 1] : NULL;
+    const char *why = check_arguments(action, &a);
+    if (why) return cli_wrong_usage(&command, why);
+    return cli_vault_run(&(struct cli_work){action->command, a.file, a.merchant, action->access, action->run}, &a);
 }

@@ -2,8 +2,9 @@
 #include "cli/report.h"
 
 #include "base/clock.h"
-#include "cli/vault.h"
+#include "cli/command.h"
 #include "rules/config.h"
+#include "rules/names.h"
 #include "vault/report.h"
 
 #include <getopt.h>
@@ -15,7 +16,7 @@ static const char USAGE[] =
     "usage: cardveil report [--from TIME] [--to TIME] [--route NAME] [--merchant NAME] [-c cardveil.yaml] [--json]\n\n"
     "What network tokens did: cards that have one, enrolments, and payments by credential with their approval rates.\n\n"
     "  --from, --to  dates or times (RFC 3339), in whole hours of UTC; a date as --to has that day in it (default: the last 30 days)\n"
-    "  --route       payments of that route only; enrolments are the merchant's, whatever the route\n"
+    "  --route       payments of that route only, of those merchants that have or had it; enrolments are the merchant's, whatever the route\n"
     "  --merchant    that merchant only (default: each)\n"
     "  --json        one object a merchant, with the members of GET /v1/reports/network-tokens\n\n"
     "Approval rates are of judged first attempts; with each its count and its 95 % interval (Wilson). 'retries counted' is what the\n"
@@ -30,14 +31,11 @@ static const int HOUR_S = 60 * 60;
 struct arguments {
     const char *file, *merchant, *route;
     slice from, to;
+    struct report_range range;
     bool json;
 };
 
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "cardveil report: %s\n%s", why, USAGE);
-    return CLI_WRONG;
-}
+static const struct cli_command command = {"report", USAGE, NULL};
 
 /* --- figures as text --- */
 
@@ -149,46 +147,74 @@ static void add_history(void *owner, slice route, const uint64_t sums[COUNTER_CO
     report_add_history(owner, route, sums);
 }
 
-static result report_merchant(struct vault *v, slice merchant, struct report_range range, const struct arguments *a)
+struct reporting {
+    struct cli_vault *c;
+    const struct arguments *a;
+    slice route;           /* empty: all */
+    size_t shown;
+    struct report nowhere; /* has all the routes that could have been asked for */
+};
+
+static result gather(const struct reporting *g, slice merchant, struct report *r)
+{
+    const struct config *config = g->c->config;
+    for (size_t i = 0; i < config->route_count; i++)
+        if (config_route_serves(&config->routes[i], merchant)) report_know(r, config->routes[i].name);
+    TRY(vault_count_sum(g->c->v, merchant, r->range.from_hour, r->range.to_hour, SLICE_NONE, add_row, r));
+    TRY(vault_count_sum(g->c->v, merchant, 0, r->range.to_hour, SLICE_NONE, add_history, r));
+    return report_check(r);
+}
+
+static result print_report(struct reporting *g, const struct report *r, slice merchant)
+{
+    if (g->shown++ && !g->a->json) printf("\n\n");
+    if (g->a->json) return print_json(r, merchant);
+    print_text(r, merchant);
+    return OK;
+}
+
+/* A route is one merchant's, mostly: the others have nothing to say. */
+static result report_merchant(struct reporting *g, slice merchant)
 {
     struct report r;
-    report_init(&r, range, a->route ? slice_of(a->route) : SLICE_NONE);
-    result done = vault_count_sum(v, merchant, range.from_hour, range.to_hour, SLICE_NONE, add_row, &r);
-    if (!failed(done)) done = vault_count_sum(v, merchant, 0, range.to_hour, SLICE_NONE, add_history, &r);
-    if (!failed(done)) done = r.verdict;
-    if (!failed(done) && a->json) done = print_json(&r, merchant);
-    if (!failed(done) && !a->json) print_text(&r, merchant);
+    report_init(&r, g->a->range, g->route);
+    result done = gather(g, merchant, &r);
+    for (size_t i = 0; i < r.known_count; i++) report_know(&g->nowhere, slice_of(r.known[i]));
+    if (!failed(done)) done = print_report(g, &r, merchant);
     report_done(&r);
-    return done;
+    return done.err == ERR_REPORT_ROUTE ? OK : done;
 }
 
-static int report(struct cli_vault *c, const struct arguments *a, struct report_range range)
+static int unknown_route(const struct reporting *g)
 {
-    int status = a->merchant ? cli_vault_has_merchant(c, slice_of(a->merchant)) : CLI_DONE;
-    if (!status) status = cli_vault_open(c, true);
-    if (status) return status;
-    bool is_first = true;
-    for (size_t i = 0; i < c->config->merchant_count; i++) {
-        slice merchant = c->config->merchants[i].name;
-        if (a->merchant && !slice_is(merchant, a->merchant)) continue;
-        if (!is_first && !a->json) printf("\n\n");
-        is_first = false;
-        result r = report_merchant(c->v, merchant, range, a);
-        if (failed(r)) return cli_vault_failed(c, r);
+    static const char *const none[] = {NULL};
+    char hint[NAME_HINT_BYTES];
+    name_write_hint(g->route, g->nowhere.known ? (const char *const *)g->nowhere.known : none, hint);
+    fprintf(stderr, "cardveil report: there is no route '%.*s'%s%s, nor were payments of one ever counted%s\n", name_shown(g->route), g->route.at,
+            g->a->merchant ? " of merchant " : "", g->a->merchant ? g->a->merchant : "", hint);
+    return CLI_WRONG;
+}
+
+static int report_all(struct reporting *g)
+{
+    const struct config *config = g->c->config;
+    for (size_t i = 0; i < config->merchant_count; i++) {
+        slice merchant = config->merchants[i].name;
+        if (g->a->merchant && !slice_is(merchant, g->a->merchant)) continue;
+        result r = report_merchant(g, merchant);
+        if (failed(r)) return cli_vault_failed(g->c, r);
     }
-    return CLI_DONE;
+    return g->shown || g->route.len == 0 ? CLI_DONE : unknown_route(g);
 }
 
-static int run(const struct arguments *a)
+static int report(struct cli_vault *c, const void *arguments)
 {
-    struct cli_vault c;
-    struct report_range range;
-    if (failed(report_range_parse(a->from, a->to, clock_wall_ms(), &range)))
-        return wrong_usage("--from and --to are dates or times (RFC 3339), from before to, at most 400 days");
-    int status = cli_vault_configure(&c, "report", a->file);
-    if (!status) status = report(&c, a, range);
-    cli_vault_end(&c);
-    return cli_finish_output("report", status);
+    const struct arguments *a = arguments;
+    struct reporting g = {.c = c, .a = a, .route = a->route ? slice_of(a->route) : SLICE_NONE};
+    report_init(&g.nowhere, a->range, g.route);
+    int status = report_all(&g);
+    report_done(&g.nowhere);
+    return status;
 }
 
 int cli_report(int argc, char **argv)
@@ -213,6 +239,7 @@ int cli_report(int argc, char **argv)
             a.to = slice_of(optarg);
             break;
         case 'r':
+            if (!optarg[0]) return cli_wrong_usage(&command, "--route takes a route's name");
             a.route = optarg;
             break;
         case 'm':
@@ -225,8 +252,11 @@ int cli_report(int argc, char **argv)
             fputs(USAGE, stdout);
             return cli_finish_output("report", CLI_DONE);
         default:
-            return wrong_usage("unknown option, or one without its value");
+            return cli_wrong_usage(&command, "unknown option, or one without its value");
         }
     }
-    return optind < argc ? wrong_usage("too many words") : run(&a);
+    if (optind < argc) return cli_wrong_usage(&command, "too many words");
+    if (failed(report_range_parse(a.from, a.to, clock_wall_ms(), &a.range)))
+        return cli_wrong_usage(&command, "--from and --to are dates or times (RFC 3339), from before to, at most 400 days");
+    return cli_vault_run(&(struct cli_work){"report", a.file, a.merchant, CLI_VAULT_READ, report}, &a);
 }

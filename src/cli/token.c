@@ -4,7 +4,7 @@
 #include "api/card_json.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "cli/vault.h"
+#include "cli/command.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -26,6 +26,10 @@ static const char USAGE[] =
     "A token that was printed is on disk.\n\n"
     "Exit status: 0 done, 1 a line was bad or the work failed, 2 wrong usage or configuration.\n";
 
+struct arguments {
+    const char *file, *merchant;
+    bool unique, json;
+};
 enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 2500, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
 
 /* --- one line: a card in JSON --- */
@@ -214,9 +218,10 @@ static void print_summary(struct import *m)
             m->created, m->known, m->bad, took_ms / 1000, took_ms % 1000 / 100);
 }
 
-static int import_cards(struct cli_vault *c, const char *merchant, bool unique, bool json)
+static int import_cards(struct cli_vault *c, const void *arguments)
 {
-    struct import m = {.c = c, .merchant = slice_of(merchant), .unique = unique, .json = json, .last_tick_ms = clock_now_ms()};
+    const struct arguments *a = arguments;
+    struct import m = {.c = c, .merchant = slice_of(a->merchant), .unique = a->unique, .json = a->json, .last_tick_ms = clock_now_ms()};
     struct buf in;
     buf_init_secret(&in, 4 * READ_BYTES);
     m.slots = calloc(BATCH_LINES, sizeof *m.slots);
@@ -236,22 +241,8 @@ static int import_cards(struct cli_vault *c, const char *merchant, bool unique, 
 
 /* --- arguments --- */
 
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "cardveil token: %s\n%s", why, USAGE);
-    return CLI_WRONG;
-}
-
-static int create(const char *file, const char *merchant, bool unique, bool json)
-{
-    struct cli_vault c;
-    int status = cli_vault_configure(&c, "token create", file);
-    if (!status) status = cli_vault_has_merchant(&c, slice_of(merchant));
-    if (!status) status = cli_vault_open(&c, false);
-    if (!status) status = import_cards(&c, merchant, unique, json);
-    cli_vault_end(&c);
-    return cli_finish_output("token create", status);
-}
+static const struct cli_action actions[CLI_ACTIONS_MAX] = {{"create", "token create", import_cards, CLI_VAULT_WRITE, .words = 1, .surplus = "too many words; cards are read from stdin"}};
+static const struct cli_command command = {"token", USAGE, actions};
 
 int cli_token(int argc, char **argv)
 {
@@ -259,34 +250,32 @@ int cli_token(int argc, char **argv)
         {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'}, {"unique", no_argument, NULL, 'u'},
         {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
-    static const char *const known[] = {"create", NULL};
-    const char *file = "cardveil.yaml", *merchant = NULL;
-    bool unique = false, json = false;
+    struct arguments a = {.file = "cardveil.yaml"};
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         switch (option) {
         case 'c':
-            file = optarg;
+            a.file = optarg;
             break;
         case 'm':
-            merchant = optarg;
+            a.merchant = optarg;
             break;
         case 'u':
-            unique = true;
+            a.unique = true;
             break;
         case 'j':
-            json = true;
+            a.json = true;
             break;
         case 'h':
             fputs(USAGE, stdout);
             return cli_finish_output("token", CLI_DONE);
         default:
-            return wrong_usage("unknown option, or one without its value");
+            return cli_wrong_usage(&command, "unknown option, or one without its value");
         }
     }
-    if (optind == argc) return wrong_usage("say what to do");
-    if (strcmp(argv[optind], "create") != 0) return cli_unknown_action("token", argv[optind], known);
-    if (argc - optind > 1) return wrong_usage("too many words; cards are read from stdin");
-    if (!merchant) return wrong_usage("create needs --merchant NAME");
-    return create(file, merchant, unique, json);
+    int status;
+    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
+    if (!action) return status;
+    if (!a.merchant) return cli_wrong_usage(&command, "create needs --merchant NAME");
+    return cli_vault_run(&(struct cli_work){action->command, a.file, a.merchant, action->access, action->run}, &a);
 }

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/vault.h"
 
-#include "base/clock.h"
-#include "base/secret.h"
-#include "rules/config.h"
-#include "rules/names.h"
+#include "cli/command.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { SECRET_HEAP_BYTES = 1 << 20, PROGRESS_TERMINAL_MS = 200, PROGRESS_FILE_MS = 10000, PROGRESS_WORTH_MS = 1000 };
 
 static const char USAGE[] =
     "usage: cardveil vault init   [-c cardveil.yaml]\n"
@@ -38,150 +30,6 @@ static const char USAGE[] =
     "        the oldest first, and copied back to be verified.\n\n"
     "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
 
-/* --- shared with 'key' and 'token' --- */
-
-int cli_vault_failed(const struct cli_vault *c, result why)
-{
-    if (why.err == ERR_IO && errno) /* its own sentence points to a log, and a command has none */
-        fprintf(stderr, "cardveil %s: a file could not be read or written: %s\n", c->command, strerror(errno));
-    else
-        fprintf(stderr, "cardveil %s: %s\n", c->command, error_text(why.err));
-    return CLI_FAILED;
-}
-
-int cli_unknown_action(const char *command, const char *word, const char *const *known)
-{
-    char hint[NAME_HINT_BYTES];
-    slice shown = slice_of(word);
-    name_write_hint(shown, known, hint);
-    fprintf(stderr, "cardveil %s: there is no action '%.*s'%s\n", command, name_shown(shown), word, hint);
-    return CLI_WRONG;
-}
-
-int cli_vault_configure(struct cli_vault *c, const char *command, const char *file)
-{
-    *c = (struct cli_vault){.command = command};
-    if (!CRYPTO_secure_malloc_initialized() && failed(secret_start(SECRET_HEAP_BYTES))) return cli_vault_failed(c, FAIL(MEMORY));
-    c->source = source_disk();
-    c->problems = problems_new();
-    if (!c->source || !c->problems) return cli_vault_failed(c, FAIL(MEMORY));
-    result r = config_load_alone(c->source, slice_of(file), c->problems, &c->config);
-    if (failed(r)) {
-        problems_print(c->problems, STDERR_FILENO);
-        if (problems_count(c->problems) == 0) (void)cli_vault_failed(c, r);
-        return r.err == ERR_MEMORY ? CLI_FAILED : CLI_WRONG;
-    }
-    c->options = (struct vault_options){.path = c->config->vault_path, .key = c->config->vault_key,
-                                        .old_key = c->config->vault_old_key, .size_bytes = c->config->vault_size_bytes};
-    return CLI_DONE;
-}
-
-/* What the user has to look at, besides the error's own sentence. */
-static int open_failed(const struct cli_vault *c, result why)
-{
-    int status = cli_vault_failed(c, why);
-    fprintf(stderr, "  vault.path: %.*s\n  vault.key:  %.*s\n", SLICE_ARG(c->options.path), SLICE_ARG(c->options.key));
-    if (c->options.old_key.len) fprintf(stderr, "  vault.old_key: %.*s\n", SLICE_ARG(c->options.old_key));
-    return status;
-}
-
-int cli_vault_open(struct cli_vault *c, bool read_only)
-{
-    c->options.read_only = read_only;
-    errno = 0;
-    result r = vault_open(&c->options, &c->v);
-    vault_forget_key(c->options.key);
-    vault_forget_key(c->options.old_key);
-    return failed(r) ? open_failed(c, r) : CLI_DONE;
-}
-
-int cli_vault_has_merchant(struct cli_vault *c, slice merchant)
-{
-    if (config_merchant_index(c->config, merchant) >= 0) return CLI_DONE;
-    fprintf(stderr, "cardveil %s: no merchant '%.*s' in %.*s; name one of its merchants:", c->command, SLICE_ARG(merchant), SLICE_ARG(c->config->file));
-    for (size_t i = 0; i < c->config->merchant_count; i++) fprintf(stderr, " %.*s", SLICE_ARG(c->config->merchants[i].name));
-    fputc('\n', stderr);
-    return CLI_WRONG;
-}
-
-slice cli_vault_peer(void)
-{
-    static char text[48]; /* two numbers of 32 bits */
-    uint64_t before;
-    const char *sudo = getenv("SUDO_UID");
-    int len = snprintf(text, sizeof text, "uid:%" PRIu32, (uint32_t)getuid());
-    if (sudo && slice_to_u64(slice_of(sudo), UINT32_MAX, &before))
-        len += snprintf(text + len, sizeof text - (size_t)len, ",sudo:%" PRIu64, before);
-    return (slice){text, (size_t)len};
-}
-
-int cli_vault_audit(struct cli_vault *c, const char *action, slice merchant, slice token, result outcome)
-{
-    struct audit_entry e = {.action = action, .merchant = merchant, .actor = SLICE("command"), .peer = cli_vault_peer(),
-                            .token = token, .outcome = outcome};
-    result r = vault_audit(c->v, &e);
-    if (failed(r)) return cli_vault_failed(c, r);
-    vault_flush(c->v);
-    return vault_audit_is_failing(c->v) ? cli_vault_failed(c, FAIL(VAULT_AUDIT)) : CLI_DONE;
-}
-
-void cli_vault_end(struct cli_vault *c)
-{
-    vault_close(c->v);
-    config_free(c->config);
-    problems_free(c->problems);
-    source_free(c->source);
-}
-
-void cli_progress_start(struct cli_progress *p, const char *what)
-{
-    uint64_t now = clock_now_ms();
-    *p = (struct cli_progress){.what = what, .terminal = isatty(STDERR_FILENO) == 1, .started_ms = now, .last_ms = now};
-}
-
-void cli_progress_show(struct cli_progress *p, uint64_t done, uint64_t total)
-{
-    uint64_t now = clock_now_ms();
-    uint64_t pause = p->terminal ? PROGRESS_TERMINAL_MS : PROGRESS_FILE_MS;
-    if (now - p->last_ms < pause || now - p->started_ms < PROGRESS_WORTH_MS) return;
-    p->last_ms = now;
-    p->shown = true;
-    fprintf(stderr, p->terminal ? "\r%" PRIu64 : "%" PRIu64, done);
-    if (total) fprintf(stderr, " of %" PRIu64, total);
-    fprintf(stderr, p->terminal ? " %s  " : " %s\n", p->what);
-    fflush(stderr);
-}
-
-bool cli_progress_end(struct cli_progress *p, uint64_t *took_ms)
-{
-    *took_ms = clock_now_ms() - p->started_ms;
-    if (p->terminal && p->shown) fputc('\n', stderr);
-    return p->terminal || *took_ms >= PROGRESS_WORTH_MS;
-}
-
-void cli_print_json_text(slice text)
-{
-    putchar('"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c == '"' || c == '\\') {
-            printf("\\%c", c);
-        } else if (c < 0x20) {
-            printf("\\u%04x", c);
-        } else {
-            putchar(c);
-        }
-    }
-    putchar('"');
-}
-
-int cli_finish_output(const char *command, int status)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-    fprintf(stderr, "cardveil %s: cannot write the result: %s\n", command, strerror(errno));
-    return CLI_FAILED;
-}
-
 /* --- the actions --- */
 
 struct arguments {
@@ -194,12 +42,12 @@ static void on_progress(void *owner, uint64_t done, uint64_t total)
     cli_progress_show(owner, done, total);
 }
 
-static int init(struct cli_vault *c, const struct arguments *a)
+static int init(struct cli_vault *c, const void *arguments)
 {
-    (void)a;
+    (void)arguments;
     bool key_made;
     result r = vault_init(&c->options, &key_made);
-    if (failed(r)) return open_failed(c, r);
+    if (failed(r)) return cli_vault_open_failed(c, r);
     printf("vault made at %.*s\n", SLICE_ARG(c->options.path));
     if (key_made)
         printf("key file made: %.*s\nkeep a copy of it in another place: without it the vault cannot be opened by anybody\n",
@@ -208,11 +56,10 @@ static int init(struct cli_vault *c, const struct arguments *a)
     return status ? status : cli_vault_audit(c, "vault.init", SLICE_NONE, SLICE_NONE, OK);
 }
 
-static int stat_vault(struct cli_vault *c, const struct arguments *a)
+static int stat_vault(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     struct vault_stat s;
-    int status = cli_vault_open(c, true);
-    if (status) return status;
     result r = vault_stat(c->v, &s);
     if (failed(r)) return cli_vault_failed(c, r);
     const struct {
@@ -247,13 +94,12 @@ static int stat_vault(struct cli_vault *c, const struct arguments *a)
     return CLI_DONE;
 }
 
-static int verify(struct cli_vault *c, const struct arguments *a)
+static int verify(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     struct vault_verdict verdict;
     struct cli_progress p;
     uint64_t took_ms;
-    int status = cli_vault_open(c, true);
-    if (status) return status;
     cli_progress_start(&p, "records");
     result r = vault_verify(c->v, on_progress, &p, &verdict);
     (void)cli_progress_end(&p, &took_ms);
@@ -298,8 +144,9 @@ static int rotate_kek(struct cli_vault *c)
     return audited;
 }
 
-static int rotate(struct cli_vault *c, const struct arguments *a)
+static int rotate(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     struct cli_progress p;
     uint64_t took_ms;
     if (a->kek && !c->options.old_key.len) {
@@ -323,12 +170,10 @@ static int rotate(struct cli_vault *c, const struct arguments *a)
     return audited;
 }
 
-static int archive(struct cli_vault *c, const struct arguments *a)
+static int archive(struct cli_vault *c, const void *arguments)
 {
-    (void)a;
+    (void)arguments;
     char name[AUDIT_NAME_BYTES];
-    int status = cli_vault_open(c, false);
-    if (status) return status;
     const struct audit_entry e = {.actor = SLICE("command"), .peer = cli_vault_peer(), .outcome = OK};
     result r = vault_audit_cut(c->v, &e, name);
     if (r.err == ERR_NOT_FOUND) {
@@ -340,11 +185,10 @@ static int archive(struct cli_vault *c, const struct arguments *a)
     return CLI_DONE;
 }
 
-static int backup(struct cli_vault *c, const struct arguments *a)
+static int backup(struct cli_vault *c, const void *arguments)
 {
-    int status = cli_vault_open(c, false);
-    if (status) return status;
-    status = cli_vault_audit(c, "vault.backup", SLICE_NONE, SLICE_NONE, OK); /* before, so that the copy says so too */
+    const struct arguments *a = arguments;
+    int status = cli_vault_audit(c, "vault.backup", SLICE_NONE, SLICE_NONE, OK); /* before, so that the copy says so too */
     if (status) return status;
     errno = 0;
     result r = vault_backup(c->v, slice_of(a->folder), NULL, NULL);
@@ -358,43 +202,15 @@ static int backup(struct cli_vault *c, const struct arguments *a)
     return CLI_DONE;
 }
 
-static const struct action {
-    const char *name, *command;
-    int (*run)(struct cli_vault *c, const struct arguments *a);
-    int words;
-} actions[] = {
-    {"init", "vault init", init, 1},         {"stat", "vault stat", stat_vault, 1}, {"verify", "vault verify", verify, 1},
-    {"rotate", "vault rotate", rotate, 1}, {"backup", "vault backup", backup, 2},   {"archive", "vault archive", archive, 1},
+static const struct cli_action actions[CLI_ACTIONS_MAX] = {
+    {"init", "vault init", init, CLI_VAULT_SHUT, .words = 1},
+    {"stat", "vault stat", stat_vault, CLI_VAULT_READ, .words = 1},
+    {"verify", "vault verify", verify, CLI_VAULT_READ, .words = 1},
+    {"rotate", "vault rotate", rotate, CLI_VAULT_SHUT, .words = 1},
+    {"backup", "vault backup", backup, CLI_VAULT_WRITE, .words = 2, .lacking = "backup needs a folder to copy to"},
+    {"archive", "vault archive", archive, CLI_VAULT_WRITE, .words = 1},
 };
-
-static const struct action *find_action(const char *name)
-{
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
-        if (strcmp(actions[i].name, name) == 0) return &actions[i];
-    return NULL;
-}
-
-static int unknown_action(const char *word)
-{
-    const char *known[sizeof actions / sizeof actions[0] + 1] = {NULL};
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) known[i] = actions[i].name;
-    return cli_unknown_action("vault", word, known);
-}
-
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "cardveil vault: %s\n%s", why, USAGE);
-    return CLI_WRONG;
-}
-
-static int run(const struct action *action, const struct arguments *a)
-{
-    struct cli_vault c;
-    int status = cli_vault_configure(&c, action->command, a->file);
-    if (!status) status = action->run(&c, a);
-    cli_vault_end(&c);
-    return cli_finish_output(action->command, status);
-}
+static const struct cli_command command = {"vault", USAGE, actions};
 
 int cli_vault(int argc, char **argv)
 {
@@ -416,15 +232,13 @@ int cli_vault(int argc, char **argv)
         } else if (option == 'c') {
             a.file = optarg;
         } else {
-            return wrong_usage("unknown option, or one without its value");
+            return cli_wrong_usage(&command, "unknown option, or one without its value");
         }
     }
-    if (optind == argc) return wrong_usage("say what to do");
-    const struct action *action = find_action(argv[optind]);
-    if (!action) return unknown_action(argv[optind]);
-    if (argc - optind < action->words) return wrong_usage("backup needs a folder to copy to");
-    if (argc - optind > action->words) return wrong_usage("too many words");
-    if (a.kek && action->run != rotate) return wrong_usage("--kek belongs to rotate");
-    a.folder = argc - optind > 1 ? argv[optind + 1] : NULL;
-    return run(action, &a);
+    int status;
+    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
+    if (!action) return status;
+    if (a.kek && action->run != rotate) return cli_wrong_usage(&command, "--kek belongs to rotate");
+    a.folder = action->words > 1 ? argv[optind + 1] : NULL;
+    return cli_vault_run(&(struct cli_work){action->command, a.file, NULL, action->access, action->run}, &a);
 }

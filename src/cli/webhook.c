@@ -2,7 +2,7 @@
 #include "cli/webhook.h"
 
 #include "base/clock.h"
-#include "cli/vault.h"
+#include "cli/command.h"
 #include "vault/network.h"
 #include "vault/network_record.h"
 
@@ -27,12 +27,6 @@ struct arguments {
     bool json;
 };
 static const char *const states[] = {[EVENT_PENDING] = "pending", [EVENT_DELIVERED] = "delivered", [EVENT_FAILED] = "failed"};
-
-static int wrong_usage(const char *why)
-{
-    fprintf(stderr, "cardveil webhook: %s\n%s", why, USAGE);
-    return CLI_WRONG;
-}
 
 /* --- printing --- */
 
@@ -110,12 +104,9 @@ static bool list_one(void *owner, const struct event *e)
     return true;
 }
 
-static int list(struct cli_vault *c, const struct arguments *a)
+static int list(struct cli_vault *c, const void *arguments)
 {
-    struct listing l = {.a = a};
-    int status = a->merchant ? cli_vault_has_merchant(c, slice_of(a->merchant)) : CLI_DONE;
-    if (!status) status = cli_vault_open(c, true);
-    if (status) return status;
+    struct listing l = {.a = arguments};
     result r = vault_event_list(c->v, list_one, &l);
     if (failed(r)) return cli_vault_failed(c, r);
     if (l.count == 0) fprintf(stderr, "no such webhooks; they are made when the network token of a merchant with 'webhooks' changes\n");
@@ -155,11 +146,10 @@ static int told(const struct cli_vault *c, result r)
     return CLI_FAILED;
 }
 
-static int show(struct cli_vault *c, const struct arguments *a)
+static int show(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     struct search s;
-    int status = cli_vault_open(c, true);
-    if (status) return status;
     result r = find(c, a->id, &s);
     if (failed(r)) return told(c, r);
     if (a->json)
@@ -169,15 +159,14 @@ static int show(struct cli_vault *c, const struct arguments *a)
     return CLI_DONE;
 }
 
-static int resend(struct cli_vault *c, const struct arguments *a)
+static int resend(struct cli_vault *c, const void *arguments)
 {
+    const struct arguments *a = arguments;
     struct search s;
-    int status = cli_vault_open(c, false);
-    if (status) return status;
     result r = find(c, a->id, &s);
     if (failed(r)) return told(c, r);
     r = vault_event_resend(c->v, s.id);
-    status = cli_vault_audit(c, "webhook.resend", merchant_of(&s.event), token_id_slice(&s.event.token), r);
+    int status = cli_vault_audit(c, "webhook.resend", merchant_of(&s.event), token_id_slice(&s.event.token), r);
     if (failed(r)) return told(c, r);
     printf("will be sent again: %s\n", a->id);
     return status;
@@ -185,11 +174,13 @@ static int resend(struct cli_vault *c, const struct arguments *a)
 
 /* --- arguments --- */
 
-static const struct action {
-    const char *name, *command;
-    int (*run)(struct cli_vault *c, const struct arguments *a);
-    int words;
-} actions[] = {{"list", "webhook list", list, 1}, {"show", "webhook show", show, 2}, {"resend", "webhook resend", resend, 2}};
+static const char lacking[] = "name the webhook's id; 'cardveil webhook list' prints the ids";
+static const struct cli_action actions[CLI_ACTIONS_MAX] = {
+    {"list", "webhook list", list, CLI_VAULT_READ, .words = 1},
+    {"show", "webhook show", show, CLI_VAULT_READ, .words = 2, .lacking = lacking},
+    {"resend", "webhook resend", resend, CLI_VAULT_WRITE, .words = 2, .lacking = lacking},
+};
+static const struct cli_command command = {"webhook", USAGE, actions};
 
 static bool state_parse(const char *text, int *out)
 {
@@ -201,37 +192,11 @@ static bool state_parse(const char *text, int *out)
     return false;
 }
 
-static const char *check_arguments(const struct action *action, const struct arguments *a)
+static const char *check_arguments(const struct cli_action *action, const struct arguments *a)
 {
     if (action->run != list && (a->merchant || a->state >= 0)) return "--merchant and --state belong to list";
     if (action->run == resend && a->json) return "--json belongs to list and show";
     return NULL;
-}
-
-static int run(const struct action *action, const struct arguments *a)
-{
-    struct cli_vault c;
-    int status = cli_vault_configure(&c, action->command, a->file);
-    if (!status) status = action->run(&c, a);
-    cli_vault_end(&c);
-    return cli_finish_output(action->command, status);
-}
-
-static int run_words(int argc, char **argv, struct arguments *a)
-{
-    const char *known[sizeof actions / sizeof actions[0] + 1] = {NULL};
-    if (argc == 0) return wrong_usage("say what to do");
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-        const struct action *action = &actions[i];
-        known[i] = action->name;
-        if (strcmp(action->name, argv[0]) != 0) continue;
-        if (argc < action->words) return wrong_usage("name the webhook's id; 'cardveil webhook list' prints the ids");
-        if (argc > action->words) return wrong_usage("too many words");
-        if (argc > 1) a->id = argv[1];
-        const char *why = check_arguments(action, a);
-        return why ? wrong_usage(why) : run(action, a);
-    }
-    return cli_unknown_action("webhook", argv[0], known);
 }
 
 int cli_webhook(int argc, char **argv)
@@ -252,7 +217,7 @@ int cli_webhook(int argc, char **argv)
             a.merchant = optarg;
             break;
         case 's':
-            if (!state_parse(optarg, &a.state)) return wrong_usage("--state takes pending, delivered or failed");
+            if (!state_parse(optarg, &a.state)) return cli_wrong_usage(&command, "--state takes pending, delivered or failed");
             break;
         case 'j':
             a.json = true;
@@ -261,8 +226,14 @@ int cli_webhook(int argc, char **argv)
             fputs(USAGE, stdout);
             return cli_finish_output("webhook", CLI_DONE);
         default:
-            return wrong_usage("unknown option, or one without its value");
+            return cli_wrong_usage(&command, "unknown option, or one without its value");
         }
     }
-    return run_words(argc - optind, argv + optind, &a);
+    int status;
+    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
+    if (!action) return status;
+    a.id = action->words > 1 ? argv[optind + 1] : NULL;
+    const char *why = check_arguments(action, &a);
+    if (why) return cli_wrong_usage(&command, why);
+    return cli_vault_run(&(struct cli_work){action->command, a.file, a.merchant, action->access, action->run}, &a);
 }

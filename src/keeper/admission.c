@@ -158,8 +158,7 @@ static enum error check_purpose(const struct dialogue *d, const struct wire_open
     if (!is_sound(s)) return ERR_KEEPER_REFUSED;
     if ((permits & s->permission) != s->permission) return ERR_KEY_PERMISSION;
     if (!route) return ERR_NONE;
-    slice merchant = s->version->config->merchants[s->merchant].name;
-    if (route->merchant.at && !slice_eq(route->merchant, merchant)) return ERR_KEY_MERCHANT;
+    if (!config_route_serves(route, s->version->config->merchants[s->merchant].name)) return ERR_KEY_MERCHANT;
     /* Card numbers go to the caller himself: a merchant's key that leaked must not take them to anywhere. */
     bool takes = route->direction == DIRECTION_FORWARD_PUSH;
     return takes && !is_caller(route, o) ? ERR_KEY_ADDRESS : ERR_NONE;

@@ -173,7 +173,7 @@ static enum error check_allowance(struct dialogue *d, enum wire_type type)
     struct keeper_server *server = d->relay->server;
     uint64_t now = loop_now_ms(server->loop);
     if (guesses_too_much(d, now)) return ERR_TOO_MANY_BAD_TOKENS;
-    if (type != WIRE_REVEAL) return ERR_NONE;
+    if (type != WIRE_REVEAL && type != WIRE_CREDENTIALS) return ERR_NONE; /* either gives out what can be paid with */
     /* By the current configuration: a relay must not keep an old, larger allowance by naming an old one. */
     uint64_t per_second = server->current->config->reveals_per_second;
     return bucket_take(&d->relay->reveals, per_second, now) ? ERR_NONE : ERR_KEEPER_REFUSED;

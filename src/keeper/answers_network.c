@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answers_priv.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "jobs.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,19 +103,15 @@ void answer_network_token(struct question *q, const struct wire_frame *f)
 static void on_final_record(void *owner, result r, const struct network_record *record)
 {
     struct question *q = owner;
-    tell(q, r, failed(r) ? NULL : record, q->credential);
+    const struct network_record *told = failed(r) ? NULL : record;
+    if (told && !answer_asked_about(q, told)) r = FAIL(VAULT_CONFLICT); /* asked again it is right */
+    tell(q, r, told, q->credential);
 }
 
 static void on_final_failure(void *owner, result r, const struct network_record *record)
 {
     struct question *q = owner;
     tell(q, failed(r) ? r : q->failure, failed(r) ? NULL : record, NULL);
-}
-
-static void on_noted(void *owner, result r)
-{
-    (void)owner;
-    (void)r;
 }
 
 static void on_credentials(void *owner, const struct registry_answer *a)
@@ -129,7 +124,7 @@ static void on_credentials(void *owner, const struct registry_answer *a)
     metrics_time(HISTOGRAM_NETWORK, loop_now_us(server->loop) - q->asked_us);
     q->failure = failed(a->r) ? a->r : FAIL(NETWORK_ANSWER);
     if (!failed(a->r) && is_usable) q->credential = secret_alloc(sizeof *q->credential);
-    if (registry_is_stale(a)) jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_noted, NULL);
+    if (registry_is_stale(a)) jobs_refresh_for_payment(server->jobs, answer_merchant(q), token_id_slice(&q->token));
     if (q->credential) {
         *q->credential = *a->credential;
         q->credential->brand = q->brand;
@@ -149,6 +144,7 @@ static void on_record_for_credentials(void *owner, result r, const struct networ
         return;
     }
     q->asked_us = loop_now_us(server->loop);
+    q->ref = record->ref;
     q->order = registry_credentials(server->registry, network_padded(record->network, sizeof record->network),
                                     network_text_slice(&record->ref), false, network->timeout_ms, on_credentials, q);
     if (q->order)
@@ -184,12 +180,19 @@ static void on_enrolled(void *owner, result r, const struct network_record *reco
     tell(q, r, record, NULL);
 }
 
-/* Nobody was asked, and nothing is written; the report has it all the same, as it has a strategy's. */
-static void count_unsupported(const struct question *q)
+static void on_unsupported_counted(void *owner, result r)
 {
-    struct payments *p = q->relay->server->payments;
-    payments_count(p, answer_merchant(q), COUNTER_ENROL_ASKED);
-    payments_count(p, answer_merchant(q), COUNTER_ENROL_UNSUPPORTED_BRAND);
+    if (failed(r)) log_failure("counters", r); /* the caller's answer is the same */
+    tell(owner, FAIL(NETWORK_UNSUPPORTED), NULL, NULL);
+}
+
+/* Nobody was asked, and nothing else is written; the report has it all the same, as it has a strategy's. */
+static void refuse_unsupported(struct question *q)
+{
+    struct counter_delta count;
+    counter_delta_start(&count, answer_merchant(q), SLICE_NONE);
+    count.n[COUNTER_ENROL_ASKED] = count.n[COUNTER_ENROL_UNSUPPORTED_BRAND] = 1;
+    vault_count(q->relay->server->vault, &count, 1, NULL, 0, on_unsupported_counted, q);
 }
 
 static void on_card_to_enrol(void *owner, result r, const struct card *card, const struct card_info *info)
@@ -198,10 +201,12 @@ static void on_card_to_enrol(void *owner, result r, const struct card *card, con
     const struct config_network *network = network_of(q);
     (void)card;
     if (!failed(r) && info->state != CARD_ACTIVE) r = FAIL(TOKEN_NO_PAN);
-    if (!failed(r) && !(network->brands & 1u << server_brand(info))) r = FAIL(NETWORK_UNSUPPORTED);
-    if (r.err == ERR_NETWORK_UNSUPPORTED) count_unsupported(q);
     if (failed(r)) {
         tell(q, r, NULL, NULL);
+        return;
+    }
+    if (!(network->brands & 1u << server_brand(info))) {
+        refuse_unsupported(q);
         return;
     }
     const struct enrolment e = {.merchant = merchant_of(q), .network = network, .token = q->token,

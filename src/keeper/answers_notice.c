@@ -2,6 +2,7 @@
 #include "answers_priv.h"
 
 #include "jobs.h"
+#include "reports.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,21 +102,15 @@ void answer_notice(struct question *q, const struct wire_frame *f)
 
 /* --- the report --- */
 
-static void on_sums(void *owner, slice route, const uint64_t sums[COUNTER_COUNT])
-{
-    const struct question *q = owner;
-    struct wire_reported w = {.route_len = (uint8_t)route.len};
-    memcpy(w.sums, sums, sizeof w.sums);
-    server_put(q->relay, WIRE_REPORTED, q->dialogue, q->sequence, &w, &route);
-}
-
 void answer_report(struct question *q, const struct wire_frame *f)
 {
     struct wire_report w;
     wire_fixed(f, &w, sizeof w);
     result r = answer_audit(q, "report.read", SLICE_NONE, OK);
-    if (!failed(r)) r = vault_count_sum(q->relay->server->vault, answer_merchant(q), w.from_hour, w.to_hour, wire_tail(f, 0), on_sums, q);
-    const struct wire_reported end = {.error = (uint16_t)r.err, .last = 1};
-    server_put(q->relay, WIRE_REPORTED, q->dialogue, q->sequence, &end, &SLICE_NONE);
-    answer_finish(q);
+    if (failed(r)) {
+        answer_error(q->relay, WIRE_REPORTED, q->dialogue, q->sequence, r.err);
+        answer_finish(q);
+    } else {
+        reports_add(q->relay->server->reports, q, w.from_hour, w.to_hour, wire_tail(f, 0));
+    }
 }

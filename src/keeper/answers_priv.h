@@ -16,6 +16,11 @@ slice answer_merchant(const struct question *q);
 void answer_finish(struct question *q);
 /* The card of a frame, checked. number: at least of one. ERR_CARD_…. */
 MUST_USE result answer_read_card(slice number, slice holder, uint8_t month, uint16_t year, struct card *out);
+/* Is the record still that of the token that the network was asked about? Meanwhile the card may have got another. */
+static inline bool answer_asked_about(const struct question *q, const struct network_record *record)
+{
+    return slice_eq(network_text_slice(&record->ref), network_text_slice(&q->ref));
+}
 
 void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f);
 void answer_capture(struct question *q, const struct wire_frame *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answers_priv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -152,7 +153,7 @@ static void keep_number(void *owner, struct network_record *record, struct netwo
 {
     const struct question *q = owner;
     const struct credential *c = q->credential;
-    if (record->state != NETWORK_ACTIVE) return;
+    if (record->state != NETWORK_ACTIVE || !answer_asked_about(q, record)) return;
     record->number_len = c->number_len;
     memcpy(record->number, c->number, c->number_len);
     record->requestor_len = c->requestor_len;
@@ -162,17 +163,17 @@ static void keep_number(void *owner, struct network_record *record, struct netwo
     change->write = true;
 }
 
-static void on_number_kept(void *owner, result r, const struct network_record *record)
+/* While the network was asked the card may have got another token: what came is of one that is gone. A record that cannot be read or
+ * written is no reason; without its number the next merchant-initiated payment asks the network. */
+static void on_record_again(void *owner, result r, const struct network_record *record)
 {
-    (void)r; /* without it the next merchant-initiated payment asks the network */
-    (void)record;
-    fetch_rest(owner);
-}
-
-static void on_gone_noted(void *owner, result r)
-{
-    (void)owner;
-    (void)r; /* the next payment comes here again */
+    struct question *q = owner;
+    if (!failed(r) && !answer_asked_about(q, record)) {
+        secret_free(q->credential, sizeof *q->credential);
+        q->credential = NULL;
+        q->choice.fallback = FALLBACK_CRYPTOGRAM_FAILED;
+    }
+    fetch_rest(q);
 }
 
 static struct breaker *patience_of(const struct question *q)
@@ -223,15 +224,14 @@ static void on_answer(void *owner, const struct registry_answer *a)
     if (is_usable(q, a)) q->credential = secret_alloc(sizeof *q->credential);
     if (q->credential) {
         *q->credential = *a->credential;
-        if (!q->has_stored_number) {
-            vault_network_alter(server->vault, answer_merchant(q), token_id_slice(&q->token), keep_number, on_number_kept, q);
-            return;
-        }
-    } else {
-        q->choice.fallback = a->is_late ? FALLBACK_BUDGET_SPENT : FALLBACK_CRYPTOGRAM_FAILED;
-        if (registry_is_stale(a))
-            jobs_refresh(server->jobs, answer_merchant(q), token_id_slice(&q->token), on_gone_noted, NULL);
+        if (q->has_stored_number)
+            vault_network_get(server->vault, answer_merchant(q), token_id_slice(&q->token), on_record_again, q);
+        else
+            vault_network_alter(server->vault, answer_merchant(q), token_id_slice(&q->token), keep_number, on_record_again, q);
+        return;
     }
+    q->choice.fallback = a->is_late ? FALLBACK_BUDGET_SPENT : FALLBACK_CRYPTOGRAM_FAILED;
+    if (registry_is_stale(a)) jobs_refresh_for_payment(server->jobs, answer_merchant(q), token_id_slice(&q->token));
     fetch_rest(q);
 }
 
@@ -255,6 +255,7 @@ static void ask_network(struct question *q, const struct network_record *record)
 {
     struct keeper_server *server = q->relay->server;
     q->has_stored_number = record->number_len > 0;
+    q->ref = record->ref;
     q->asked_us = loop_now_us(server->loop);
     q->order = registry_credentials(server->registry, network_padded(record->network, sizeof record->network),
                                     network_text_slice(&record->ref), goes_without_cryptogram(q), route_of(q)->budget_ms, on_answer, q);
@@ -279,8 +280,11 @@ static void on_record(void *owner, result r, const struct network_record *record
         on_card(q, r, NULL, NULL);
         return;
     }
-    q->choice.card_has_token = record->state == NETWORK_ACTIVE;
-    q->choice.fallback = choice_before_network(route_of(q), token_id_slice(&q->token), q->wish, record->state);
+    enum network_state state = choice_state(record, clock_wall_ms());
+    q->choice.card_has_token = state == NETWORK_ACTIVE;
+    q->choice.fallback = choice_before_network(route_of(q), token_id_slice(&q->token), q->wish, state);
+    if (state != record->state && q->choice.fallback == FALLBACK_NOT_PROVISIONED) /* it has lapsed, and nobody has told of the next one */
+        jobs_refresh_for_payment(q->relay->server->jobs, answer_merchant(q), token_id_slice(&q->token));
     if (q->choice.fallback != FALLBACK_NONE || !server_find(q->relay, q->dialogue))
         fetch_rest(q);
     else if (goes_without_cryptogram(q) && record->number_len > 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/choice.h"
 
+#include "base/clock.h"
+
 const char *fallback_name(enum fallback f)
 {
     static const char *const names[FALLBACK_COUNT] = {[FALLBACK_NOT_SUPPORTED] = "not_supported",
@@ -35,6 +37,12 @@ bool choice_in_volume(slice route, slice token, unsigned percent)
     uint64_t hash = mix(mix(0xcbf29ce484222325u, route), token);
     hash ^= hash >> 32; /* the low bits of FNV are the weaker ones */
     return hash % 100 < percent;
+}
+
+enum network_state choice_state(const struct network_record *record, int64_t wall_ms)
+{
+    bool has_lapsed = record->month > 0 && wall_ms >= clock_month_end_ms(record->year, record->month);
+    return record->state == NETWORK_ACTIVE && has_lapsed ? NETWORK_UNPROVISIONED : record->state;
 }
 
 static enum fallback of_state(enum network_state state)

@@ -164,8 +164,10 @@ static void disconnect(struct keeper_client *c)
 static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame", "socket failed"};
-    log_plain(LOG_LEVEL_WARN, "keeper_lost", reasons[why]);
-    disconnect(client_from(owner));
+    struct keeper_client *c = client_from(owner);
+    log_plain(why == CHANNEL_CLOSED ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "keeper_lost", reasons[why]);
+    disconnect(c);
+    if (why != CHANNEL_CLOSED && c->breach) c->breach(c->breach_owner);
 }
 
 /* --- the turn's end --- */
@@ -250,6 +252,12 @@ void keeper_client_free(struct keeper_client *c)
     free(c->slots);
     c->magic = 0;
     free(c);
+}
+
+void keeper_client_on_breach(struct keeper_client *c, void (*breach)(void *owner), void *owner)
+{
+    c->breach = breach;
+    c->breach_owner = owner;
 }
 
 bool keeper_client_is_connected(const struct keeper_client *c)

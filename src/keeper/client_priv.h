@@ -81,6 +81,8 @@ struct keeper_client {
     bool timer_is_set;
     struct event *deliver_failures, *wake;
     struct payments_told payments;
+    void (*breach)(void *owner); /* NULL: nobody is told */
+    void *breach_owner;
 };
 
 /* client.c */

@@ -4,7 +4,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-enum { FIRST_ROOM = 64 };
+enum { FIRST_ROOM = 64, CLOCK_STEP_MS = 60 * 1000 };
 
 void due_done(struct due_heap *h)
 {
@@ -71,6 +71,12 @@ struct due *due_first(const struct due_heap *h)
     return h->count ? h->at[1] : NULL;
 }
 
+struct due *due_first_by(const struct due_heap *h, int64_t now_ms)
+{
+    struct due *first = due_first(h);
+    return first && first->at_ms <= now_ms ? first : NULL;
+}
+
 int64_t back_off_ms(uint32_t tries, uint32_t random)
 {
     int64_t most = BACK_OFF_FIRST_MS;
@@ -84,4 +90,17 @@ uint32_t back_off_random(void)
     uint32_t n = 0;
     (void)RAND_bytes((unsigned char *)&n, sizeof n); /* spreads load, keeps no secret: 0 would do */
     return n;
+}
+
+int64_t due_clock_step_ms(struct due_clock *c, int64_t wall_ms, uint64_t monotonic_ms)
+{
+    int64_t ahead_ms = wall_ms - (int64_t)monotonic_ms, step_ms = c->is_known ? ahead_ms - c->ahead_ms : 0;
+    if (c->is_known && step_ms < CLOCK_STEP_MS && step_ms > -CLOCK_STEP_MS) return 0;
+    *c = (struct due_clock){true, ahead_ms};
+    return step_ms;
+}
+
+int64_t due_believable(int64_t due_ms, int64_t now_ms)
+{
+    return due_ms - now_ms > BACK_OFF_MOST_MS ? now_ms : due_ms;
 }

@@ -6,7 +6,8 @@
  * there. Events come into the vault together with what they tell of; each is delivered at least once, with the same id in every
  * try, and given up after a day.
  *
- *     chain of (merchant, token, URL):  [ first: due, out ][ second ][ third ]      the next goes when the first is settled
+ *     receiver (merchant, URL), a few deliveries at a time ─┬─ chain of a token:  [ first: due, out ][ second ][ third ]
+ *                                                           └─ chain of another   the next goes when the first is settled
  *
  *     {"id":"…","type":"network_token.updated","created_at":"2026-11-26T11:20:05.123Z","merchant":"shop",
  *      "data":{"token":"…","status":"ACTIVE|SUSPENDED|DELETED","expiration_date":"12/2030"}}                             */
@@ -18,6 +19,7 @@ struct events *events_new(struct keeper_server *server); /* and reads the outbox
 void events_free(struct events *e); /* NULL is fine */
 void events_stop(struct events *e); /* nothing more goes out */
 void events_tick(struct events *e); /* every second: what a command has resent, what is old */
+void events_clock_was_set(struct events *e, int64_t step_ms); /* waits and the day of tries go on as if it had not been */
 /* Makes those of one change, of the record as it will be stored; how many. */
 size_t events_make(struct keeper_server *server, const char merchant[NETWORK_MERCHANT_MAX_BYTES], const struct token_id *token,
                    const struct network_record *record, struct event *out, size_t room);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jobs.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,8 +66,9 @@ static void free_queued(struct queued *q)
 
 static void set_timer(struct jobs *j)
 {
+    int64_t now_ms = server_wall_ms(j->server);
     const struct due *first = due_first(&j->heap);
-    int64_t in_ms = first ? first->at_ms - clock_wall_ms() : WAIT_AT_MOST_MS;
+    int64_t in_ms = first ? first->at_ms - now_ms : WAIT_AT_MOST_MS;
     if (j->is_stopped || j->out >= JOBS_OUT_MAX) return;
     timer_set(j->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
@@ -120,6 +119,12 @@ static struct queued *queued_from(struct jobs *j, const struct job *job)
     return NULL;
 }
 
+/* Else it waits for a date: a renewal, or the daily look. */
+static bool waits_for_back_off(const struct queued *q)
+{
+    return q->kind != JOB_REFRESH || q->tries > 0;
+}
+
 /* NULL: memory; the job stands in the vault and runs after the next start. */
 static struct queued *add(struct jobs *j, const struct job *job)
 {
@@ -128,6 +133,7 @@ static struct queued *add(struct jobs *j, const struct job *job)
     if (q) return q;
     q = queued_from(j, job);
     if (!q) return NULL;
+    if (waits_for_back_off(q)) q->due.at_ms = due_believable(q->due.at_ms, server_wall_ms(j->server));
     HASH_ADD(hh, j->by_id, id, sizeof q->id, q);
     if (q->hh.tbl && due_add(&j->heap, &q->due)) {
         if (q->kind == JOB_REFRESH) (void)index_refresh(q);
@@ -155,7 +161,8 @@ void jobs_finished(struct queued *q, int64_t again_ms)
     j->out--;
     if (again_ms >= 0 && q->kind == JOB_REFRESH && !q->by_token.tbl && !index_refresh(q)) again_ms = -1;
     if (again_ms >= 0) {
-        q->due.at_ms = q->again ? clock_wall_ms() : again_ms;
+        int64_t now_ms = server_wall_ms(j->server);
+        q->due.at_ms = q->again ? now_ms : waits_for_back_off(q) ? due_believable(again_ms, now_ms) : again_ms;
         q->again = false;
         if (due_add(&j->heap, &q->due)) {
             set_timer(j);
@@ -193,7 +200,7 @@ static void put_later(struct queued *q)
     struct job job;
     forget_cvc(q);
     q->tries++;
-    q->due.at_ms = clock_wall_ms() + back_off_ms(q->tries, back_off_random());
+    q->due.at_ms = server_wall_ms(q->jobs->server) + back_off_ms(q->tries, back_off_random());
     job_of(q, &job);
     vault_job_put(q->jobs->server->vault, &job, on_later, q);
     secret_wipe(&job, sizeof job);
@@ -325,6 +332,39 @@ static void on_removed(void *owner, const struct registry_answer *a)
         jobs_drop(q);
 }
 
+static void order_removal(struct queued *q)
+{
+    struct job job;
+    slice network, ref;
+    job_of(q, &job);
+    if (job_removal(&job, &network, &ref))
+        ordered(q, registry_remove(q->jobs->server->registry, network, ref, limit_of(q), on_removed, q));
+    else
+        jobs_drop(q);
+}
+
+/* A network may have given one token to two cards: the same number, stored twice or by two merchants. While one of them pays with it, it
+ * is not removed; the last one's removal takes it along. */
+static void on_holder(void *owner, result r, slice merchant, slice token, const struct network_record *record)
+{
+    struct queued *q = owner;
+    struct job job;
+    slice network, ref;
+    (void)merchant;
+    (void)token;
+    if (record) {
+        job_of(q, &job);
+        bool is_it = job_removal(&job, &network, &ref) && slice_eq(network_text_slice(&record->ref), ref);
+        if (is_it && (record->state == NETWORK_PENDING || network_state_has_token(record->state))) q->is_held = true;
+    } else if (failed(r) && r.err != ERR_NOT_FOUND) {
+        jobs_later(q);
+    } else if (q->is_held) {
+        jobs_drop(q);
+    } else {
+        order_removal(q);
+    }
+}
+
 static void run_removal(struct queued *q)
 {
     struct job job;
@@ -336,7 +376,8 @@ static void run_removal(struct queued *q)
     }
     memset(q->network, 0, sizeof q->network);
     memcpy(q->network, network.at, network.len < sizeof q->network ? network.len : sizeof q->network);
-    ordered(q, registry_remove(q->jobs->server->registry, network, ref, limit_of(q), on_removed, q));
+    q->is_held = false;
+    vault_network_find(q->jobs->server->vault, ref, on_holder, q);
 }
 
 static void run(struct queued *q)
@@ -354,7 +395,7 @@ static void run(struct queued *q)
 void jobs_work(struct jobs *j)
 {
     struct due *first;
-    while (!j->is_stopped && j->out < JOBS_OUT_MAX && (first = due_first(&j->heap)) != NULL && first->at_ms <= clock_wall_ms())
+    while (!j->is_stopped && j->out < JOBS_OUT_MAX && (first = due_first_by(&j->heap, server_wall_ms(j->server))) != NULL)
         run((struct queued *)first);
     set_timer(j);
 }
@@ -362,6 +403,18 @@ void jobs_work(struct jobs *j)
 static void on_timer(void *arg)
 {
     jobs_work(arg);
+}
+
+void jobs_clock_was_set(struct jobs *j, int64_t step_ms)
+{
+    struct queued *q, *next;
+    HASH_ITER (hh, j->by_id, q, next) {
+        if (!q->due.place || !waits_for_back_off(q)) continue;
+        due_remove(&j->heap, &q->due);
+        q->due.at_ms += step_ms;
+        (void)due_add(&j->heap, &q->due); /* room was there a moment ago */
+    }
+    set_timer(j);
 }
 
 /* --- for jobs_ask.c --- */
@@ -378,7 +431,7 @@ void jobs_run_at_once(struct queued *q)
 
 void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, void *owner)
 {
-    struct job job = {.kind = JOB_REFRESH, .created_ms = clock_wall_ms()};
+    struct job job = {.kind = JOB_REFRESH, .created_ms = server_wall_ms(j->server)};
     struct queued *q = find_refresh(j, merchant, token);
     if (q) {
         q->again = q->is_out;
@@ -389,7 +442,7 @@ void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, 
     } else {
         memcpy(job.merchant, merchant.at, merchant.len);
     }
-    job.due_ms = clock_wall_ms();
+    job.due_ms = job.created_ms;
     if (q && !q->is_out) {
         due_remove(&j->heap, &q->due);
         q->due.at_ms = job.due_ms;
@@ -402,6 +455,22 @@ void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, 
     vault_job_put(j->server->vault, &job, done, owner);
 }
 
+static void on_pressed(void *owner, result r)
+{
+    (void)owner;
+    (void)r; /* a later payment comes here again */
+}
+
+void jobs_refresh_for_payment(struct jobs *j, slice merchant, slice token)
+{
+    uint64_t now_ms = loop_now_ms(j->server->loop);
+    struct queued *q = find_refresh(j, merchant, token);
+    if (q && q->pressed_ms && now_ms - q->pressed_ms < JOBS_PRESS_PAUSE_MS) return;
+    jobs_refresh(j, merchant, token, on_pressed, NULL);
+    q = find_refresh(j, merchant, token);
+    if (q) q->pressed_ms = now_ms;
+}
+
 /* --- the queue itself --- */
 
 static bool load_one(void *owner, const struct job *job)
@@ -409,10 +478,9 @@ static bool load_one(void *owner, const struct job *job)
     return add(owner, job) != NULL;
 }
 
-static void on_removal_queued(void *owner, const struct job *job, enum network_state was)
+static void on_removal_queued(void *owner, const struct job *job)
 {
     struct jobs *j = owner;
-    if (jobs_has_token(was)) payments_count(j->server->payments, network_padded(job->merchant, sizeof job->merchant), COUNTER_TOKENS_LOST);
     (void)add(j, job);
 }
 

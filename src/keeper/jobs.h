@@ -18,7 +18,9 @@
 
 enum {
     JOBS_OUT_MAX = 16,
+    JOBS_PRESS_PAUSE_MS = 60 * 1000,
     DAY_MS = 24 * 60 * 60 * 1000,
+    PENDING_DAYS = 3,       /* that a network may take to give a token; they need seconds, mostly */
     RENEW_BEFORE_DAYS = 30, /* of the token's own expiry: its state is read back daily from then on */
 };
 
@@ -45,7 +47,11 @@ void jobs_after_payment(struct jobs *j, const struct config_merchant *merchant, 
 void jobs_after_capture(struct jobs *j, slice merchant, slice token);
 /* The token's state is to be read back soon; done: it is queued durably. */
 void jobs_refresh(struct jobs *j, slice merchant, slice token, vault_done done, void *owner);
+/* The same, for what a payment noticed, and so would the next: of one token at most once in JOBS_PRESS_PAUSE_MS. */
+void jobs_refresh_for_payment(struct jobs *j, slice merchant, slice token);
 
+/* The wall clock was set: back-offs do not wait for it. What has a date (a renewal) goes by the new time. */
+void jobs_clock_was_set(struct jobs *j, int64_t step_ms);
 /* No more runs: what is out comes back, and is written down. */
 void jobs_stop(struct jobs *j);
 
@@ -62,6 +68,8 @@ struct queued {
     int64_t created_ms;
     bool is_out;
     bool again;   /* asked for once more while it is out */
+    uint64_t pressed_ms; /* when a payment asked for it, by the loop's clock; 0: none has */
+    bool is_held; /* a REMOVE whose token another card has, too */
     struct order *order;
     char network[WIRE_NAME_MAX_BYTES];
     char reference[REFERENCE_CODE_BYTES];
@@ -74,11 +82,6 @@ struct queued {
     UT_hash_handle hh;       /* of all, by id */
     UT_hash_handle by_token; /* of REFRESH jobs, by merchant and token */
 };
-/* Does a card of this state have a network token? What the report counts. */
-static inline bool jobs_has_token(enum network_state s)
-{
-    return s == NETWORK_ACTIVE || s == NETWORK_SUSPENDED;
-}
 struct queued *jobs_add(struct jobs *j, const struct job *job); /* that the vault has; NULL: memory */
 void jobs_run_at_once(struct queued *q);
 struct keeper_server *jobs_server(struct jobs *j);

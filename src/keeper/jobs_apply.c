@@ -6,15 +6,17 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "events.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* An answer of the network becomes the record's new state, the job's end or next time, and the merchant's webhooks: one batch.
+/* An answer of the network becomes the record's new state, the job's end or next time, the merchant's webhooks and the report's counts: one
+ * batch.
  *
  *     PENDING ─► ACTIVE ⇄ SUSPENDED ─► DELETED          PENDING ─► UNPROVISIONED (why: reason)
- *     DELETED and UNPROVISIONED end the job; ACTIVE waits for its renewal, SUSPENDED and PENDING are looked at again.      */
+ *     DELETED and UNPROVISIONED end the job; ACTIVE waits for its renewal, SUSPENDED and PENDING are looked at again. A network need not
+ *     say why it gives no token, nor that it gives none: what is PENDING for PENDING_DAYS is UNPROVISIONED, so that the card may be enrolled
+ *     again; should the network tell of its token after all, it is taken.                                                                */
 
 struct applying {
     struct queued *q;
@@ -33,6 +35,7 @@ struct applying {
     slice id;
     struct event *events;
     size_t event_count;
+    struct counter_delta count;
 };
 
 static void copy_ref(struct network_text *to, slice from)
@@ -43,13 +46,22 @@ static void copy_ref(struct network_text *to, slice from)
 
 /* --- the record --- */
 
-static enum network_state next_state(const struct applying *a)
+static enum network_state next_state(const struct applying *a, const struct network_record *record)
 {
     bool had_one = a->from == NETWORK_ACTIVE || a->from == NETWORK_SUSPENDED;
     if (a->r.err == ERR_NETWORK_TOKEN_GONE) return had_one ? NETWORK_DELETED : NETWORK_UNPROVISIONED;
     if (failed(a->r)) return had_one ? a->from : NETWORK_UNPROVISIONED; /* refused, unsupported: says nothing of a token that there is */
-    if (a->state == NETWORK_PENDING && had_one) return a->from;
-    return a->state;
+    if (a->state == NETWORK_DELETED && !had_one) return NETWORK_UNPROVISIONED; /* of an enrolment: there is none to pay with */
+    if (a->state != NETWORK_PENDING) return a->state;
+    if (had_one) return a->from;
+    return a->now_ms - record->asked_ms > (int64_t)PENDING_DAYS * DAY_MS ? NETWORK_UNPROVISIONED : NETWORK_PENDING;
+}
+
+/* Somebody else has brought it to an end. */
+static bool is_final(const struct applying *a)
+{
+    bool came_after_all = a->q->kind == JOB_REFRESH && !failed(a->r) && (a->state == NETWORK_ACTIVE || a->state == NETWORK_SUSPENDED);
+    return a->from == NETWORK_DELETED || a->from == NETWORK_NONE || (a->from == NETWORK_UNPROVISIONED && !came_after_all);
 }
 
 static void forget_number(struct network_record *record)
@@ -84,17 +96,10 @@ static void change_record(struct applying *a, struct network_record *record)
 
 /* --- what is next --- */
 
-/* The first of the month after the one in which it lapses, less RENEW_BEFORE_DAYS; roughly is enough. */
-static int64_t renewal_ms(const struct network_record *record)
-{
-    int64_t years = record->year - 1970;
-    int64_t days = years * 365 + (years + 1) / 4 + record->month * 30;
-    return (days - RENEW_BEFORE_DAYS) * DAY_MS;
-}
-
 static int64_t next_time(const struct applying *a, const struct network_record *record, uint32_t tries)
 {
-    int64_t tomorrow = a->now_ms + DAY_MS, renewal = record->month ? renewal_ms(record) : 0;
+    int64_t tomorrow = a->now_ms + DAY_MS, renewal = 0;
+    if (record->month) renewal = clock_month_end_ms(record->year, record->month) - (int64_t)RENEW_BEFORE_DAYS * DAY_MS;
     if (a->to == NETWORK_PENDING) return a->now_ms + back_off_ms(tries, back_off_random());
     return a->to == NETWORK_ACTIVE && renewal > tomorrow ? renewal : tomorrow;
 }
@@ -114,21 +119,39 @@ static void plan_next(struct applying *a, const struct network_record *record, s
     change->add = &a->next;
 }
 
+/* --- what the report has of it --- */
+
+static void count(struct applying *a, struct network_change *change)
+{
+    bool had_one = network_state_has_token(a->from), has_one = network_state_has_token(a->to);
+    uint64_t *n = a->count.n;
+    if (a->from == a->to) return;
+    counter_delta_start(&a->count, network_padded(a->q->merchant, sizeof a->q->merchant), SLICE_NONE);
+    n[COUNTER_TOKENS_GAINED] = has_one && !had_one;
+    n[COUNTER_ENROL_ACTIVE] = has_one && a->from == NETWORK_PENDING;
+    n[COUNTER_TOKENS_LOST] = had_one && !has_one;
+    if (a->to == NETWORK_UNPROVISIONED) n[COUNTER_ENROL_INVALID_REQUEST + (a->reason ? a->reason : NETWORK_REASON_OTHER) - 1] = 1;
+    change->count = &a->count;
+}
+static_assert(COUNTER_ENROL_OTHER - COUNTER_ENROL_INVALID_REQUEST == NETWORK_REASON_OTHER - NETWORK_REASON_INVALID_REQUEST,
+              "one counter for each reason, in order");
+
 static void decide(void *owner, struct network_record *record, struct network_change *change)
 {
     struct applying *a = owner;
     a->from = record->state;
     a->event_count = 0;
-    if (a->from == NETWORK_DELETED || a->from == NETWORK_UNPROVISIONED || a->from == NETWORK_NONE) { /* somebody else was here: final */
+    if (is_final(a)) {
         a->to = a->from;
         a->is_new_to_merchant = false;
         a->is_over = true;
         change->done_job = &a->id;
         return;
     }
-    a->to = next_state(a);
+    a->to = next_state(a, record);
     change_record(a, record);
     plan_next(a, record, change);
+    count(a, change);
     change->write = true;
     if (!a->is_new_to_merchant) return;
     a->event_count = events_make(jobs_server(a->q->jobs), a->q->merchant, &a->q->token, record, a->events, NETWORK_EVENTS_MAX);
@@ -137,21 +160,6 @@ static void decide(void *owner, struct network_record *record, struct network_ch
 }
 
 /* --- afterwards --- */
-
-static void count(const struct applying *a)
-{
-    struct payments *p = jobs_server(a->q->jobs)->payments;
-    slice merchant = network_padded(a->q->merchant, sizeof a->q->merchant);
-    bool had_one = jobs_has_token(a->from), has_one = jobs_has_token(a->to);
-    if (a->from == a->to) return;
-    if (has_one && !had_one) payments_count(p, merchant, COUNTER_TOKENS_GAINED);
-    if (has_one && a->from == NETWORK_PENDING) payments_count(p, merchant, COUNTER_ENROL_ACTIVE);
-    if (had_one && !has_one) payments_count(p, merchant, COUNTER_TOKENS_LOST);
-    if (a->to == NETWORK_UNPROVISIONED)
-        payments_count(p, merchant, COUNTER_ENROL_INVALID_REQUEST + (a->reason ? a->reason : NETWORK_REASON_OTHER) - 1);
-}
-static_assert(COUNTER_ENROL_OTHER - COUNTER_ENROL_INVALID_REQUEST == NETWORK_REASON_OTHER - NETWORK_REASON_INVALID_REQUEST,
-              "one counter for each reason, in order");
 
 static void audit(const struct applying *a)
 {
@@ -215,7 +223,6 @@ static void on_applied(void *owner, result r, const struct network_record *recor
         return;
     }
     if (a->from != a->to) audit(a);
-    count(a);
     events_add(jobs_server(q->jobs)->events, a->events, a->event_count);
     jobs_tell(q, outcome(a), record);
     if (!a->is_over) {
@@ -255,7 +262,7 @@ void jobs_apply(struct queued *q, const struct registry_answer *answer)
     a->reason = answer->r.err == ERR_NETWORK_UNSUPPORTED ? NETWORK_REASON_UNSUPPORTED_BRAND : answer->reason;
     a->month = answer->month;
     a->year = answer->year;
-    a->now_ms = clock_wall_ms();
+    a->now_ms = server_wall_ms(jobs_server(q->jobs));
     a->id = (slice){q->id, sizeof q->id};
     copy_ref(&a->ref, answer->ref);
     copy_ref(&a->instrument, answer->instrument);

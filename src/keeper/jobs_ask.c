@@ -4,12 +4,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "payments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Where enrolments come from: the API, or a strategy after a payment or a capture. Each writes record and job in one batch. */
+/* Where enrolments come from: the API, or a strategy after a payment or a capture. Each writes record, job and count in one batch. */
 
 struct asking {
     struct jobs *jobs;
@@ -18,6 +17,7 @@ struct asking {
     struct version *version;
     char reference[REFERENCE_CODE_BYTES];
     bool is_first_payment, wants_enrolment, is_asked; /* is_asked: by this one */
+    struct counter_delta count;
     uint8_t cvc_len;
     char *cvc; /* secret */
     jobs_enrolled done;
@@ -64,7 +64,7 @@ static struct asking *asking_new(struct jobs *j, const struct config_merchant *m
     return NULL;
 }
 
-static void ask(const struct asking *a, struct network_record *record)
+static void ask(struct asking *a, struct network_record *record, struct network_change *change)
 {
     record->state = NETWORK_PENDING;
     record->reason = NETWORK_REASON_NONE;
@@ -75,6 +75,11 @@ static void ask(const struct asking *a, struct network_record *record)
     record->ref.len = record->instrument.len = record->number_len = record->requestor_len = 0;
     record->month = 0;
     record->year = 0;
+    counter_delta_start(&a->count, network_padded(a->job.merchant, sizeof a->job.merchant), SLICE_NONE);
+    a->count.n[COUNTER_ENROL_ASKED] = 1;
+    change->write = true;
+    change->add = &a->job;
+    change->count = &a->count;
 }
 
 static bool has_or_awaits_one(enum network_state s)
@@ -88,10 +93,7 @@ static void decide_enrolment(void *owner, struct network_record *record, struct 
 {
     struct asking *a = owner;
     a->is_asked = !has_or_awaits_one(record->state);
-    if (!a->is_asked) return;
-    ask(a, record);
-    change->write = true;
-    change->add = &a->job;
+    if (a->is_asked) ask(a, record, change);
 }
 
 static void on_enrolment_written(void *owner, result r, const struct network_record *record)
@@ -103,7 +105,6 @@ static void on_enrolment_written(void *owner, result r, const struct network_rec
         free_asking(a);
         return;
     }
-    payments_count(jobs_server(a->jobs)->payments, network_padded(a->job.merchant, sizeof a->job.merchant), COUNTER_ENROL_ASKED);
     struct queued *q = jobs_add(a->jobs, &a->job);
     if (q) {
         q->cvc = a->cvc;
@@ -157,10 +158,7 @@ static void decide_after_payment(void *owner, struct network_record *record, str
         change->write = true;
     }
     a->is_asked = a->wants_enrolment && is_first == a->is_first_payment && record->state == NETWORK_NONE;
-    if (!a->is_asked) return;
-    ask(a, record);
-    change->write = true;
-    change->add = &a->job;
+    if (a->is_asked) ask(a, record, change);
 }
 
 static void on_strategy_written(void *owner, result r, const struct network_record *record)
@@ -170,7 +168,6 @@ static void on_strategy_written(void *owner, result r, const struct network_reco
     if (failed(r)) {
         if (r.err != ERR_TOKEN_NOT_FOUND) log_failure("provisioning", r);
     } else if (a->is_asked) {
-        payments_count(jobs_server(a->jobs)->payments, network_padded(a->job.merchant, sizeof a->job.merchant), COUNTER_ENROL_ASKED);
         (void)jobs_add(a->jobs, &a->job);
     }
     free_asking(a);
@@ -204,10 +201,7 @@ static void decide_after_capture(void *owner, struct network_record *record, str
 {
     struct asking *a = owner;
     a->is_asked = record->state == NETWORK_NONE;
-    if (!a->is_asked) return;
-    ask(a, record);
-    change->write = true;
-    change->add = &a->job;
+    if (a->is_asked) ask(a, record, change);
 }
 
 void jobs_after_capture(struct jobs *j, slice merchant, slice token)

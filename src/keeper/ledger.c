@@ -93,10 +93,9 @@ static struct counter_delta *new_delta(struct page *p, uint32_t hour, slice merc
 {
     if (p->delta_count == COUNT_DELTAS_MAX) return NULL;
     struct counter_delta *d = &p->deltas[p->delta_count++];
-    *d = (struct counter_delta){.hour = hour};
     assert(merchant.len <= sizeof d->merchant && route.len <= sizeof d->route);
-    memcpy(d->merchant, merchant.at, merchant.len);
-    if (route.len) memcpy(d->route, route.at, route.len);
+    counter_delta_start(d, merchant, route);
+    d->hour = hour;
     return d;
 }
 

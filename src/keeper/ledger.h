@@ -14,7 +14,7 @@ struct ledger;
 typedef void (*ledger_kept)(void *owner, uint64_t relay, uint64_t number); /* that relay's payments up to there are on disk */
 struct ledger *ledger_new(struct loop *loop, struct vault *vault, ledger_kept kept, void *owner); /* NULL: memory */
 void ledger_free(struct ledger *l); /* what is not committed is lost; NULL is fine */
-/* false: there is no room until the next commit (ledger_is_full). Route: empty for what is the merchant's own. */
+/* false: there is no room until the next commit (ledger_has_room). */
 bool ledger_count(struct ledger *l, slice merchant, slice route, enum counter counter, uint64_t n);
 bool ledger_mark(struct ledger *l, uint64_t relay, uint64_t number);
 /* Is there room for one payment's counters and mark? */

@@ -232,6 +232,8 @@ bool payments_take(struct payments *p, struct relay *r, const struct wire_frame 
     struct wire_payment w;
     wire_fixed(f, &w, sizeof w);
     if (f->dialogue != 0 || f->sequence != 0 || w.relay == 0 || w.number == 0) return false;
+    if (r->payer && r->payer != w.relay) return false; /* drawn once in its life: of many, a stolen one could leave no room for others' */
+    r->payer = w.relay;
     struct payer *one = payer_of(p, r, w.relay);
     if (!one) return true;
     one->relay = r;
@@ -264,11 +266,6 @@ static void on_kept(void *owner, uint64_t relay, uint64_t number)
     }
     LIST_FOREACH (one, &p->payers, link)
         work_on(one);
-}
-
-void payments_count(struct payments *p, slice merchant, enum counter counter)
-{
-    if (!ledger_count(p->ledger, merchant, SLICE_NONE, counter, 1)) log_plain(LOG_LEVEL_WARN, "counter_lost", "too many places in one commit");
 }
 
 void payments_settle(struct payments *p)

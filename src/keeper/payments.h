@@ -16,8 +16,6 @@ struct payments *payments_new(struct keeper_server *server); /* NULL: memory */
 void payments_free(struct payments *p); /* NULL is fine */
 MUST_USE bool payments_take(struct payments *p, struct relay *r, const struct wire_frame *f); /* false: breaks the protocol */
 void payments_relay_gone(struct payments *p, const struct relay *r);
-/* What provisioning comes to, for the report; told once more when there is room again. */
-void payments_count(struct payments *p, slice merchant, enum counter counter);
 void payments_settle(struct payments *p); /* at shutdown: what was gathered is given to the vault */
 
 #endif

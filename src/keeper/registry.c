@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/registry.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -52,6 +53,8 @@ struct registry {
     struct order *by_id;
     struct orders fresh, out, doomed;
     struct event *deliver_doomed;
+    void (*on_breach)(void *owner);
+    void *owner;
 };
 
 static struct orders *list_of(struct registry *r, enum stand stand)
@@ -167,11 +170,27 @@ static void read_credential(const struct wire_frame *f, const struct wire_result
     copy_tail(out->requestor, w->requestor_len, f, 5);
 }
 
+/* Another error would be told on as if the keeper had found it: a stolen registrar could make a caller's tokens unknown, and have him
+ * locked out for guessing. */
+static bool is_verdict(enum error e)
+{
+    switch (e) {
+    case ERR_NONE:
+    case ERR_NETWORK_DOWN:
+    case ERR_NETWORK_REFUSED:
+    case ERR_NETWORK_UNSUPPORTED:
+    case ERR_NETWORK_ANSWER:
+    case ERR_NETWORK_CREDENTIALS:
+    case ERR_NETWORK_TOKEN_GONE: return true;
+    default: return false;
+    }
+}
+
 static bool take_result(struct registry *r, struct order *o, const struct wire_frame *f)
 {
     struct wire_result w;
     wire_fixed(f, &w, sizeof w);
-    if (w.error >= ERR_COUNT) return false;
+    if (!is_verdict(w.error)) return false;
     const struct order was = *o;
     bool is_refusal = w.error == ERR_NETWORK_REFUSED || w.error == ERR_NETWORK_UNSUPPORTED || w.error == ERR_NETWORK_TOKEN_GONE;
     metrics_add(!w.error ? METRIC_NETWORK_CALLS : is_refusal ? METRIC_NETWORK_CALLS_REFUSED : METRIC_NETWORK_CALLS_FAILED, 1);
@@ -180,7 +199,9 @@ static bool take_result(struct registry *r, struct order *o, const struct wire_f
                                      .instrument = wire_tail(f, 1), .month = w.month, .year = w.year, .took_us = w.took_us};
     if (w.has_credential) {
         read_credential(f, &w, r->credential);
-        if (credential_is_sound(r->credential))
+        bool is_sound = credential_is_sound(r->credential);
+        answer.has_lapsed = is_sound && clock_wall_ms() >= clock_month_end_ms(r->credential->year, r->credential->month);
+        if (is_sound && !answer.has_lapsed)
             answer.credential = r->credential;
         else
             answer.r = FAIL(NETWORK_ANSWER); /* a payment goes on with the card's number; with this it would not go at all */
@@ -208,7 +229,7 @@ static bool take_delivery(struct order *o, const struct wire_frame *f)
 {
     struct wire_result_deliver w;
     wire_fixed(f, &w, sizeof w);
-    if (w.error >= ERR_COUNT) return false;
+    if (w.error != ERR_NONE && w.error != ERR_WEBHOOK_UNDELIVERED) return false;
     const struct order was = *o;
     forget(o);
     was.call.delivered(was.owner, (result){w.error}, w.status);
@@ -248,8 +269,10 @@ static void disconnect(struct registry *r)
 static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame", "socket failed"};
-    log_plain(LOG_LEVEL_WARN, "registrar_lost", reasons[why]);
-    disconnect(owner);
+    struct registry *r = owner;
+    log_plain(why == CHANNEL_CLOSED ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "registrar_lost", reasons[why]);
+    disconnect(r);
+    if (why != CHANNEL_CLOSED) r->on_breach(r->owner);
 }
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
@@ -259,7 +282,9 @@ void registry_replace(struct registry *r, int fd)
     disconnect(r);
     if (fd < 0) return;
     r->channel = channel_new(r->loop, fd, r->scratch, &handlers, r);
-    if (!r->channel) log_failure("registrar_connect", FAIL(MEMORY));
+    if (r->channel) return;
+    log_failure("registrar_connect", FAIL(MEMORY));
+    r->on_breach(r->owner);
 }
 
 /* What was written behind the settled bytes tells of cards whose audit lines are lost: it goes nowhere. */
@@ -378,11 +403,11 @@ struct order *registry_deliver(struct registry *r, slice merchant, slice url, sl
 
 /* --- the registry itself --- */
 
-struct registry *registry_new(struct loop *loop, char *scratch)
+struct registry *registry_new(struct loop *loop, char *scratch, void (*on_breach)(void *owner), void *owner)
 {
     struct registry *r = calloc(1, sizeof *r);
     if (!r) return NULL;
-    *r = (struct registry){.loop = loop, .scratch = scratch};
+    *r = (struct registry){.loop = loop, .scratch = scratch, .on_breach = on_breach, .owner = owner};
     TAILQ_INIT(&r->fresh);
     TAILQ_INIT(&r->out);
     TAILQ_INIT(&r->doomed);

@@ -2,8 +2,10 @@
 #include "events.h"
 #include "jobs.h"
 #include "payments.h"
+#include "reports.h"
 #include "server_priv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "sign/jwe.h"
@@ -239,6 +241,11 @@ static void disconnect(struct relay *r)
     payments_relay_gone(r->server->payments, r);
 }
 
+static void tell_breach(const struct keeper_server *s, uint32_t pair)
+{
+    if (s->on_breach) s->on_breach(s->owner, pair);
+}
+
 static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame: the relay's connection is dropped", "socket failed"};
@@ -247,12 +254,13 @@ static void on_lost(void *owner, enum channel_loss why)
     log_u64("relay", r->number);
     log_text("reason", reasons[why]);
     log_end();
+    if (why != CHANNEL_CLOSED) tell_breach(r->server, r->pair);
     disconnect(r); /* the relay itself is freed at the turn's end, when the vault has none of its questions */
 }
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
 
-result keeper_server_add_relay(struct keeper_server *s, unsigned number, int fd)
+result keeper_server_add_relay(struct keeper_server *s, unsigned number, uint32_t pair, int fd)
 {
     struct relay *r;
     LIST_FOREACH (r, &s->relays, link)
@@ -262,7 +270,7 @@ result keeper_server_add_relay(struct keeper_server *s, unsigned number, int fd)
         close(fd);
         return FAIL(MEMORY);
     }
-    *r = (struct relay){.server = s, .number = number};
+    *r = (struct relay){.server = s, .number = number, .pair = pair};
     r->channel = channel_new(s->loop, fd, s->scratch, &handlers, r);
     if (!r->channel) {
         free(r);
@@ -290,6 +298,7 @@ static void end_turn_of(struct relay *r, bool audit_is_sound)
         log_u64("relay", r->number);
         log_text("reason", "it does not read its answers");
         log_end();
+        tell_breach(r->server, r->pair);
         disconnect(r);
     }
     if (r->channel) {
@@ -353,6 +362,18 @@ void server_stop_waiting(struct question *q)
     q->is_waiting = false;
 }
 
+int64_t server_wall_ms(struct keeper_server *s)
+{
+    int64_t now_ms = clock_wall_ms(), step_ms = due_clock_step_ms(&s->clock, now_ms, clock_now_ms());
+    if (!step_ms) return now_ms;
+    log_begin(LOG_LEVEL_WARN, "clock_set");
+    log_i64("by_ms", step_ms);
+    log_end();
+    if (s->jobs) jobs_clock_was_set(s->jobs, step_ms);
+    if (s->events) events_clock_was_set(s->events, step_ms);
+    return now_ms;
+}
+
 static void on_tick(void *arg)
 {
     struct keeper_server *s = arg;
@@ -361,9 +382,22 @@ static void on_tick(void *arg)
     while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, false);
     temporal_expire(s->temporal, now);
     field_sessions_expire(s->field_sessions, now);
+    (void)server_wall_ms(s);
     events_tick(s->events);
     vault_tick(s->vault);
     timer_set(s->tick, TICK_MS);
+}
+
+static void on_registrar_breach(void *owner)
+{
+    const struct keeper_server *s = owner;
+    tell_breach(s, s->registrar_pair);
+}
+
+void keeper_server_registrar(struct keeper_server *s, uint32_t pair, int fd)
+{
+    s->registrar_pair = pair;
+    registry_replace(s->registry, fd);
 }
 
 /* --- the server itself --- */
@@ -383,11 +417,12 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->scratch = secret_alloc(WIRE_BATCH_BYTES);
     s->card = secret_alloc(sizeof *s->card);
     s->at_work = timer_new(s->loop, on_at_work, s);
-    s->registry = s->scratch ? registry_new(s->loop, s->scratch) : NULL;
+    s->registry = s->scratch ? registry_new(s->loop, s->scratch, on_registrar_breach, s) : NULL;
     s->payments = payments_new(s);
     s->jobs = jobs_new(s);
     s->events = events_new(s);
-    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events, MEMORY);
+    s->reports = reports_new(s);
+    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events && s->reports, MEMORY);
     ENSURE(s->bad && s->rates && s->temporal && s->field_sessions && s->tick && s->scratch && s->card, MEMORY);
     TRY(loop_at_turn_end(s->loop, on_turn_end, s));
     timer_set(s->tick, TICK_MS);
@@ -403,6 +438,8 @@ result keeper_server_new(const struct keeper_server_options *options, struct kee
     }
     s->loop = options->loop;
     s->vault = options->vault;
+    s->on_breach = options->on_breach;
+    s->owner = options->owner;
     result r = start(s, options);
     if (failed(r))
         keeper_server_free(s);
@@ -418,12 +455,8 @@ static void stop(struct keeper_server *s)
     if (s->events) events_stop(s->events);
     if (s->registry) registry_settle(s->registry);
     if (s->payments) payments_settle(s->payments);
+    if (s->reports) reports_settle(s->reports);
     vault_settle(s->vault);
-}
-
-void keeper_server_registrar(struct keeper_server *s, int fd)
-{
-    registry_replace(s->registry, fd);
 }
 
 void keeper_server_free(struct keeper_server *s)
@@ -446,6 +479,7 @@ void keeper_server_free(struct keeper_server *s)
     temporal_table_free(s->temporal);
     field_sessions_free(s->field_sessions);
     events_free(s->events);
+    reports_free(s->reports);
     jobs_free(s->jobs);
     payments_free(s->payments);
     registry_free(s->registry);

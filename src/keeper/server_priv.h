@@ -6,6 +6,7 @@
  * answers.c asks the vault and answers. */
 
 #include "base/breaker.h"
+#include "due.h"
 #include "keeper/callers.h"
 #include "keeper/channel.h"
 #include "keeper/client.h"
@@ -72,6 +73,7 @@ TAILQ_HEAD(dialogue_list, dialogue);
 struct relay {
     struct keeper_server *server;
     unsigned number;
+    uint32_t pair;
     struct channel *channel; /* NULL: lost */
     struct dialogue **slots;
     uint32_t slot_count;
@@ -79,6 +81,8 @@ struct relay {
     size_t settled_bytes;    /* of the channel's waiting ones: from turns whose audit lines are written */
     bool is_full;            /* an answer found no room */
     struct bucket reveals;
+    size_t signings;         /* texts to be signed that are not complete */
+    uint64_t payer;          /* the number under which it tells ends of payments; 0: it has told none */
     LIST_ENTRY(relay) link;
 };
 
@@ -95,14 +99,19 @@ struct keeper_server {
     struct temporal_table *temporal;
     struct field_sessions *field_sessions;
     struct registry *registry;
+    uint32_t registrar_pair;
+    void (*on_breach)(void *owner, uint32_t pair);
+    void *owner;
     struct payments *payments;
     struct jobs *jobs;
     struct events *events;
+    struct reports *reports;
     TAILQ_HEAD(, question) waiting; /* for the card network */
     struct timer *at_work;
     bool at_work_is_set;
     struct bucket refusals_audited;
     struct timer *tick;
+    struct due_clock clock;
     char *scratch;     /* secret, WIRE_BATCH_BYTES */
     struct card *card; /* secret: the one being created */
 };
@@ -123,6 +132,7 @@ struct question {
     char trail[NETWORK_TRANSACTION_ID_MAX_BYTES];
     /* of what the card network is asked */
     struct order *order;           /* NULL: none is out */
+    struct network_text ref;       /* the token that it was asked about */
     struct credential *credential; /* secret; what the network gave; NULL: nothing */
     uint64_t asked_us;
     bool is_waiting;               /* on the server's list */
@@ -158,6 +168,8 @@ enum card_brand server_brand(const struct card_info *info);
 /* While a question waits for the card network its relay is told now and then that it is not forgotten. */
 void server_wait(struct question *q);
 void server_stop_waiting(struct question *q); /* fine when it does not */
+/* The wall clock, for what is due when. Whoever asks first after it was set sees to it that the queues go by the new time before he does. */
+int64_t server_wall_ms(struct keeper_server *s);
 struct version *server_version(const struct keeper_server *s, uint32_t generation);
 struct rsa_key **version_key(struct version *v, uint32_t route); /* NULL: memory */
 /* A network that hangs is not known as down: its calls end with the budget, which is the route's. So each route has its own patience

@@ -11,7 +11,9 @@
 /* Signs what a relay sends to a processor, with the secret of the dialogue's route, which no relay ever has. HMAC takes its text
  * piece by piece; what RS256 signs here are JWT inputs, so they are collected. */
 
-enum { TEXT_MAX_BYTES = WIRE_PIECE_MAX_BYTES, KEY_MAX_BYTES = 1024 };
+/* A relay asks for one signature after the other, so but for those that it gave up half-way it has one text that is not complete. A stolen
+ * one could fill the keeper's memory with them. */
+enum { TEXT_MAX_BYTES = WIRE_PIECE_MAX_BYTES, KEY_MAX_BYTES = 1024, SIGNINGS_MAX = 256 };
 
 struct signing {
     uint32_t sequence;
@@ -26,6 +28,7 @@ void server_forget_signing(struct dialogue *d)
     if (!d->signing) return;
     hmac_free(d->signing->hmac);
     buf_done(&d->signing->text);
+    d->relay->signings--;
     free(d->signing);
     d->signing = NULL;
 }
@@ -54,7 +57,10 @@ static struct signing *signing_new(struct dialogue *d, uint32_t sequence, bool r
     if (!s) return NULL;
     *s = (struct signing){.sequence = sequence, .rs256 = rs256};
     buf_init_secret(&s->text, TEXT_MAX_BYTES);
-    if (!rs256) s->r = start_hmac(route_of(d), s);
+    if (d->relay->signings++ >= SIGNINGS_MAX)
+        s->r = FAIL(KEEPER_REFUSED);
+    else if (!rs256)
+        s->r = start_hmac(route_of(d), s);
     return s;
 }
 

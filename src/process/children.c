@@ -79,7 +79,9 @@ static void introduce(struct supervisor *s, struct child *other)
     }
     send_more(pair[0]);
     send_more(pair[1]);
-    struct control_message m = {.type = child_is_relay(other) ? CONTROL_RELAY : CONTROL_REGISTRAR, .number = other->number};
+    other->pair = ++s->last_pair;
+    struct control_message m = {.type = child_is_relay(other) ? CONTROL_RELAY : CONTROL_REGISTRAR, .number = other->number,
+                                .generation = other->pair};
     if (!control_send(keeper->control, &m, pair[0]))
         child_kill(keeper);
     else
@@ -92,6 +94,18 @@ static void introduce_all(struct supervisor *s)
 {
     for (size_t i = 0; i < s->child_count; i++)
         if (!child_is_keeper(&s->children[i])) introduce(s, &s->children[i]);
+}
+
+/* The keeper dropped this pair for a breach of the protocol. It is the other one that ends: a stolen relay or registrar can have itself
+ * started again, later and later, but not the keeper. Whoever was started since has another pair. */
+static void end_pair(struct supervisor *s, uint32_t pair)
+{
+    for (size_t i = 0; i < s->child_count; i++) {
+        struct child *c = &s->children[i];
+        if (child_is_keeper(c) || c->pair != pair || c->pid <= 0 || s->phase > PHASE_SERVING) continue;
+        c->failure = ERR_KEEPER_FRAME;
+        child_kill(c);
+    }
 }
 
 /* --- starting --- */
@@ -217,6 +231,9 @@ static void on_message(struct child *c, const struct control_message *m)
         supervisor_on_ready(s, c);
         return;
     case CONTROL_FAILED: c->failure = m->error; return;
+    case CONTROL_BREACH:
+        if (child_is_keeper(c)) end_pair(s, m->generation);
+        return;
     case CONTROL_CONFIGURED: reload_on_answer(s, c, m->generation, m->error); return;
     default: return; /* a role may say only these; a stolen one gains nothing by more */
     }

@@ -39,6 +39,8 @@ struct desk {
     char *scratch;           /* secret */
     struct office *current;
     struct errand *errands;
+    void (*breach)(void *owner); /* NULL: nobody is told */
+    void *breach_owner;
 };
 
 /* --- configurations --- */
@@ -322,8 +324,10 @@ static void disconnect(struct desk *d)
 static void on_lost(void *owner, enum channel_loss why)
 {
     static const char *const reasons[] = {"closed", "malformed frame", "socket failed"};
-    log_plain(LOG_LEVEL_WARN, "keeper_lost", reasons[why]);
-    disconnect(owner);
+    struct desk *d = owner;
+    log_plain(why == CHANNEL_CLOSED ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "keeper_lost", reasons[why]);
+    disconnect(d);
+    if (why != CHANNEL_CLOSED && d->breach) d->breach(d->breach_owner);
 }
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
@@ -334,6 +338,12 @@ void desk_connect(struct desk *d, int fd)
     if (fd < 0) return;
     d->channel = channel_new(d->loop, fd, d->scratch, &handlers, d);
     if (!d->channel) log_failure("keeper_connect", FAIL(MEMORY));
+}
+
+void desk_on_breach(struct desk *d, void (*breach)(void *owner), void *owner)
+{
+    d->breach = breach;
+    d->breach_owner = owner;
 }
 
 static void on_turn_end(void *arg)

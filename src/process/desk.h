@@ -19,6 +19,8 @@ struct desk;
 MUST_USE result desk_new(struct loop *loop, struct resolver *resolver /* borrows */, struct config *config, struct desk **out);
 void desk_free(struct desk *d); /* gives up what is under way; NULL is fine */
 void desk_connect(struct desk *d, int fd); /* takes fd: the keeper's new connection */
+/* As keeper_client_on_breach(). */
+void desk_on_breach(struct desk *d, void (*breach)(void *owner), void *owner);
 /* Takes config. Errands under way end under the one before. On failure nothing changes. */
 MUST_USE result desk_configure(struct desk *d, struct config *config);
 

@@ -56,6 +56,15 @@ int role_give_up(const struct role_process *p, result why)
     return why.err == ERR_CONFIG ? 2 : 1;
 }
 
+void role_on_breach(void *owner)
+{
+    struct role_process *p = owner;
+    log_plain(LOG_LEVEL_ERROR, "keeper_broken", "the connection to the keeper cannot be used any more; this process ends and is started with a new one");
+    role_say(p, CONTROL_FAILED, 0, ERR_KEEPER_FRAME);
+    p->exit_status = 1;
+    loop_stop(p->loop);
+}
+
 static void on_control(void *arg)
 {
     struct role_process *p = arg;

@@ -26,6 +26,11 @@ static void audit(struct vault *vault, const char *action, result outcome)
     if (failed(r)) log_failure("audit", r);
 }
 
+static void on_breach(void *owner, uint32_t pair)
+{
+    role_say(owner, CONTROL_BREACH, pair, ERR_KEEPER_FRAME);
+}
+
 static void on_message(struct role_process *p, const struct control_message *m, int fd)
 {
     struct keeper_process *own = p->own;
@@ -33,11 +38,13 @@ static void on_message(struct role_process *p, const struct control_message *m, 
     result r;
     switch (m->type) {
     case CONTROL_RELAY:
-        r = fd >= 0 ? keeper_server_add_relay(own->server, m->number, fd) : FAIL(IO);
-        if (failed(r)) log_failure("relay_connection", r);
+        r = fd >= 0 ? keeper_server_add_relay(own->server, m->number, m->generation, fd) : FAIL(IO);
+        if (!failed(r)) return;
+        log_failure("relay_connection", r);
+        on_breach(p, m->generation);
         return;
     case CONTROL_REGISTRAR:
-        keeper_server_registrar(own->server, fd);
+        keeper_server_registrar(own->server, m->generation, fd);
         return;
     case CONTROL_CONFIG:
         r = fd >= 0 ? role_config(p, fd, &config) : FAIL(IO);
@@ -100,7 +107,8 @@ static result start_server(struct role_process *p, struct config *config, struct
         config_free(config);
         return r;
     }
-    const struct keeper_server_options options = {p->loop, own->vault, config, p->generation};
+    const struct keeper_server_options options = {.loop = p->loop, .vault = own->vault, .config = config, .generation = p->generation,
+                                                  .on_breach = on_breach, .owner = p};
     r = keeper_server_new(&options, &own->server);
     if (!failed(r)) warn_of_swap();
     return r;

@@ -16,6 +16,7 @@ struct role_process {
     uint32_t generation; /* of the configuration in use */
     void (*on_message)(struct role_process *p, const struct control_message *m, int fd /* takes; may be -1 */);
     void *own;
+    int exit_status;     /* of a role that ran */
 };
 
 /* Parses a bundle. Logs every problem; ERR_CONFIG. Takes fd. */
@@ -25,6 +26,10 @@ MUST_USE result role_enter_sandbox(const struct role_process *p, enum sandbox_pr
 void role_say(const struct role_process *p, enum control_type type, uint32_t generation, enum error e);
 /* The end of a role that did not start: tells the supervisor why. */
 int role_give_up(const struct role_process *p, result why);
+
+/* For keeper_client_on_breach and desk_on_breach; owner: the struct role_process. This process ends, and the supervisor starts it anew,
+ * with a new connection to the keeper. */
+void role_on_breach(void *owner);
 
 int keeper_main(struct role_process *p);
 int relay_main(struct role_process *p);

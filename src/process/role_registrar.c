@@ -50,6 +50,7 @@ static result start(struct role_process *p, struct resolver **resolver, struct d
         return FAIL(MEMORY);
     }
     TRY(desk_new(p->loop, *resolver, config, desk));
+    desk_on_breach(*desk, role_on_breach, p);
     return role_enter_sandbox(p, SANDBOX_REGISTRAR, SLICE_NONE);
 }
 
@@ -65,5 +66,5 @@ int registrar_main(struct role_process *p)
     loop_run(p->loop);
     desk_free(desk);
     resolver_free(resolver);
-    return 0;
+    return p->exit_status;
 }

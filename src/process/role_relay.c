@@ -101,6 +101,7 @@ static result start(struct role_process *p, struct relay *r)
         return failed(checked) ? checked : FAIL(MEMORY);
     }
     keeper_client_set_generation(r->keeper, p->generation);
+    keeper_client_on_breach(r->keeper, role_on_breach, p);
     TRY(start_proxy(p, r, config));
     return role_enter_sandbox(p, SANDBOX_RELAY, SLICE_NONE);
 }
@@ -117,5 +118,5 @@ int relay_main(struct role_process *p)
     if (failed(started)) return role_give_up(p, started);
     loop_run(p->loop);
     proxy_free(r.proxy);
-    return 0;
+    return p->exit_status;
 }

@@ -26,6 +26,7 @@ struct child {
     int control;          /* -1: not running */
     struct watch *watch;
     bool is_ready;
+    uint32_t pair;        /* number of its last introduction to the keeper; 0: none yet */
     enum error failure;   /* what it said before it ended */
     uint64_t started_ms, delay_ms;
     struct timer *restart;
@@ -72,6 +73,7 @@ struct supervisor {
     struct bundles bundles;
     int metrics;
     uint32_t generation, last_generation;
+    uint32_t last_pair;
     struct identity keeper_user, other_user;
     struct sockets sockets;
     struct child *children;             /* keeper, registrar, relays */

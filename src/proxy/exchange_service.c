@@ -15,7 +15,7 @@ static result write_service_answer(const struct exchange *x, struct buf *out, co
     TRY(buf_append(out, a->fields));
     /* RFC 9111 5.2.2.5: "MUST NOT store any part of either the immediate request or response": some of these hold credentials. */
     TRY(http_write_field(out, SLICE("cache-control"), SLICE("no-store")));
-    TRY(reply_write_status_fields(out, a->status, a->allow));
+    TRY(reply_write_status_fields(out, a->status, a->allow, a->challenge));
     if (a->status == 204) return reply_write_no_content(out, keep_alive);
     TRY(reply_write_length(out, a->json.len, keep_alive));
     return x->is_head_method ? OK : buf_append(out, a->json);

@@ -47,11 +47,11 @@ result reply_write_no_content(struct buf *out, bool keep_alive)
     return http_write_end_of_head(out);
 }
 
-result reply_write_status_fields(struct buf *out, int status, slice allow)
+result reply_write_status_fields(struct buf *out, int status, slice allow, slice challenge)
 {
     switch (status) {
     case 401: /* RFC 9110 15.5.2: "MUST send a WWW-Authenticate header field" */
-        return http_write_field(out, SLICE("www-authenticate"), SLICE("ApiKey header=\"x-api-key\""));
+        return http_write_field(out, SLICE("www-authenticate"), challenge.len ? challenge : SLICE("ApiKey header=\"x-api-key\""));
     case 405: /* RFC 9110 15.5.6: "MUST generate an Allow header field" */
         return http_write_field(out, SLICE("allow"),
                                 allow.len ? allow : SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
@@ -69,7 +69,7 @@ static result write_with_body(struct buf *out, struct buf *body, const struct re
     TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
     if (r->outcome_unknown) TRY(http_write_field(out, SLICE("x-cardveil-outcome"), SLICE("unknown")));
     if (r->pan_retry) TRY(http_write_field(out, SLICE("x-cardveil-pan-retry"), SLICE("1")));
-    TRY(reply_write_status_fields(out, r->status, SLICE_NONE));
+    TRY(reply_write_status_fields(out, r->status, SLICE_NONE, SLICE_NONE));
     TRY(reply_write_length(out, body->len, keep_alive));
     return without_body ? OK : buf_append(out, buf_slice(body));
 }

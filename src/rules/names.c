@@ -59,7 +59,7 @@ const char *name_nearest(slice name, const char *const *known)
 void name_write_hint(slice name, const char *const *known, char out[NAME_HINT_BYTES])
 {
     const char *near = name_nearest(name, known);
-    size_t used = (size_t)snprintf(out, NAME_HINT_BYTES, near ? "; did you mean '%s'?" : "; known here: ", near);
+    size_t used = (size_t)snprintf(out, NAME_HINT_BYTES, near ? "; did you mean '%s'?" : known[0] ? "; known here: " : "; none is known here", near);
     for (size_t i = 0; !near && known[i] && used < NAME_HINT_BYTES; i++)
         used += (size_t)snprintf(out + used, NAME_HINT_BYTES - used, "%s%s", i ? ", " : "", known[i]);
 }

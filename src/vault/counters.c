@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault_priv.h"
+#include "counters.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
  * expects what was read; so two calls that meet add up, and what was counted and what says so are one thing on disk. */
 
 enum { COUNT_TRIES_MAX = 1024 }; /* each conflict is somebody else's success */
-enum { ROW_KEY_BYTES = COUNT_KEY_MAX_BYTES, ROW_SEALED_BYTES = COUNTS_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES };
-_Static_assert((int)ROW_KEY_BYTES >= (int)MARK_KEY_BYTES && (int)COUNTS_RECORD_MAX_BYTES >= (int)MARK_RECORD_BYTES, "rows hold marks");
+enum { HINTS = 8 /* merchants whose changes meet in one turn */ };
+_Static_assert((int)COUNT_KEY_MAX_BYTES >= (int)MARK_KEY_BYTES && (int)COUNTS_RECORD_MAX_BYTES >= (int)MARK_RECORD_BYTES, "rows hold marks");
 
 const char *counter_name(enum counter c)
 {
@@ -22,21 +22,13 @@ const char *counter_name(enum counter c)
     return c < COUNTER_COUNT ? names[c] : "";
 }
 
-struct row {
-    bool is_mark;
-    size_t key_len, old_len, new_len;
-    char key[ROW_KEY_BYTES];
-    uint64_t sequence;         /* of a mark: 0 deletes it */
-    uint64_t add[COUNTER_COUNT];
-    uint8_t old[ROW_SEALED_BYTES], new[ROW_SEALED_BYTES];
-};
 struct count_op {
     struct vault *v;
     int tries;
     vault_done done;
     void *owner;
     size_t count;
-    struct row rows[];
+    struct count_row rows[];
 };
 
 static void answer(struct count_op *op, result r)
@@ -46,22 +38,30 @@ static void answer(struct count_op *op, result r)
 }
 
 /* The row of this key: the one that is there, or a new one. */
-static struct row *row_of(struct count_op *op, slice key)
+static struct count_row *row_of(struct count_op *op, slice key)
 {
     for (size_t i = 0; i < op->count; i++)
         if (slice_eq((slice){op->rows[i].key, op->rows[i].key_len}, key)) return &op->rows[i];
-    struct row *row = &op->rows[op->count++];
+    struct count_row *row = &op->rows[op->count++];
     memcpy(row->key, key.at, key.len);
     row->key_len = key.len;
     return row;
 }
 
+static result key_of(const struct counter_delta *d, char room[COUNT_KEY_MAX_BYTES], slice *key)
+{
+    slice merchant = network_padded(d->merchant, sizeof d->merchant), route = network_padded(d->route, sizeof d->route);
+    ENSURE(network_name_is_good(merchant) && (route.len == 0 || network_name_is_good(route)), TOO_LARGE);
+    *key = count_key(merchant, d->hour, route, room);
+    return OK;
+}
+
 static result add_delta(struct count_op *op, const struct counter_delta *d)
 {
     char room[COUNT_KEY_MAX_BYTES];
-    slice merchant = network_padded(d->merchant, sizeof d->merchant), route = network_padded(d->route, sizeof d->route);
-    ENSURE(network_name_is_good(merchant) && (route.len == 0 || network_name_is_good(route)), TOO_LARGE);
-    struct row *row = row_of(op, count_key(merchant, d->hour, route, room));
+    slice key;
+    TRY(key_of(d, room, &key));
+    struct count_row *row = row_of(op, key);
     for (size_t i = 0; i < COUNTER_COUNT; i++) row->add[i] += d->n[i];
     return OK;
 }
@@ -69,9 +69,58 @@ static result add_delta(struct count_op *op, const struct counter_delta *d)
 static void add_mark(struct count_op *op, const struct counter_mark *m)
 {
     char room[MARK_KEY_BYTES];
-    struct row *row = row_of(op, mark_key(m->relay, room));
+    struct count_row *row = row_of(op, mark_key(m->relay, room));
     row->is_mark = true;
     row->sequence = m->sequence;
+}
+
+/* --- hints: what batches of this turn will have made of a row --- */
+
+struct count_hints {
+    size_t last;
+    struct count_hint {
+        uint64_t round; /* of the store, at which it was queued, + 1; 0: none */
+        size_t key_len, len;
+        char key[COUNT_KEY_MAX_BYTES];
+        uint8_t sealed[COUNT_SEALED_MAX_BYTES];
+    } at[HINTS];
+};
+
+static struct count_hint *hint_of(struct vault *v, slice key)
+{
+    for (size_t i = 0; v->count_hints && i < HINTS; i++) {
+        struct count_hint *h = &v->count_hints->at[i];
+        if (h->round == v->store->rounds + 1 && slice_eq((slice){h->key, h->key_len}, key)) return h;
+    }
+    return NULL;
+}
+
+static bool take_hint(struct vault *v, struct count_row *row)
+{
+    const struct count_hint *h = hint_of(v, (slice){row->key, row->key_len});
+    if (!h) return false;
+    memcpy(row->old, h->sealed, h->len);
+    row->old_len = h->len;
+    return true;
+}
+
+static void leave_hint(struct vault *v, const struct count_row *row)
+{
+    if (!v->count_hints) v->count_hints = calloc(1, sizeof *v->count_hints);
+    if (!v->count_hints) return; /* the next one conflicts, and is made again */
+    struct count_hint *h = hint_of(v, (slice){row->key, row->key_len});
+    if (!h) h = &v->count_hints->at[v->count_hints->last++ % HINTS];
+    h->round = v->store->rounds + 1;
+    h->key_len = row->key_len;
+    memcpy(h->key, row->key, row->key_len);
+    h->len = row->new_len;
+    memcpy(h->sealed, row->new, row->new_len);
+}
+
+void count_hints_free(struct vault *v)
+{
+    free(v->count_hints);
+    v->count_hints = NULL;
 }
 
 /* --- rows --- */
@@ -84,18 +133,20 @@ static result open_row(struct vault *v, slice key, slice sealed, uint8_t plain[C
     return OK;
 }
 
-static result read_row(struct vault *v, struct row *row, uint8_t plain[COUNTS_RECORD_MAX_BYTES], slice *out)
+static result read_row(struct vault *v, struct count_row *row, uint8_t plain[COUNTS_RECORD_MAX_BYTES], slice *out)
 {
     slice key = {row->key, row->key_len};
     *out = SLICE_NONE;
     row->old_len = 0;
-    result r = vault_read_now(v, STORE_COUNT, key, row->old, sizeof row->old, &row->old_len);
-    if (r.err == ERR_NOT_FOUND) return OK;
-    TRY(r);
+    if (!take_hint(v, row)) {
+        result r = vault_read_now(v, STORE_COUNT, key, row->old, sizeof row->old, &row->old_len);
+        if (r.err == ERR_NOT_FOUND) return OK;
+        TRY(r);
+    }
     return open_row(v, key, (slice){(char *)row->old, row->old_len}, plain, out);
 }
 
-static result make_row(struct vault *v, struct row *row)
+static result make_row(struct vault *v, struct count_row *row)
 {
     uint8_t plain[COUNTS_RECORD_MAX_BYTES];
     uint64_t n[COUNTER_COUNT] = {0}, sequence = 0;
@@ -118,6 +169,20 @@ static result make_row(struct vault *v, struct row *row)
     return vault_seal(v, &place, (slice){(char *)plain, len}, row->new, &row->new_len);
 }
 
+result count_row_add(struct vault *v, const struct counter_delta *d, struct count_row *row, struct batch *b)
+{
+    slice key;
+    row->is_mark = false;
+    TRY(key_of(d, row->key, &key));
+    row->key_len = key.len;
+    memcpy(row->add, d->n, sizeof row->add);
+    TRY(make_row(v, row));
+    batch_add(b, STORE_EXPECT, STORE_COUNT, key, (slice){(char *)row->old, row->old_len});
+    batch_add(b, STORE_PUT, STORE_COUNT, key, (slice){(char *)row->new, row->new_len});
+    leave_hint(v, row);
+    return OK;
+}
+
 /* --- the batch --- */
 
 static void on_counted(void *owner, result r);
@@ -130,7 +195,7 @@ static result queue(struct count_op *op)
     ENSURE(steps != NULL, MEMORY);
     steps[count++] = vault_expect_ring(op->v);
     for (size_t i = 0; i < op->count; i++) {
-        struct row *row = &op->rows[i];
+        struct count_row *row = &op->rows[i];
         slice key = {row->key, row->key_len};
         steps[count++] = (struct store_write){STORE_EXPECT, STORE_COUNT, key, {(char *)row->old, row->old_len}};
         steps[count++] = (struct store_write){row->new_len ? STORE_PUT : STORE_DELETE, STORE_COUNT, key, {(char *)row->new, row->new_len}};
@@ -170,7 +235,7 @@ void vault_count(struct vault *v, const struct counter_delta *deltas, size_t del
 result vault_count_mark(struct vault *v, uint64_t relay, uint64_t *sequence)
 {
     char room[MARK_KEY_BYTES];
-    uint8_t sealed[ROW_SEALED_BYTES], plain[COUNTS_RECORD_MAX_BYTES];
+    uint8_t sealed[COUNT_SEALED_MAX_BYTES], plain[COUNTS_RECORD_MAX_BYTES];
     size_t len = 0;
     slice key = mark_key(relay, room), text;
     *sequence = 0;

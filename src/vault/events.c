@@ -8,7 +8,23 @@
 
 enum { PURGED_AT_ONCE = 64 };
 
-void vault_event_put(struct vault *v, const struct event *e, vault_done done, void *owner)
+static result open_event(struct vault *v, slice key, slice value, struct event *out)
+{
+    uint8_t plain[EVENT_RECORD_MAX_BYTES];
+    size_t len = 0;
+    TRY(vault_unseal_scanned(v, STORE_EVENT, key, value, plain, sizeof plain, &len));
+    return event_decode(key, (slice){(char *)plain, len}, out);
+}
+
+static result check_since(struct vault *v, slice key, slice sealed, int64_t since_ms)
+{
+    struct event e;
+    TRY(open_event(v, key, sealed, &e));
+    ENSURE(e.since_ms == since_ms, VAULT_CONFLICT);
+    return OK;
+}
+
+void vault_event_put(struct vault *v, const struct event *e, int64_t since_ms, vault_done done, void *owner)
 {
     uint8_t plain[EVENT_RECORD_MAX_BYTES];
     char key[EVENT_KEY_BYTES];
@@ -18,15 +34,7 @@ void vault_event_put(struct vault *v, const struct event *e, vault_done done, vo
     if (failed(r))
         done(owner, r);
     else
-        vault_put_sealed(v, STORE_EVENT, (slice){key, sizeof key}, (slice){(char *)plain, len}, done, owner);
-}
-
-static result open_event(struct vault *v, slice key, slice value, struct event *out)
-{
-    uint8_t plain[EVENT_RECORD_MAX_BYTES];
-    size_t len = 0;
-    TRY(vault_unseal_scanned(v, STORE_EVENT, key, value, plain, sizeof plain, &len));
-    return event_decode(key, (slice){(char *)plain, len}, out);
+        vault_put_sealed_over(v, STORE_EVENT, (slice){key, sizeof key}, (slice){(char *)plain, len}, check_since, since_ms, done, owner);
 }
 
 /* --- list --- */
@@ -35,6 +43,8 @@ struct listing {
     struct vault *v;
     vault_event_each each;
     void *owner;
+    struct event_cursor *cursor; /* of a page; NULL: all of it */
+    size_t left;
     bool ended;
     result worst;
 };
@@ -44,6 +54,12 @@ static result list_one(void *owner, enum store_table t, slice key, slice value)
     struct listing *l = owner;
     struct event e;
     (void)t;
+    if (l->cursor) {
+        l->ended = l->left-- == 0;
+        if (l->ended) return FAIL(NOT_FOUND);
+        l->cursor->len = key.len < sizeof l->cursor->key ? key.len : sizeof l->cursor->key;
+        memcpy(l->cursor->key, key.at, l->cursor->len);
+    }
     result r = open_event(l->v, key, value, &e);
     if (failed(r)) {
         if (r.err != ERR_NOT_FOUND && !failed(l->worst)) l->worst = r;
@@ -57,6 +73,15 @@ result vault_event_list(struct vault *v, vault_event_each each, void *owner)
 {
     struct listing l = {.v = v, .each = each, .owner = owner, .worst = OK};
     result r = vault_each(v, STORE_EVENT, list_one, &l);
+    return failed(r) && !l.ended ? r : l.worst;
+}
+
+result vault_event_page(struct vault *v, struct event_cursor *c, size_t limit, bool *more, vault_event_each each, void *owner)
+{
+    const struct event_cursor from = *c;
+    struct listing l = {.v = v, .each = each, .owner = owner, .cursor = c, .left = limit, .worst = OK};
+    result r = vault_each_past(v, STORE_EVENT, SLICE_NONE, (slice){from.key, from.len}, list_one, &l);
+    *more = l.ended;
     return failed(r) && !l.ended ? r : l.worst;
 }
 

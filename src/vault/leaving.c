@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "counters.h"
 
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct leaving {
     char trail[TRAILS_AT_ONCE][STORE_KEY_MAX_BYTES];
     char room[CARD_KEY_MAX_BYTES], ref_room[2][REF_KEY_MAX_BYTES];
     uint8_t plain[JOB_RECORD_MAX_BYTES], sealed_job[JOB_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES];
+    struct count_row count;
 };
 _Static_assert((int)JOB_RECORD_MAX_BYTES >= (int)NETWORK_RECORD_MAX_BYTES, "plain has room for either");
 
@@ -126,6 +128,15 @@ static result add_job(struct leaving *l, struct batch *b)
     return OK;
 }
 
+static result add_count(struct leaving *l, struct batch *b)
+{
+    struct counter_delta lost;
+    if (!network_state_has_token(l->record.state)) return OK;
+    counter_delta_start(&lost, merchant_of(l), SLICE_NONE);
+    lost.n[COUNTER_TOKENS_LOST] = 1;
+    return count_row_add(l->v, &lost, &l->count, b);
+}
+
 static void add_trails(struct leaving *l, struct batch *b)
 {
     for (size_t i = 0; i < l->trails; i++) batch_add(b, STORE_DELETE, STORE_TRAIL, (slice){l->trail[i], l->trail_len[i]}, SLICE_NONE);
@@ -147,7 +158,9 @@ result leaving_add(struct leaving *l, struct batch *b)
         batch_add(b, STORE_DELETE, STORE_REF, entry, SLICE_NONE);
     }
     l->tells = l->record.ref.len && l->record.state != NETWORK_DELETED;
-    return l->tells ? add_job(l, b) : OK;
+    if (!l->tells) return OK;
+    TRY(add_job(l, b));
+    return add_count(l, b);
 }
 
 /* --- after it --- */
@@ -181,6 +194,6 @@ void leaving_finish(struct leaving *l, vault_done done, void *owner)
 {
     l->done = done;
     l->owner = owner;
-    if (l->tells && l->v->on_removal) l->v->on_removal(l->v->removal_owner, &l->job, l->record.state);
+    if (l->tells && l->v->on_removal) l->v->on_removal(l->v->removal_owner, &l->job);
     scan_trails(l, sweep);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vault_priv.h"
+#include "counters.h"
 
 #include <assert.h>
 #include <string.h>
@@ -46,6 +46,7 @@ struct rooms { /* what the steps of a batch point to until it is queued */
     uint8_t record[NETWORK_SEALED_MAX_BYTES], job[JOB_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES];
     uint8_t event[NETWORK_EVENTS_MAX][EVENT_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES];
     size_t ref_keys;
+    struct count_row count;
 };
 
 /* Seals what stands in op->plain and adds its put. */
@@ -118,6 +119,7 @@ static result write_change(struct network_op *op, const struct network_change *c
         TRY(add_sealed(op, &b, STORE_JOB, (slice){change->add->id, JOB_ID_BYTES}, len, rooms.job));
     }
     TRY(add_events(op, &b, change, &rooms));
+    if (change->count) TRY(count_row_add(op->v, change->count, &rooms.count, &b));
     store_batch(op->v->store, b.steps, b.count, on_altered, op);
     return OK;
 }
@@ -129,7 +131,7 @@ static void decide(struct network_op *op)
     op->decide(op->owner, &op->record, &change);
     if (!change.write) op->record = op->before;
     if (change.write && op->record.revision <= op->before.revision) op->record.revision = op->before.revision + 1;
-    if (!change.write && !change.add && !change.done_job && !change.event_count) {
+    if (!change.write && !change.add && !change.done_job && !change.event_count && !change.count) {
         op_answer(op, OK);
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/network_record.h"
 
+#include "base/clock.h"
 #include "bytes.h"
 #include "vault/seal.h"
 
@@ -10,7 +11,7 @@ _Static_assert((int)EVENT_RECORD_MAX_BYTES + (int)SEAL_OVERHEAD_BYTES <= (int)ST
 _Static_assert((int)COUNTS_RECORD_MAX_BYTES + (int)SEAL_OVERHEAD_BYTES <= (int)STORE_VALUE_MAX_BYTES, "counts fit");
 _Static_assert((int)COUNTER_COUNT <= 255, "their number fits into its byte");
 
-enum { NETWORK_FIXED_BYTES = 1 + 5 + 5 * 8, JOB_FIXED_BYTES = 1 + 5 + 16, EVENT_FIXED_BYTES = 1 + 7 + 8 + 24, STATUS_MAX = 999 };
+enum { NETWORK_FIXED_BYTES = 1 + 5 + 5 * 8, JOB_FIXED_BYTES = 1 + 5 + 16, EVENT_FIXED_BYTES = 1 + 7 + 8 + 24, STATUS_MAX = 999, HOUR_MS = 60 * 60 * 1000 };
 
 /* --- words --- */
 
@@ -319,6 +320,13 @@ result trail_decode(slice plain, slice *id)
     slice rest = slice_after(plain, 1);
     ENSURE(take_text(&rest, NETWORK_TRANSACTION_ID_MAX_BYTES, id) && rest.len == 0 && is_printable(*id, ' '), VAULT_FORMAT);
     return OK;
+}
+
+void counter_delta_start(struct counter_delta *d, slice merchant, slice route)
+{
+    *d = (struct counter_delta){.hour = (uint32_t)(clock_wall_ms() / HOUR_MS)};
+    if (merchant.len) memcpy(d->merchant, merchant.at, merchant.len < sizeof d->merchant ? merchant.len : sizeof d->merchant);
+    if (route.len) memcpy(d->route, route.at, route.len < sizeof d->route ? route.len : sizeof d->route);
 }
 
 size_t counts_encode(const uint64_t n[COUNTER_COUNT], uint8_t out[COUNTS_RECORD_MAX_BYTES])

@@ -41,9 +41,47 @@ void report_init(struct report *r, struct report_range range, slice only)
 
 void report_done(struct report *r)
 {
+    for (size_t i = 0; i < r->known_count; i++) free(r->known[i]);
+    free(r->known);
     free(r->routes);
     *r = (struct report){0};
 }
+
+/* --- the routes that may be asked for --- */
+
+static bool is_known(const struct report *r, slice route)
+{
+    for (size_t i = 0; i < r->known_count; i++)
+        if (slice_is(route, r->known[i])) return true;
+    return false;
+}
+
+static result add_known(struct report *r, slice route)
+{
+    char **more = realloc(r->known, (r->known_count + 2) * sizeof *more);
+    ENSURE(more != NULL, MEMORY);
+    r->known = more;
+    more[r->known_count] = strndup(route.at, route.len);
+    ENSURE(more[r->known_count] != NULL, MEMORY);
+    more[++r->known_count] = NULL;
+    return OK;
+}
+
+void report_know(struct report *r, slice route)
+{
+    if (r->only.len == 0 || route.len == 0 || is_known(r, route)) return;
+    result added = add_known(r, route);
+    if (failed(added)) r->verdict = added;
+}
+
+result report_check(const struct report *r)
+{
+    TRY(r->verdict);
+    ENSURE(r->only.len == 0 || is_known(r, r->only), REPORT_ROUTE);
+    return OK;
+}
+
+/* --- adding --- */
 
 static bool is_provisioning(size_t counter)
 {
@@ -80,7 +118,7 @@ void report_add(struct report *r, slice route, const uint64_t sums[COUNTER_COUNT
 
 void report_add_history(struct report *r, slice route, const uint64_t sums[COUNTER_COUNT])
 {
-    (void)route;
+    report_know(r, route);
     r->activated += sums[COUNTER_TOKENS_GAINED];
     r->ended += sums[COUNTER_TOKENS_LOST];
 }

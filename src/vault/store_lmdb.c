@@ -298,7 +298,7 @@ static result commit_group(struct lmdb_store *s, struct pending_list *group)
     return r;
 }
 
-/* A card that goes takes more records with it than the one job that tells its network. */
+/* A card that goes takes more records with it than the job that tells its network and the row that counts it. */
 static bool makes_room(const struct pending *p)
 {
     size_t puts = 0, deletes = 0;
@@ -357,6 +357,7 @@ static void lmdb_flush(struct store *base)
         STAILQ_CONCAT(&group, &s->queue);
         result r = commit_group(s, &group);
         if (r.err == ERR_VAULT_FULL) commit_singly(s, &group);
+        base->rounds++;
         answer_group(&group);
     }
 }
@@ -396,6 +397,7 @@ static void lmdb_abandon(struct store *base)
         struct pending_list group = STAILQ_HEAD_INITIALIZER(group);
         STAILQ_CONCAT(&group, &s->queue);
         fail_group(&group, FAIL(VAULT_BUSY));
+        base->rounds++;
         answer_group(&group);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "bytes.h"
+#include "counters.h"
 #include "files.h"
 #include "vault/store_lmdb.h"
 
@@ -367,6 +368,7 @@ void vault_close(struct vault *v)
     store_close(v->store);
     for (size_t i = 0; i < POOL_COUNT; i++) op_pool_done(&v->pools[i]);
     key_table_stop(v);
+    count_hints_free(v);
     audit_close(v->audit);
     keyring_free(v->ring);
     kek_free(v->kek);

@@ -44,6 +44,7 @@ struct vault {
     struct op_pool pools[POOL_COUNT]; /* of calls under way */
     struct key_table *keys; /* api_keys.c */
     uint64_t resends, resends_version; /* events.c: as read at that version of the store; 0: not read */
+    struct count_hints *count_hints;   /* counters.c; NULL: none yet */
     vault_removal_queued on_removal;   /* jobs.c */
     void *removal_owner;
 };
@@ -94,6 +95,10 @@ MUST_USE result vault_place(enum store_table t, slice key, struct seal_place *ou
 /* --- sealed_put.c --- */
 /* Queues one record, sealed, in place of what is there; made again on a conflict. */
 void vault_put_sealed(struct vault *v, enum store_table t, slice key, slice plain /* EVENT_RECORD_MAX_BYTES at most */, vault_done done, void *owner);
+/* The same in place of what <check> lets go; a failure of it is the answer. sealed: as stored, never empty. */
+typedef result (*vault_put_check)(struct vault *v, slice key, slice sealed, int64_t wanted);
+void vault_put_sealed_over(struct vault *v, enum store_table t, slice key, slice plain, vault_put_check check, int64_t wanted,
+                           vault_done done, void *owner);
 
 /* A batch while it is put together; what its slices point to must live until it is queued. */
 enum { BATCH_STEPS_MAX = 64 };

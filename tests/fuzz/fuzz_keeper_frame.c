@@ -81,7 +81,7 @@ static void check_server(slice datagram)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1) die("socketpair");
-    if (failed(keeper_server_add_relay(server, 1, pair[0]))) die("relay");
+    if (failed(keeper_server_add_relay(server, 1, 1, pair[0]))) die("relay");
     fake.audited[0] = '\0';
     if (send(pair[1], datagram.at, datagram.len, MSG_DONTWAIT) == -1) die("send");
     turn();

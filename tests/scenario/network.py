@@ -102,11 +102,13 @@ class Network(Processor):
         self.auth, self.profile, self.prefix = "jwt-secret", None, ""
         self.tokens, self.by_reference, self.given, self.seen = {}, {}, {}, set()
         self.serial_number = int.from_bytes(os.urandom(2), "big") * 10000
+        self.era = 0
         self.forget()
 
     def forget(self):
-        """Well again, and no calls seen; the tokens stay."""
+        """Well again, and no calls seen, nor will those be that are still being answered; the tokens stay."""
         super().forget()
+        self.era += 1
         self.default = self._behave
         self.latency, self.mode, self.provisioning = 0, "well", 0
         self.refused, self.no_cryptogram, self.varying = {}, set(), False
@@ -219,7 +221,7 @@ class Network(Processor):
 
     def _behave(self, talk):
         request = talk.read_body()
-        mode = self.mode
+        request.era, mode = self.era, self.mode
         if mode == "reset":
             talk.wire.reset()
             return False
@@ -275,7 +277,8 @@ class Network(Processor):
                 token.state, token.ready = "ACTIVE", None
 
     def _note(self, kind, request, body, token=None):
-        self.calls.append(Call(kind, request, body, token))
+        if request.era == self.era:
+            self.calls.append(Call(kind, request, body, token))
 
     def _enrol(self, request, body):
         allowed = {"source", "card", "createPanInstrumentIdentifier", "consumerId", "accountReferenceId", "billTo", "passcode"}

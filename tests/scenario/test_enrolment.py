@@ -14,6 +14,7 @@ from leaks import AMEX, CVC, MASTERCARD, VISA, find_secrets, scan_memory
 from network import REASONS, Network
 from payments import EXPIRY
 from shop import ADDRESS, PERMITS, secret_file
+from tms import from_b64url
 
 SUCCESS = "Network token successfully stored"
 ALREADY = "Network token already exists"
@@ -299,6 +300,26 @@ def test_each_kind_of_signature(make_shop, own_network, session_folder, auth):
     shop = make_shop(of=own_network, entry=entry, routes=ROUTE)
     assert shop.credentials(shop.active())[0] == 200
     assert {call.kind for call in own_network.calls} >= {"enrol", "credentials"}  # each was verified, or is a fault
+
+
+@pytest.mark.parametrize("before, after", [("jwt-secret", "jwt-key"), ("jwt-key", "jwt-secret"), ("http-signature", "jwt-key")])
+def test_kind_of_signature_changes_with_a_reload(make_shop, own_network, session_folder, before, after):
+    """Once the reload is told, no call is signed as before: the network would refuse it."""
+    own_network.auth = before
+    key = secret_file(session_folder, own_network.jwt_pem)
+    shop = make_shop(of=own_network, entry={"jwt_key": key, "secret": None} if before == "jwt-key" else {}, routes=ROUTE)
+    token = shop.active()
+    entry, own_network.auth = shop.veil.config["networks"][0], after
+    for name in ("jwt_key", "secret"):
+        entry.pop(name, None)
+    entry |= {"auth": after} | ({"jwt_key": key} if after == "jwt-key" else {"secret": secret_file(session_folder, own_network.secret)})
+    shop.veil.write_config()
+    shop.veil.reload()
+    own_network.calls.clear()
+    assert shop.credentials(token)[0] == 200
+    assert shop.credentials(shop.active())[0] == 200
+    algorithms = {json.loads(from_b64url(call.request.get("authorization").split()[1].split(".")[0]))["alg"] for call in own_network.calls}
+    assert algorithms == {"RS256" if after == "jwt-key" else "HS256"}
 
 
 def test_profile_and_path_of_the_network(make_shop, own_network):

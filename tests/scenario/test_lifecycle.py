@@ -73,6 +73,28 @@ def test_renewed(shop, network, receiver):
     assert (later.number, later.month, later.year, later.cryptogram) == (sent.number, "07", "2036", None)
 
 
+@pytest.mark.parametrize("initiator", ["customer", "merchant"])
+def test_lapsed_before_its_renewal_was_told(shop, network, receiver, initiator):
+    """ACTIVE for us, past its own expiry for everybody: the card number goes out, nobody is asked for a cryptogram, and the payment
+    itself is what has the renewal found."""
+    network.provisioning = None
+    token = shop.new_card()
+    made = shop.enrol(token)
+    made.month, made.year = "12", "2025"
+    network.provision(made)
+    assert network.notify(shop.veil.keyed, made, "provisioned").status == 200
+    shop.wait_for(token, lambda shown: shown.get("expiration_date") == "12/2025", "ACTIVE with an expiry that is past")
+    headers = [("x-cardveil-initiator", initiator)]
+    made.year = "2033"
+    answer, sent = shop.paid(token, headers=headers)
+    assert is_pan(sent) and told(answer) == ("CARD_PAN", "not_provisioned")
+    assert not network.asked("credentials")
+    assert receiver.wait(token, "ACTIVE", 2)[-1].told["data"]["expiration_date"] == "12/2033"
+    answer, sent = shop.paid(token, headers=headers)
+    assert told(answer) == ("NETWORK_TOKEN", None) and (sent.number, sent.month, sent.year) == (made.number, "12", "2033")
+    assert network.wrong_payments == []
+
+
 def test_card_replaced(shop, network):
     token = shop.active()
     before = shop.made[token].number

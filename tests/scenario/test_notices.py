@@ -59,6 +59,7 @@ def test_pinned_reading_is_the_only_one(make_shop, network, pinned, other):
 def test_wrong_signatures(shop, network, suspended, change):
     answer = network.notify(shop.veil.keyed, shop.made[suspended], **change)
     assert answer.status == 401, answer
+    assert answer.all("www-authenticate") == ['Signature header="v-c-signature"'], "what is wanted of a network is no API key"
     assert not network.calls and shop.state(suspended)["status"] == "ACTIVE"
 
 

@@ -3,10 +3,14 @@
 holds."""
 
 import collections
+import ctypes
+import errno
 import json
 import os
 import re
 import signal
+import socket
+import stat
 import threading
 import time
 
@@ -17,6 +21,7 @@ import processor as answers
 from client import request
 from leaks import VISA, scan_memory
 from payments import BASIC, JSON, REDE, card
+from shop import told
 from wire import Broken
 
 
@@ -446,3 +451,59 @@ def test_token_made_elsewhere_reaches_every_relay(make_cardveil, processor):
     for _ in range(10):
         answer = veil.ask("POST", "/any/x", [JSON], f'{{"n":"{{{{ {token} : detokenize }}}}"}}'.encode())
         assert answer.status == 200, answer
+
+
+# --- a breach of the protocol between them ---
+
+PIDFD_GETFD = 438  # the system call; glibc has no wrapper that Python could call
+
+
+def say_noise(pid):
+    """Sends what is no frame through every pair that a role holds, as if it said so itself; but for 3, its line to the supervisor."""
+    libc, held = ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid)
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            copy = libc.syscall(PIDFD_GETFD, held, int(name), 0) if name != "3" else -1
+            if copy < 0 and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
+                pytest.skip("another process's descriptors are not to be had here")
+            if copy < 0 or not stat.S_ISSOCK(os.fstat(copy).st_mode):
+                if copy >= 0:
+                    os.close(copy)
+                continue
+            with socket.socket(fileno=copy) as pair:
+                if (pair.family, pair.type & ~socket.SOCK_NONBLOCK) == (socket.AF_UNIX, socket.SOCK_SEQPACKET):
+                    pair.send(b"no frame, but as long as one would be: " * 4)
+    finally:
+        os.close(held)
+
+
+def wait_token_payment(shop, token):
+    """A network token goes out again; until then each answer is one that a caller may try again."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            answer = shop.pay(token)
+        except (OSError, Broken):
+            continue
+        if answer.status == 200 and told(answer) == ("NETWORK_TOKEN", None):
+            return
+        assert answer.status in (200, 503), answer
+        time.sleep(0.05)
+    raise AssertionError("no network token goes out any more")
+
+
+@pytest.mark.parametrize("speaker, ended", [("registrar", {"registrar"}), ("relay", {"relay"}), ("keeper", {"registrar", "relay"})])
+def test_a_breach_of_the_protocol_heals(make_shop, speaker, ended):
+    """Whoever breaks it, it is never the keeper that is ended; the others come back with a new connection. Again and again."""
+    shop = make_shop(routes={"tried": ("tried", {"volume": "100%", "budget": "30s"})})
+    token = shop.active()
+
+    def pids():
+        return {name.rstrip("0123456789"): pid for name, pid in shop.veil.roles().items()}
+    for _ in range(3):
+        before = pids()
+        say_noise(before[speaker])
+        shop.veil.wait_roles(lambda _: all(pids().get(role, before[role]) != before[role] for role in ended))
+        wait_token_payment(shop, token)
+        after = pids()
+        assert {role for role in before if after[role] != before[role]} == ended

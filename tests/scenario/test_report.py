@@ -194,6 +194,28 @@ def test_what_is_no_range(shop, query):
     assert (status, told["status"], told["data"]["code"]) == (400, "fail", "REPORT_RANGE"), told
 
 
+def test_route_that_there_is_not(own):
+    """Also of another merchant; but one that was taken out of the configuration still has its counts."""
+    for query, hint in (("?route=trid", "did you mean 'tried'?"), ("?route=none-such-as-this", "known here: tried, retrying, none")):
+        status, told = own.ask("GET", PATH + query)
+        assert (status, told["data"]["code"], told["data"]["description"]) == (404, "REPORT_ROUTE", hint), told
+        name = query.removeprefix("?route=")
+        failed = own.veil.cli("report", "--route", name, check=False)
+        assert failed.returncode == 2 and not failed.stdout and hint in failed.stderr.decode() and f"'{name}'" in failed.stderr.decode(), failed
+    assert own.ask("GET", PATH + "?route=tried", key=own.veil.make_key("other", "--permit", PERMITS))[0] == 404
+    failed = own.veil.cli("report", "--route", "tried", "--merchant", "other", check=False)
+    assert failed.returncode == 2 and b"of merchant other" in failed.stderr
+
+    own.paid(own.veil.visa, "none")
+    wait_report(own, 1)
+    own.veil.config["routes"] = [route for route in own.veil.config["routes"] if route["name"] != "none"]
+    own.veil.write_config()
+    own.veil.reload()
+    assert sum(payments(report(own, "?route=none"))["card_pan_of_other_cards"].values()) == 1
+    shown = own.veil.cli("report", "--route", "none", "--json").stdout.decode().splitlines()
+    assert [json.loads(line)["merchant"] for line in shown] == ["shop"], "the others never had it"
+
+
 def test_permission_and_merchant(own):
     status, told = own.ask("GET", PATH, key=own.veil.make_key("shop", "--permit", PERMITS.replace(",report", "")))
     assert (status, told["data"]["code"]) == (403, "KEY_PERMISSION")

@@ -2,6 +2,7 @@
 """The PAN retry when something comes in between: how the declining answer ends its connection, a caller who leaves, a keeper that
 dies, a processor that fails the second time, a reload, the end of the program."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -199,6 +200,44 @@ def test_caller_leaves(shop, network, processor, stage, how):
     assert sent in (["NETWORK_TOKEN"], ["NETWORK_TOKEN", "CARD_PAN"])
     processor.default = approving(network)
     assert shop.pay(token, "retrying").status == 200
+
+
+def test_caller_leaves_while_the_second_connection_is_made(make_shop, network):
+    """Nothing of the card goes out any more, and the first attempt is in the log and in the report."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        shop = make_shop(routes={"retrying": ("tried", {"volume": "100%", "budget": "30s", "pan_retry": "on"},
+                                              {"upstream": url, "deadlines": {"connect": "30s"}})})
+        token, client = shop.active(), shop.client()
+        client.send(clients.request("POST", "/retrying/pay", [JSON], shop.body(token)))
+        first, _ = listener.accept()
+        seen = b""
+        while b"amount" not in seen:
+            seen += first.recv(65536)
+        full = [socket.socket() for _ in range(6)]  # more than wait to be accepted: the next handshake stays without an answer
+        for one in full:
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        first.sendall(message(body=DECLINED))
+        deadline = time.monotonic() + PATIENCE
+        while first.recv(65536) and time.monotonic() < deadline:
+            pass  # until it has been idle for too long
+        client.reset()
+        line = shop.veil.wait_line(lambda line: line.get("event") == "exchange" and line.get("route") == "retrying")
+        assert (line["reason"], line["first_payment"], line["first_decline"]) == ("CLIENT_GONE", "declined", "do_not_honor"), line
+        assert "payment" not in line, line
+        while not (told_of := shop.ask("GET", "/v1/reports/network-tokens")[1]["data"]["payments"])["network_token"]["declined"]:
+            assert time.monotonic() < deadline, told_of
+        assert not any(told_of["pan_retries"].values())
+        for one in [first, *full]:
+            one.close()
+        listener.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                late, _ = listener.accept()
+                late.settimeout(1)
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    assert not late.recv(65536)
 
 
 def test_pipelined_requests_each_have_their_own_second_attempt(shop, network, processor):

@@ -141,6 +141,42 @@ def test_large_body(signed, processor):
     verify("all", sent.request)
 
 
+def runs(request):
+    """What of a request proves who sent it: the long words of its signature fields, and each part of a JWT."""
+    text = " ".join(value for name in ("authorization", "signature", "x-signature", "x-cardveil-signature") for value in request.all(name))
+    return {run.encode() for run in re.findall(r"[A-Za-z0-9_+/-]{24,}", text) if run != KEY_ID}
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+@pytest.mark.parametrize("auth", ["http-signature", "jwt-secret", "jwt-key"])
+def test_no_signature_is_logged(make_shop, own_network, receiver, session_folder, auth, level):
+    """Ours to processors, networks and receivers, when all is well and when it is refused; the networks' to us; the callers' own."""
+    own_network.auth = auth
+    entry = {"jwt_key": secret_file(session_folder, own_network.jwt_pem), "secret": None} if auth == "jwt-key" else {}
+    sign = {"key_id": KEY_ID, "merchant_id": MERCHANT, "secret": secret_file(session_folder, SECRET)}
+    routes = {kind: (kind, {"volume": "100%", "budget": "30s"}, {"sign": sign}) for kind in ("http", "jwt")}
+    shop = make_shop(of=own_network, entry=entry, routes=routes, more={"log": {"level": level}},
+                     own_rules={kind: tried_rules() + f"sign: {{ {KINDS[kind]} }}\n" for kind in routes})
+    caller = b"Q2FsbGVyc093blNpZ25hdHVyZU5vdExvZ2dlZA"
+    receiver.failing = 1
+    token = shop.active()
+    for mode in ("well", 401, 503):
+        own_network.mode = mode
+        for kind in routes:
+            shop.pay(token, kind, [("Authorization", f"Bearer {caller.decode()}"), ("Signature", caller.decode())])
+        shop.credentials(token)
+    own_network.mode = "well"
+    shop.changed(token, "SUSPENDED")
+    assert own_network.notify(shop.veil.keyed, shop.made[token], field=f"t=1;keyId=x;sig={caller.decode()}").status == 401
+    receiver.wait(token, "SUSPENDED")
+    sent = [*own_network.requests, *shop.processor.requests, *receiver.requests]
+    found = set().union(*map(runs, sent)) | {caller}
+    assert len(found) > 12, "else this test looks for nothing"
+    shop.veil.stop()
+    printed = b"".join(shop.veil.printed)
+    assert b'"network_call"' in printed and [run for run in found if run in printed] == []
+
+
 def test_the_secret_is_the_keepers_alone(signed):
     signed.paid(signed.veil.visa, "http", headers=HEADERS)
     held = {"secret": SECRET, "raw secret": base64.b64decode(SECRET), "hmac secret": HMAC_SECRET, "private key": make_keys("processor")[1].split(b"\n")[3]}

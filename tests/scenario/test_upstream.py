@@ -48,13 +48,16 @@ def test_processor_with_an_unknown_certificate(make_cardveil, tls_processor):
     assert not tls_processor.requests
 
 
-def test_processor_with_another_name(make_cardveil, tls_processor):
+def test_processor_with_another_name(make_cardveil, watch):
     from cardveil import CERTS
+    other = Processor(certs=str(CERTS), host="127.0.0.2")  # its certificate is 127.0.0.1's
+    watch.processors.append(other)
     veil = make_cardveil([{"name": "tls", "rules": "passthrough", "prefix": "/any", "ca": CERTS / "ca.pem",
-                           "upstream": f"https://127.0.0.2:{tls_processor.port}"}])
-    answer = pay(veil)
-    assert answer.status == 502, answer
-    assert not tls_processor.requests
+                           "upstream": f"https://127.0.0.2:{other.port}"}])
+    failure(pay(veil), 502, "UPSTREAM_TLS")
+    assert not other.requests
+    watch.processors.remove(other)
+    other.close()
 
 
 def test_client_certificate_for_a_processor(make_cardveil, watch):

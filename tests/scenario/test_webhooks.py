@@ -71,6 +71,37 @@ def test_each_url_has_its_own_queue(make_shop, watch, receiver, session_folder):
         other.close()
 
 
+def test_a_receiver_that_hangs_holds_no_more_than_its_own_places(make_shop, watch, receiver, session_folder):
+    """One takes connections and answers nothing, while many tokens have news: the other hears all of it."""
+    from receiver import Receiver
+    from shop import secret_file
+    hanging, under_way, most = Receiver(), [], 0
+
+    def hang(talk):
+        nonlocal most
+        talk.read_body()
+        under_way.append(talk)
+        most = max(most, len(under_way))
+        talk.wire.is_closed()  # given up
+        under_way.remove(talk)
+        return False
+
+    hanging.default = hang
+    watch.processors.append(hanging)
+    try:
+        hooks = [{"url": each.url, "secret": secret_file(session_folder, each.secret)} for each in (hanging, receiver)]
+        shop = make_shop(routes=ROUTE, merchant={"webhooks": hooks})
+        tokens = shop.new_card(count=40)
+        for token in tokens:
+            assert shop.ask_enrol(token)[0] == 200
+        for token in tokens:
+            receiver.wait(token, "ACTIVE")
+        assert 1 <= most <= 8
+    finally:
+        watch.processors.remove(hanging)
+        hanging.close()
+
+
 def test_undelivered_outlives_everything(make_shop, receiver):
     shop = make_shop(routes=ROUTE)
     receiver.failing = None

@@ -18,8 +18,9 @@ static struct loop *loop;
 static struct http_head head;
 static struct http_field fields[8];
 static char target_text[1024], field_text[1024];
-static struct config_merchant merchants[] = {{.network = 0}, {.network = -1}};
+static struct config_merchant merchants[] = {{.name = {"shop", 4}, .network = 0}, {.name = {"other", 5}, .network = -1}};
 static struct config_network networks[1];
+static struct config_route routes[] = {{.name = {"rede", 4}, .merchant = {"shop", 4}}, {.name = {"cielo", 5}, .merchant = {"other", 5}}, {.name = {"any", 3}}};
 
 #define TELL(...) (void)snprintf(asked.questions + strlen(asked.questions), sizeof asked.questions - strlen(asked.questions), __VA_ARGS__)
 
@@ -163,7 +164,8 @@ void set_up(void)
     merchants[0].name = SLICE("shop");
     merchants[1].name = SLICE("other");
     networks[0].name = SLICE("visa-tms");
-    config = (struct config){.merchants = merchants, .merchant_count = 2, .networks = networks, .network_count = 1};
+    config = (struct config){.merchants = merchants, .merchant_count = 2, .networks = networks, .network_count = 1, .routes = routes,
+                             .route_count = sizeof routes / sizeof *routes};
 }
 
 static void cancel_running(void)

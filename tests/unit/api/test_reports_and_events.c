@@ -57,6 +57,38 @@ START_TEST(a_report_is_asked_for_its_hours)
 }
 END_TEST
 
+/* Those of the configuration that are this merchant's, and those that once were: nobody else's. */
+START_TEST(a_route_that_there_is_not)
+{
+    static const struct {
+        const char *route;
+        int status;
+        const char *part;
+    } cases[] = {
+        {"rede", 200, "\"route\":\"rede\""},
+        {"any", 200, "\"route\":\"any\""},
+        {"gone", 200, "\"route\":\"gone\""},
+        {"redr", 404, "\"code\":\"REPORT_ROUTE\",\"description\":\"did you mean 'rede'?\""},
+        {"cielo", 404, "\"description\":\"known here: rede, any, gone\""},
+        {"4111111111111111", 404, "\"description\":\"known here: rede, any, gone\""},
+    };
+    const uint64_t sums[COUNTER_COUNT] = {[COUNTER_PAN_APPROVED] = 1};
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char target[256];
+        (void)snprintf(target, sizeof target, REPORT "?route=%s", cases[i].route);
+        ck_assert(call("GET", target, "", ""));
+        admit(0);
+        tell_end(0, ERR_NONE);
+        tell_row(1, "gone", sums);
+        tell_row(1, "rede", sums);
+        tell_end(1, ERR_NONE);
+        answered(cases[i].status, cases[i].part);
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_query_that_is_wrong)
 {
     static const struct {
@@ -198,5 +230,5 @@ START_TEST(who_is_not_asked)
 }
 END_TEST
 
-RUN_TESTS("reports_and_events", a_report_is_asked_for_its_hours, a_query_that_is_wrong, a_report_tells_what_the_rows_say,
+RUN_TESTS("reports_and_events", a_report_is_asked_for_its_hours, a_route_that_there_is_not, a_query_that_is_wrong, a_report_tells_what_the_rows_say,
           a_notification_is_passed_on, a_stranger_learns_nothing, who_is_not_asked)

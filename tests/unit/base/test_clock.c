@@ -71,4 +71,19 @@ START_TEST(test_rfc3339_is_read)
 }
 END_TEST
 
-RUN_TESTS("clock", test_http_dates, test_rfc3339_is_read)
+START_TEST(test_months_end)
+{
+    static const struct {
+        unsigned year, month;
+        const char *end;
+    } cases[] = {{1970, 1, "1970-02-01T00:00:00.000Z"}, {2024, 2, "2024-03-01T00:00:00.000Z"}, {2026, 2, "2026-03-01T00:00:00.000Z"},
+                 {2026, 11, "2026-12-01T00:00:00.000Z"}, {2026, 12, "2027-01-01T00:00:00.000Z"}, {2099, 12, "2100-01-01T00:00:00.000Z"}};
+    char text[CLOCK_RFC3339_BYTES];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clock_rfc3339(clock_month_end_ms(cases[i].year, cases[i].month), text);
+        ck_assert_str_eq(text, cases[i].end);
+    }
+}
+END_TEST
+
+RUN_TESTS("clock", test_http_dates, test_rfc3339_is_read, test_months_end)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_network.h"
 
+#include "base/clock.h"
 #include "fake_vault.h"
 #include "vault/network_record.h"
 
@@ -34,6 +35,7 @@ static void later(struct write w)
 bool fake_network_flush(void)
 {
     bool any = writes != NULL;
+    fake_network.sums = 0;
     while (writes) {
         struct write *w = writes;
         writes = w->next;
@@ -125,6 +127,16 @@ static void put_event(const struct event *e)
     fake_network.events[i] = *e;
 }
 
+static void note_count(const struct counter_delta *d)
+{
+    for (enum counter c = 0; c < COUNTER_COUNT; c++) {
+        size_t used = strlen(fake_network.counted);
+        if (d->n[c])
+            (void)snprintf(fake_network.counted + used, sizeof fake_network.counted - used, "%.64s %.64s %u %u\n", d->merchant, d->route, c,
+                           (unsigned)d->n[c]);
+    }
+}
+
 void vault_network_alter(struct vault *v, slice merchant, slice token, vault_network_decide decide, vault_network_callback done, void *owner)
 {
     struct network_record *stored = find(merchant, token), shall;
@@ -146,6 +158,7 @@ void vault_network_alter(struct vault *v, slice merchant, slice token, vault_net
     if (change.done_job) delete_job(*change.done_job);
     if (change.add) put_job(change.add);
     for (size_t i = 0; i < change.event_count; i++) put_event(&change.events[i]);
+    if (change.count) note_count(change.count);
     later((struct write){.altered = done, .owner = owner, .record = *stored});
 }
 
@@ -187,18 +200,23 @@ void vault_watch_removals(struct vault *v, vault_removal_queued queued, void *ow
     fake_network.removal_owner = owner;
 }
 
-result vault_event_list(struct vault *v, vault_event_each each, void *owner)
+/* Short pages; the cursor is the place in the array. */
+result vault_event_page(struct vault *v, struct event_cursor *c, size_t limit, bool *more, vault_event_each each, void *owner)
 {
     (void)v;
-    for (size_t i = 0; i < fake_network.event_count && each(owner, &fake_network.events[i]); i++) continue;
+    for (size_t i = 0; i < 20 && i < limit && c->len < fake_network.event_count; i++) (void)each(owner, &fake_network.events[c->len++]);
+    *more = c->len < fake_network.event_count;
     return OK;
 }
 
-void vault_event_put(struct vault *v, const struct event *e, vault_done done, void *owner)
+void vault_event_put(struct vault *v, const struct event *e, int64_t since_ms, vault_done done, void *owner)
 {
     (void)v;
-    if (!fake_network.writes_fail) put_event(e);
-    later((struct write){.done = done, .owner = owner, .r = outcome()});
+    result r = outcome();
+    for (size_t i = 0; i < fake_network.event_count; i++)
+        if (memcmp(fake_network.events[i].id, e->id, sizeof e->id) == 0 && fake_network.events[i].since_ms != since_ms) r = FAIL(VAULT_CONFLICT);
+    if (!failed(r)) put_event(e);
+    later((struct write){.done = done, .owner = owner, .r = r});
 }
 
 result vault_event_resends(struct vault *v, uint64_t *count)
@@ -243,13 +261,7 @@ void vault_count(struct vault *v, const struct counter_delta *deltas, size_t del
 {
     (void)v;
     fake_network.commits++;
-    for (size_t i = 0; i < delta_count && !fake_network.count_fails; i++)
-        for (enum counter c = 0; c < COUNTER_COUNT; c++) {
-            size_t used = strlen(fake_network.counted);
-            if (deltas[i].n[c])
-                (void)snprintf(fake_network.counted + used, sizeof fake_network.counted - used, "%.64s %.64s %u %u\n", deltas[i].merchant,
-                               deltas[i].route, c, (unsigned)deltas[i].n[c]);
-        }
+    for (size_t i = 0; i < delta_count && !fake_network.count_fails; i++) note_count(&deltas[i]);
     for (size_t i = 0; i < mark_count && !fake_network.count_fails; i++) {
         size_t k = 0;
         while (k < fake_network.mark_count && fake_network.marks[k].relay != marks[i].relay) k++;
@@ -274,6 +286,8 @@ result vault_count_sum(struct vault *v, slice merchant, uint32_t from_hour, uint
     uint64_t sums[COUNTER_COUNT] = {[COUNTER_TOKEN_APPROVED] = from_hour, [COUNTER_TOKEN_DECLINED] = to_hour};
     (void)v;
     if (!slice_is(merchant, "shop")) return FAIL(INTERNAL);
+    for (uint64_t start = clock_now_us(); clock_now_us() - start < fake_network.sum_takes_us;) continue;
+    if (++fake_network.sums > fake_network.sums_in_a_turn) fake_network.sums_in_a_turn = fake_network.sums;
     each(owner, route.len ? route : SLICE("rede"), sums);
     if (route.len == 0) each(owner, SLICE("cielo"), sums);
     return OK;

@@ -23,7 +23,9 @@ struct fake_network {
     size_t mark_count, commits;
     bool count_fails, writes_fail;
     uint64_t resends;
-    void (*removal_queued)(void *owner, const struct job *j, enum network_state was);
+    unsigned sum_takes_us;        /* how long vault_count_sum works */
+    unsigned sums, sums_in_a_turn; /* calls of it since the last flush; the most between two */
+    vault_removal_queued removal_queued;
     void *removal_owner;
 };
 extern struct fake_network fake_network;

@@ -117,11 +117,18 @@ static void on_report(void *owner, uint32_t index, result r, const struct report
 static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_captured = on_captured, .on_network = on_network,
                                                 .on_signed = on_signed, .on_noticed = on_noticed, .on_report = on_report, .on_fields = on_fields};
 
+uint32_t broken_pairs;
+static void on_breach(void *owner, uint32_t pair)
+{
+    ck_assert_ptr_null(owner);
+    broken_pairs = broken_pairs * 1000 + pair;
+}
+
 int add_relay(unsigned number)
 {
     int pair[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    ck_assert(!failed(keeper_server_add_relay(server, number, pair[0])));
+    ck_assert(!failed(keeper_server_add_relay(server, number, 100 + number, pair[0])));
     return pair[1];
 }
 
@@ -130,11 +137,12 @@ void set_up(void)
     ck_assert(!failed(secret_start(1 << 20)));
     loop = loop_new();
     config = fake_config();
-    const struct keeper_server_options options = {.loop = loop, .vault = NULL, .config = config, .generation = 1};
+    const struct keeper_server_options options = {.loop = loop, .vault = NULL, .config = config, .generation = 1, .on_breach = on_breach};
     ck_assert(!failed(keeper_server_new(&options, &server)));
     client = keeper_client_new(loop, add_relay(0), 60000);
     keeper_client_set_generation(client, 1);
     story[0] = '\0';
+    broken_pairs = 0;
     wish = (struct wish){0};
 }
 

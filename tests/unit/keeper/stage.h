@@ -22,6 +22,8 @@ extern struct token_id cvc_alias; /* the last one */
 extern struct wish wish;     /* of the next reveals; zeroed by set_up() */
 
 extern char field_session[FIELD_SESSION_ID_BYTES + 1]; /* the last one opened */
+extern uint32_t broken_pairs;    /* numbers of the pairs that the server told of, three digits each: relay n has 100 + n, the registrar 999 */
+
 void set_up(void);
 void tear_down(void); /* and sees that nothing is left */
 void turn(void);

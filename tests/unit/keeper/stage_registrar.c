@@ -13,7 +13,7 @@ void registrar_start(void)
 {
     int pair[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    keeper_server_registrar(server, pair[0]);
+    keeper_server_registrar(server, 999, pair[0]);
     registrar = pair[1];
 }
 
@@ -24,6 +24,14 @@ void registrar_stop(void)
     if (tap >= 0) close(tap);
     tap = -1;
     turns(3);
+}
+
+struct keeper_dialogue *pay(void)
+{
+    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
+    expect("opened NONE 1 shop1;");
+    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
+    return d;
 }
 
 static char bytes[WIRE_BATCH_BYTES];

@@ -7,6 +7,11 @@
 #include "keeper/wire.h"
 #include "stage.h"
 
+/* What a payment with "tok_good1" is told: the card, or the credential of registrar_credential(). */
+#define PAN "revealed 1 NONE 4111111111111111 12/2030 ANNA B;"
+#define TOKEN "revealed 1 NONE 4895370000000002 11/2031 ANNA B;"
+struct keeper_dialogue *pay(void); /* asks for it, as <wish> has it */
+
 extern int registrar; /* our end of the pair */
 void registrar_start(void);
 void registrar_stop(void); /* the connection is lost */

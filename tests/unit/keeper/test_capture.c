@@ -222,7 +222,7 @@ END_TEST
 
 /* --- a CVC --- */
 
-static void pay(const char *expected)
+static void pay_by_cvc(const char *expected)
 {
     struct keeper_dialogue *d = open_pull(0);
     char token[TOKEN_ID_MAX_BYTES + 1] = "";
@@ -245,8 +245,8 @@ START_TEST(a_cvc_is_a_temporal_token_with_its_card)
     (void)snprintf(lines, sizeof lines, "token.capture shop make1 tok_new_one bookings NONE\ntemporal.create shop make1 %.*s bookings NONE\n",
                    SLICE_ARG(token_id_slice(&cvc_alias)));
     ck_assert_str_eq(fake.audited, lines);
-    pay("revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
-    pay("revealed 0 TOKEN_EXPIRED;"); /* one authorisation */
+    pay_by_cvc("revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+    pay_by_cvc("revealed 0 TOKEN_EXPIRED;"); /* one authorisation */
     tear_down();
 }
 END_TEST
@@ -260,9 +260,9 @@ START_TEST(a_cvc_alone_has_no_number)
     keeper_end(d);
     ck_assert_uint_eq(fake.lines, 1);
     ck_assert_ptr_nonnull(strstr(fake.audited, "temporal.create shop make1 tmp_"));
-    pay("revealed 0 NONE  0/0  cvc 987;");
+    pay_by_cvc("revealed 0 NONE  0/0  cvc 987;");
     ck_assert(revealed.number_len == 0 && revealed.kind == CREDENTIAL_PAN);
-    pay("revealed 0 TOKEN_EXPIRED;");
+    pay_by_cvc("revealed 0 TOKEN_EXPIRED;");
     tear_down();
 }
 END_TEST
@@ -278,7 +278,7 @@ START_TEST(a_cvc_lives_as_long_as_its_route_says)
     config->routes[ROUTE_FILTER_PUSH].cvc_ttl_s = 60;
     keeper_end(d);
     for (uint64_t until = loop_now_ms(loop) + 1000; loop_now_ms(loop) < until;) turn();
-    pay("revealed 0 TOKEN_EXPIRED;");
+    pay_by_cvc("revealed 0 TOKEN_EXPIRED;");
     tear_down();
 }
 END_TEST

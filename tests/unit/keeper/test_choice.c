@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/choice.h"
 
+#include "base/clock.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,38 @@ START_TEST(test_why_the_pan_goes_out)
             ck_assert_msg(cases[i].reason ? name && strcmp(name, cases[i].reason) == 0 : !name && f == FALLBACK_NONE, "case %zu: %s", i,
                           name ? name : "none");
         }
+    }
+}
+END_TEST
+
+/* A token that the record still has as ACTIVE is good to the last millisecond of its month, and then no more. */
+START_TEST(test_a_token_past_its_expiry_is_none)
+{
+    static const struct {
+        enum network_state state;
+        uint16_t year;
+        uint8_t month;
+        const char *now;
+        enum network_state seen;
+    } cases[] = {
+        {NETWORK_ACTIVE, 2026, 11, "2026-11-01T00:00:00Z", NETWORK_ACTIVE},
+        {NETWORK_ACTIVE, 2026, 11, "2026-11-30T23:59:59.999Z", NETWORK_ACTIVE},
+        {NETWORK_ACTIVE, 2026, 11, "2026-12-01T00:00:00Z", NETWORK_UNPROVISIONED},
+        {NETWORK_ACTIVE, 2026, 12, "2026-12-31T23:59:59.999Z", NETWORK_ACTIVE},
+        {NETWORK_ACTIVE, 2026, 12, "2027-01-01T00:00:00Z", NETWORK_UNPROVISIONED},
+        {NETWORK_ACTIVE, 2025, 12, "2026-06-15T12:00:00Z", NETWORK_UNPROVISIONED},
+        {NETWORK_ACTIVE, 0, 0, "2026-06-15T12:00:00Z", NETWORK_ACTIVE}, /* never told */
+        {NETWORK_SUSPENDED, 2025, 12, "2026-06-15T12:00:00Z", NETWORK_SUSPENDED},
+        {NETWORK_DELETED, 2025, 12, "2026-06-15T12:00:00Z", NETWORK_DELETED},
+        {NETWORK_PENDING, 2025, 12, "2026-06-15T12:00:00Z", NETWORK_PENDING},
+        {NETWORK_NONE, 0, 0, "2026-06-15T12:00:00Z", NETWORK_NONE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct network_record record = {.state = cases[i].state, .month = cases[i].month, .year = cases[i].year};
+        int64_t now;
+        bool is_date;
+        ck_assert(clock_rfc3339_parse(slice_of(cases[i].now), &now, &is_date));
+        ck_assert_msg(choice_state(&record, now) == cases[i].seen, "case %zu: %s", i, network_state_name(choice_state(&record, now)));
     }
 }
 END_TEST
@@ -120,6 +154,7 @@ int main(void)
     Suite *s = suite_create("choice");
     TCase *t = tcase_create("choice");
     tcase_add_test(t, test_why_the_pan_goes_out);
+    tcase_add_test(t, test_a_token_past_its_expiry_is_none);
     tcase_add_test(t, test_every_reason_has_a_name);
     tcase_add_loop_test(t, test_volume_is_even_and_stable, 0, 5);
     tcase_add_test(t, test_kinds_that_may_be_forced);

@@ -304,15 +304,23 @@ START_TEST(a_silent_keeper_is_slow)
 }
 END_TEST
 
+static void count_breach(void *owner)
+{
+    ++*(unsigned *)owner;
+}
+
 static void breach(void (*say_it)(uint64_t id))
 {
     set_up(1000);
     struct keeper_dialogue *a = open_as("a");
     ask(a, 1);
     turn();
+    unsigned told = 0;
+    keeper_client_on_breach(client, count_breach, &told);
     say_it(id_in(receive()));
     turns(3);
     ck_assert(!keeper_client_is_connected(client));
+    ck_assert_uint_eq(told, 1);
     ck_assert(strstr(story, "a revealed 1 KEEPER_AWAY") != NULL);
     keeper_end(a);
     tear_down();

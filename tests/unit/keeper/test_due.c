@@ -50,4 +50,19 @@ START_TEST(back_off_doubles_up_to_an_hour)
 }
 END_TEST
 
-RUN_TESTS("due", the_earliest_is_first, back_off_doubles_up_to_an_hour)
+START_TEST(a_clock_that_is_set)
+{
+    struct due_clock c = {0};
+    ck_assert_int_eq(due_clock_step_ms(&c, 1000 * 1000, 5000), 0);
+    ck_assert_int_eq(due_clock_step_ms(&c, 1002 * 1000, 7000), 0);
+    ck_assert_int_eq(due_clock_step_ms(&c, 1003 * 1000 + 59999, 8000), 0); /* an adjustment */
+    ck_assert_int_eq(due_clock_step_ms(&c, 4 * 1000, 9000), -1000 * 1000);
+    ck_assert_int_eq(due_clock_step_ms(&c, 5 * 1000, 10000), 0); /* told once */
+    ck_assert_int_eq(due_clock_step_ms(&c, 66 * 1000, 11000), 60 * 1000);
+    ck_assert_int_eq(due_believable(7, 1000), 7);
+    ck_assert_int_eq(due_believable(1000 + BACK_OFF_MOST_MS, 1000), 1000 + BACK_OFF_MOST_MS);
+    ck_assert_int_eq(due_believable(1001 + BACK_OFF_MOST_MS, 1000), 1000);
+}
+END_TEST
+
+RUN_TESTS("due", the_earliest_is_first, back_off_doubles_up_to_an_hour, a_clock_that_is_set)

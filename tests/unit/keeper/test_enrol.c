@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* What the API asks about network tokens, and the queue that brings enrolments to their end. */
 
@@ -72,6 +73,22 @@ START_TEST(refused_by_the_network)
     (void)registrar_order();
     registrar_state(NETWORK_ACTIVE, "ref-9");
     expect("network 1 NONE ACTIVE;");
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* The network has deleted the card's token and gives no other: that is no enrolment, and tells of no token. */
+START_TEST(enrolled_with_a_token_that_is_deleted)
+{
+    set_up();
+    registrar_start();
+    struct keeper_dialogue *d = enrol("tok_good1", "");
+    (void)registrar_order();
+    registrar_state(NETWORK_DELETED, "ref-9");
+    expect("network 1 NETWORK_REFUSED UNPROVISIONED OTHER;");
+    ck_assert(fake_network.job_count == 0 && fake_network.event_count == 0);
     keeper_end(d);
     registrar_stop();
     tear_down();
@@ -183,6 +200,11 @@ START_TEST(credentials_for_the_api)
     expect("network 3 NETWORK_DOWN ACTIVE;");
     ck_assert(!failed(keeper_credentials(d, 4, SLICE("tok_other1"))));
     expect("network 4 TOKEN_NOT_FOUND;");
+    ck_assert(!failed(keeper_credentials(d, 6, SLICE("tok_good1"))));
+    (void)registrar_order();
+    fake_record("shop", "tok_good1")->ref = (struct network_text){5, "ref-2"}; /* replaced while the network was asked */
+    registrar_credential("AAABBB==");
+    expect("network 6 VAULT_CONFLICT ACTIVE;");
     ck_assert(!failed(keeper_credentials(d, 5, SLICE("tok_good1"))));
     (void)registrar_order();
     fake.audit_breaks = true;
@@ -190,6 +212,25 @@ START_TEST(credentials_for_the_api)
     ck_assert_ptr_nonnull(strstr(story, "network 5 VAULT_AUDIT"));
     ck_assert_ptr_null(strstr(story, "AAABBB"));
     story[0] = '\0';
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* What a stolen relay could take a second: payment credentials can be paid with, as a card can. */
+START_TEST(credentials_are_within_the_relays_reveals)
+{
+    set_up();
+    config->reveals_per_second = 2;
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = open_api(PERMIT_CREDENTIALS);
+    for (uint32_t i = 1; i <= 3; i++) ck_assert(!failed(keeper_credentials(d, i, SLICE("tok_good1"))));
+    expect("network 3 KEEPER_REFUSED;");
+    (void)registrar_order();
+    (void)registrar_order();
+    ck_assert(registrar_is_idle());
     keeper_end(d);
     registrar_stop();
     tear_down();
@@ -208,6 +249,30 @@ START_TEST(what_is_known_without_a_call)
     ck_assert(registrar_is_idle());
     keeper_end(d);
     registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* The registrar speaks for a network. What it cannot know it may not say: not that a token is unknown, for which its merchant would be
+ * taken for one who guesses. */
+START_TEST(an_error_that_no_network_has)
+{
+    char byte;
+    set_up();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = open_api(PERMIT_CREDENTIALS);
+    for (uint32_t i = 1; i <= 21; i++) {
+        registrar_start();
+        ck_assert(!failed(keeper_credentials(d, i, SLICE("tok_good1"))));
+        (void)registrar_order();
+        registrar_fail(ERR_TOKEN_NOT_FOUND, NETWORK_REASON_NONE);
+        char down[64];
+        (void)snprintf(down, sizeof down, "network %u NETWORK_DOWN ACTIVE;", i);
+        expect(down);
+        ck_assert_int_eq(recv(registrar, &byte, 1, MSG_DONTWAIT), 0); /* cut off */
+        registrar_stop();
+    }
+    keeper_end(d);
     tear_down();
 }
 END_TEST
@@ -305,12 +370,36 @@ START_TEST(the_report_by_route)
 }
 END_TEST
 
+/* Years of counters take their time to be summed; whoever else asks the keeper is answered in between. */
+START_TEST(a_long_report_is_made_in_slices)
+{
+    const uint32_t now_hour = (uint32_t)(clock_wall_ms() / 3600000), first_hour = now_hour - 20 * 24;
+    uint64_t from = first_hour, to = first_hour + 168; /* a week, before anything was found; then day by day */
+    char sum[100];
+    for (uint32_t hour = first_hour + 168; hour < now_hour; hour += 24) from += hour, to += hour + 24;
+    (void)snprintf(sum, sizeof sum, "report 1 NONE rede 0=%llu 1=%llu;report 1 NONE end;", (unsigned long long)from, (unsigned long long)to);
+    set_up();
+    struct keeper_dialogue *d = open_api(PERMIT_REPORT), *read = open_api(PERMIT_READ);
+    fake_network.sum_takes_us = 3000;
+    ck_assert(!failed(keeper_report(d, 1, first_hour, now_hour, SLICE("rede"))));
+    ck_assert(!failed(keeper_network_token(read, 2, SLICE("tok_good1"))));
+    expect("network 2 NONE NONE;");
+    ck_assert_ptr_nonnull(wait_for(sum));
+    ck_assert_uint_eq(fake_network.sums_in_a_turn, 1);
+    keeper_end(d);
+    keeper_end(read);
+    tear_down();
+}
+END_TEST
+
 /* --- lifecycle --- */
 
-static void refreshed(enum network_state state, uint8_t month, enum network_state expected)
+static void refreshed_from(enum network_state from, int64_t asked_ms, enum network_state state, uint8_t month, enum network_state expected)
 {
     struct job *j = &fake_network.jobs[fake_network.job_count++];
-    fake_active("tok_good1");
+    struct network_record *r = fake_active("tok_good1");
+    r->state = from;
+    r->asked_ms = asked_ms;
     *j = (struct job){.id = "refresh", .kind = JOB_REFRESH, .merchant = "shop", .token = {9, "tok_good1"}};
     set_up();
     registrar_start();
@@ -321,6 +410,55 @@ static void refreshed(enum network_state state, uint8_t month, enum network_stat
     registrar_say(o->id, WIRE_RESULT, &w, tails);
     ck_assert_int_eq(fake_record("shop", "tok_good1")->state, expected);
 }
+
+static void refreshed(enum network_state state, uint8_t month, enum network_state expected)
+{
+    refreshed_from(NETWORK_ACTIVE, 0, state, month, expected);
+}
+
+static int64_t days_ago(int days)
+{
+    return clock_wall_ms() - (int64_t)days * 24 * 60 * 60 * 1000;
+}
+
+START_TEST(a_provisioning_that_takes_its_time)
+{
+    refreshed_from(NETWORK_PENDING, days_ago(2), NETWORK_PENDING, 0, NETWORK_PENDING);
+    ck_assert(fake_network.job_count == 1 && fake_network.event_count == 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_provisioning_that_never_ends)
+{
+    refreshed_from(NETWORK_PENDING, days_ago(4), NETWORK_PENDING, 0, NETWORK_UNPROVISIONED);
+    ck_assert(fake_network.job_count == 0 && fake_network.event_count == 0);
+    ck_assert_int_eq(fake_record("shop", "tok_good1")->reason, NETWORK_REASON_OTHER);
+    ck_assert_ptr_nonnull(enrol("tok_good1", "")); /* and may be asked for again */
+    ck_assert_int_eq(registrar_order()->type, WIRE_ORDER_ENROL);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_token_that_came_after_all)
+{
+    refreshed_from(NETWORK_UNPROVISIONED, days_ago(5), NETWORK_ACTIVE, 12, NETWORK_ACTIVE);
+    ck_assert(fake_network.job_count == 1 && fake_network.event_count == 1);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+START_TEST(nothing_else_comes_after_a_refusal)
+{
+    refreshed_from(NETWORK_UNPROVISIONED, days_ago(5), NETWORK_PENDING, 0, NETWORK_UNPROVISIONED);
+    ck_assert(fake_network.job_count == 0 && fake_network.event_count == 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
 
 START_TEST(a_renewed_token)
 {
@@ -371,7 +509,7 @@ START_TEST(a_removal_is_told_to_the_network)
     registrar_start();
     job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
     fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j, NETWORK_ACTIVE);
+    fake_network.removal_queued(fake_network.removal_owner, &j);
     ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
     registrar_fail(ERR_NETWORK_DOWN, NETWORK_REASON_NONE);
     ck_assert_uint_eq(fake_network.job_count, 1);
@@ -383,9 +521,35 @@ START_TEST(a_removal_is_told_to_the_network)
 }
 END_TEST
 
-RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, who_is_refused_before, a_cvc_goes_out_once,
-          jobs_outlive_the_keeper, credentials_for_the_api, what_is_known_without_a_call,
+/* A network may give one token to two cards (the same number, stored by two merchants): one merchant's deletion must not take the
+ * other's token from him. */
+START_TEST(a_token_that_another_card_has_is_not_removed)
+{
+    struct job j = {.id = "removal", .kind = JOB_REMOVE, .merchant = "shop", .token = {9, "tok_gone1"}};
+    struct network_record *other = fake_record("other", "tok_other1");
+    *other = (struct network_record){.state = NETWORK_ACTIVE, .network = "cards", .ref = {5, "ref-1"}, .month = 12, .year = 2031};
+    set_up();
+    registrar_start();
+    job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
+    fake_network.jobs[fake_network.job_count++] = j;
+    fake_network.removal_queued(fake_network.removal_owner, &j);
+    ck_assert(registrar_is_idle());
+    ck_assert_uint_eq(fake_network.job_count, 0);
+    other->state = NETWORK_DELETED; /* nobody pays with it any more */
+    fake_network.jobs[fake_network.job_count++] = j;
+    fake_network.removal_queued(fake_network.removal_owner, &j);
+    ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
+    registrar_state(NETWORK_DELETED, "");
+    ck_assert_uint_eq(fake_network.job_count, 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
+          jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, an_error_that_no_network_has, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
-          a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_renewed_token,
+          a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_long_report_is_made_in_slices, a_provisioning_that_takes_its_time,
+          a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,
           nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final,
-          a_removal_is_told_to_the_network)
+          a_removal_is_told_to_the_network, a_token_that_another_card_has_is_not_removed)

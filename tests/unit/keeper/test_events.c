@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../../../src/keeper/due.h"
 #include "base/clock.h"
 #include "fake_network.h"
 #include "stage_registrar.h"
@@ -152,5 +153,113 @@ START_TEST(a_command_resends)
 }
 END_TEST
 
+static void resend_stored(const char *id, int64_t since_ms)
+{
+    struct event *e = &fake_network.events[0];
+    while (memcmp(e->id, id, strlen(id)) != 0) e++;
+    e->state = EVENT_PENDING; /* as vault_event_resend does, in another process */
+    e->since_ms = e->due_ms = since_ms;
+    e->tries = 0;
+}
+
+/* Resent while its delivery is under way, which then ends: before the keeper sees the resend, or after. It goes once more. */
+START_TEST(a_resend_is_not_lost_while_it_is_out)
+{
+    put("event", 1, "https://a");
+    set_up();
+    registrar_start();
+    (void)registrar_order();
+    resend_stored("event", 1);
+    deliver(ERR_NONE, 200);
+    ck_assert_int_eq(stored("event")->state, EVENT_PENDING);
+    fake_network.resends++;
+    ck_assert_str_eq(registrar_order()->text, order_text("event", "https://a"));
+    const uint64_t out = last_order()->id;
+    resend_stored("event", 2);
+    fake_network.resends++;
+    put("other", 1, "https://b"); /* seen by the same reading */
+    ck_assert_str_eq(registrar_order()->text, order_text("other", "https://b"));
+    const struct wire_result_deliver taken = {.status = 200};
+    registrar_say(out, WIRE_RESULT_DELIVER, &taken, NULL);
+    ck_assert_str_eq(registrar_order()->text, order_text("event", "https://a"));
+    deliver(ERR_NONE, 200);
+    ck_assert_int_eq(stored("event")->state, EVENT_DELIVERED);
+    ck_assert(registrar_is_idle());
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+/* One that waits an hour for its next try goes at once, with a new day. */
+START_TEST(a_resend_of_one_that_waits_goes_at_once)
+{
+    struct event *e = put("event", 1, "https://a");
+    e->due_ms = clock_wall_ms() + BACK_OFF_MOST_MS;
+    e->since_ms = clock_wall_ms() - EVENT_TRY_FOR_MS;
+    e->tries = 20;
+    set_up();
+    registrar_start();
+    ck_assert(registrar_is_idle());
+    resend_stored("event", clock_wall_ms());
+    fake_network.resends++;
+    ck_assert_str_eq(registrar_order()->text, order_text("event", "https://a"));
+    deliver(ERR_WEBHOOK_UNDELIVERED, 500);
+    ck_assert(stored("event")->state == EVENT_PENDING && stored("event")->tries == 1);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
+static struct event *put_of(unsigned token, const char *url)
+{
+    char id[8];
+    (void)snprintf(id, sizeof id, "%c-%02u", url[8], token);
+    struct event *e = put(id, 1, url);
+    (void)snprintf(e->token.at, sizeof e->token.at, "tok_nr-%02u", token);
+    return e;
+}
+
+/* All that is ordered now: "a" and "b" for the receivers' names; the last orders' ids. */
+static uint64_t ids[FAKE_MAX];
+static const char *ordered(void)
+{
+    static char seen[FAKE_MAX + 1];
+    size_t n = 0;
+    while (!registrar_is_idle()) {
+        ck_assert_uint_lt(n, FAKE_MAX);
+        const char *url = strstr(last_order()->text, "https://");
+        ck_assert(last_order()->type == WIRE_ORDER_DELIVER && url);
+        ids[n] = last_order()->id;
+        seen[n++] = url[8];
+    }
+    seen[n] = '\0';
+    return seen;
+}
+
+static void answer(const struct wire_result_deliver w, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) registrar_say(ids[i], WIRE_RESULT_DELIVER, &w, NULL);
+}
+
+/* Many tokens' events wait for a receiver that hangs; another's goes on, though its event is the youngest. */
+START_TEST(a_receiver_that_hangs_holds_nobody_elses_place)
+{
+    for (unsigned i = 0; i < 50; i++) put_of(i, "https://a")->due_ms = 1;
+    put_of(0, "https://b")->due_ms = 2;
+    set_up();
+    registrar_start();
+    ck_assert_str_eq(ordered(), "aaaaaaaab");
+    answer((struct wire_result_deliver){.error = ERR_WEBHOOK_UNDELIVERED}, 8);
+    ck_assert_str_eq(ordered(), "a"); /* one at a time, until it takes one */
+    answer((struct wire_result_deliver){.status = 200}, 1);
+    ck_assert_str_eq(ordered(), "aaaaaaaa");
+    registrar_stop(); /* says nothing of the receiver */
+    registrar_start();
+    ck_assert_str_eq(ordered(), "aaaaaaaa");
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 RUN_TESTS("events", what_an_event_says, in_order_for_each_token_and_url, a_failed_one_comes_again_with_its_id, given_up_after_a_day,
-          a_command_resends)
+          a_command_resends, a_resend_is_not_lost_while_it_is_out, a_resend_of_one_that_waits_goes_at_once, a_receiver_that_hangs_holds_nobody_elses_place)

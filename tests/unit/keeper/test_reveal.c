@@ -12,17 +12,6 @@
 
 /* The credential of a payment, with a registrar. */
 
-#define PAN "revealed 1 NONE 4111111111111111 12/2030 ANNA B;"
-#define TOKEN "revealed 1 NONE 4895370000000002 11/2031 ANNA B;"
-
-static struct keeper_dialogue *pay(void)
-{
-    struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
-    expect("opened NONE 1 shop1;");
-    reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
-    return d;
-}
-
 START_TEST(a_fresh_cryptogram_for_a_customer)
 {
     set_up();
@@ -192,6 +181,7 @@ START_TEST(every_failure_is_the_pan_with_its_reason)
     (void)registrar_order();
     registrar_stop();
     expect(PAN);
+    ck_assert_uint_eq(broken_pairs, 0); /* which is no breach */
     ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
     keeper_end(d);
     d = pay(); /* and is not there */
@@ -293,6 +283,7 @@ START_TEST(a_breach_of_the_registrar_ends_its_connection_and_no_payment)
     fake_active("tok_good1");
     for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++) {
         char one;
+        broken_pairs = 0;
         registrar_start(); /* the next one is as good as any */
         struct keeper_dialogue *d = pay();
         (void)registrar_order();
@@ -304,6 +295,7 @@ START_TEST(a_breach_of_the_registrar_ends_its_connection_and_no_payment)
         expect(PAN);
         ck_assert_int_eq(chosen.fallback, FALLBACK_CRYPTOGRAM_FAILED);
         ck_assert_msg(recv(registrar, &one, 1, MSG_DONTWAIT) == 0, "breach %zu", i);
+        ck_assert_uint_eq(broken_pairs, 999);
         keeper_end(d);
         registrar_stop();
     }
@@ -455,6 +447,29 @@ START_TEST(merchant_initiated_payments)
 }
 END_TEST
 
+/* Deleted and enrolled anew while the network was asked: what it gives is of the token that is gone, in this payment and in the record. */
+START_TEST(a_credential_of_a_token_that_was_replaced_meanwhile)
+{
+    set_up();
+    registrar_start();
+    for (uint8_t stored = 0; stored <= 16; stored = (uint8_t)(stored + 16)) {
+        struct network_record *r = fake_active("tok_good1");
+        r->number_len = stored;
+        memset(r->number, '5', stored);
+        struct keeper_dialogue *d = pay();
+        (void)registrar_order();
+        r->ref = (struct network_text){5, "ref-2"};
+        registrar_credential("AAABBB==");
+        expect(PAN);
+        ck_assert(chosen.fallback == FALLBACK_CRYPTOGRAM_FAILED && chosen.card_has_token);
+        ck_assert(r->number_len == stored && r->month == 12);
+        keeper_end(d);
+    }
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_pan_retry_needs_a_network_token_first)
 {
     set_up();
@@ -563,5 +578,6 @@ RUN_TESTS("reveal", a_fresh_cryptogram_for_a_customer, the_pan_does_not_leave_th
           a_token_that_is_gone_is_read_back,
           a_cryptogram_that_is_refused_has_the_state_read_back,
           without_a_pan_there_is_no_fallback, states_that_are_not_paid_with, merchant_initiated_payments,
+          a_credential_of_a_token_that_was_replaced_meanwhile,
           a_pan_retry_needs_a_network_token_first, a_dialogue_that_ended_gets_nothing, no_network_token_leaves_without_its_audit_line,
           a_merchant_without_a_network, a_relay_is_told_that_the_network_is_waited_for)

@@ -360,6 +360,7 @@ START_TEST(a_breach_drops_that_relay_only)
     turns(4);
     const char *got = raw_read();
     ck_assert_str_eq(got, "GONE");
+    ck_assert_uint_eq(broken_pairs, 101); /* so that it is ended, and comes with a new pair */
     ck_assert_uint_eq(keeper_server_dialogues(server), 0);
     struct keeper_dialogue *d = open_dialogue(caller("cvk_shop", 0));
     expect("opened NONE 1 shop1;");

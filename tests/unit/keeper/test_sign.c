@@ -115,5 +115,27 @@ START_TEST(rs256_with_the_route_s_private_key)
 }
 END_TEST
 
+/* A stolen relay that begins texts and ends none may not fill the keeper's memory with them. */
+START_TEST(only_so_many_texts_are_begun)
+{
+    enum { BEGUN = 256 };
+    static struct keeper_dialogue *d[BEGUN + 1];
+    set_up();
+    for (size_t i = 0; i <= BEGUN; i++) {
+        d[i] = open_dialogue(caller("cvk_shop", 0));
+        if (i < BEGUN) ck_assert(!failed(keeper_sign(d[i], 1, SLICE("what do ya want "), false, false)));
+        expect("opened NONE 1 shop1;");
+    }
+    ck_assert(!failed(keeper_sign(d[BEGUN], 1, SLICE("what do ya want for nothing?"), true, false)));
+    expect("signed 1 KEEPER_REFUSED ;");
+    ck_assert(!failed(keeper_sign(d[0], 1, SLICE("for nothing?"), true, false))); /* it has its place, and gives it back */
+    expect("signed 1 NONE " MAC ";");
+    ck_assert(!failed(keeper_sign(d[BEGUN], 2, SLICE("what do ya want for nothing?"), true, false)));
+    expect("signed 2 NONE " MAC ";");
+    for (size_t i = 0; i <= BEGUN; i++) keeper_end(d[i]);
+    tear_down();
+}
+END_TEST
+
 RUN_TESTS("sign", a_text_in_any_pieces_has_one_signature, two_texts_of_one_dialogue, a_cybersource_secret_is_base64,
-          without_a_secret_nothing_is_signed, rs256_with_the_route_s_private_key)
+          without_a_secret_nothing_is_signed, rs256_with_the_route_s_private_key, only_so_many_texts_are_begun)

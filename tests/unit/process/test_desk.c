@@ -237,15 +237,28 @@ START_TEST(a_new_configuration_meanwhile)
 }
 END_TEST
 
+static void count_breach(void *owner)
+{
+    ++*(unsigned *)owner;
+}
+
+/* And tells the process, which cannot get a new connection but by ending. A keeper that is gone is none: the next one comes by itself. */
 START_TEST(what_a_keeper_never_says_ends_the_connection)
 {
+    unsigned told = 0;
     const struct wire_result w = {.error = ERR_NONE};
     const slice tails[WIRE_TAILS_MAX] = {SLICE_NONE};
     char one;
     set_up();
+    desk_on_breach(desk, count_breach, &told);
+    close(keeper);
+    stage_turns(&stage);
+    ck_assert_uint_eq(told, 0);
+    connect_keeper();
     order(WIRE_RESULT, 1, &w, tails);
     stage_turns(&stage);
     ck_assert_int_eq(recv(keeper, &one, 1, MSG_DONTWAIT), 0);
+    ck_assert_uint_eq(told, 1);
     tear_down();
 }
 END_TEST

@@ -64,10 +64,17 @@ END_TEST
 
 START_TEST(test_allow_names_the_methods_given)
 {
-    ck_assert(!failed(reply_write_status_fields(&out, 405, SLICE("POST"))));
+    ck_assert(!failed(reply_write_status_fields(&out, 405, SLICE("POST"), SLICE_NONE)));
     ck_assert(slice_eq(buf_slice(&out), SLICE("allow: POST\r\n")));
-    ck_assert(!failed(reply_write_status_fields(&out, 200, SLICE_NONE)));
+    ck_assert(!failed(reply_write_status_fields(&out, 200, SLICE_NONE, SLICE_NONE)));
     ck_assert(slice_eq(buf_slice(&out), SLICE("allow: POST\r\n")));
+}
+END_TEST
+
+START_TEST(test_challenge_is_the_one_given)
+{
+    ck_assert(!failed(reply_write_status_fields(&out, 401, SLICE_NONE, SLICE("Signature header=\"s\""))));
+    ck_assert(slice_eq(buf_slice(&out), SLICE("www-authenticate: Signature header=\"s\"\r\n")));
 }
 END_TEST
 
@@ -123,6 +130,7 @@ int main(void)
     tcase_add_loop_test(t, test_every_refusal_has_an_answer, 0, REFUSAL_COUNT - 1);
     tcase_add_loop_test(t, test_statuses_bring_their_fields, 0, 4);
     tcase_add_test(t, test_allow_names_the_methods_given);
+    tcase_add_test(t, test_challenge_is_the_one_given);
     tcase_add_test(t, test_unknown_outcome_is_told);
     tcase_add_test(t, test_place_is_told_and_escaped);
     tcase_add_test(t, test_request_ids_are_never_like_card_numbers);

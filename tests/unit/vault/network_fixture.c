@@ -168,7 +168,7 @@ result put_job(struct vault *v, const struct job *j)
 result put_event(struct vault *v, const struct event *e)
 {
     struct done d = {0};
-    vault_event_put(v, e, on_done, &d);
+    vault_event_put(v, e, e->since_ms, on_done, &d);
     return flushed(v, &d);
 }
 

@@ -223,6 +223,120 @@ START_TEST(counters_that_are_newer_than_the_record_are_zero)
 }
 END_TEST
 
+/* --- counts that belong to a change --- */
+
+static void pay_and_count(void *owner, struct network_record *record, struct network_change *change)
+{
+    const struct counter_delta *d = owner;
+    record->first_paid_ms++;
+    change->write = true;
+    change->count = d;
+}
+
+static void on_changed(void *owner, result r, const struct network_record *record)
+{
+    struct done *d = owner;
+    (void)record;
+    on_done(d, r);
+}
+
+struct counting {
+    struct done done;
+    struct counter_delta delta;
+};
+
+static void decide_counting(void *owner, struct network_record *record, struct network_change *change)
+{
+    struct counting *c = owner;
+    pay_and_count(&c->delta, record, change);
+}
+
+static void on_counting(void *owner, result r, const struct network_record *record)
+{
+    struct counting *c = owner;
+    on_changed(&c->done, r, record);
+}
+
+/* A busy turn: each adds to what the one before it queued, and all are on disk with one flush, not one after the other. */
+START_TEST(changes_of_one_turn_count_together)
+{
+    enum { MANY = 100 };
+    static struct counting c[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        struct token_id id = stored_card(f.v, shop, i);
+        c[i] = (struct counting){.delta = delta(100 + i % 2, "shop", "", COUNTER_ENROL_ASKED, 1)};
+        vault_network_alter(f.v, shop, token_id_slice(&id), decide_counting, on_counting, &c[i]);
+    }
+    vault_flush(f.v);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(c[i].done.calls, 1);
+        expect_err(c[i].done.r, ERR_NONE);
+    }
+    ck_assert_uint_eq(total("shop", 100, 101, "", COUNTER_ENROL_ASKED), MANY / 2);
+    ck_assert_uint_eq(total("shop", 101, 102, "", COUNTER_ENROL_ASKED), MANY / 2);
+    expect_sound(f.v);
+}
+END_TEST
+
+/* Some conflict and are made again, beside a call that counts in the same place, beside more merchants than are remembered. */
+START_TEST(changes_that_conflict_count_once)
+{
+    enum { MANY = 60 };
+    static struct counting c[MANY];
+    struct done plain = {0};
+    struct counter_delta one = delta(100, "shop", "", COUNTER_ENROL_ASKED, 1);
+    struct token_id id = stored_card(f.v, shop, 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        char merchant[] = {(char)('a' + i % 20), '\0'};
+        c[i] = (struct counting){.delta = delta(100, i % 3 ? merchant : "shop", "", COUNTER_ENROL_ASKED, 1)};
+        vault_network_alter(f.v, shop, token_id_slice(&id), decide_counting, on_counting, &c[i]);
+        if (i == MANY / 2) vault_count(f.v, &one, 1, NULL, 0, on_done, &plain);
+    }
+    for (unsigned i = 0; i < 10; i++) vault_flush(f.v);
+    uint64_t counted = total("shop", 0, 1000, "", COUNTER_ENROL_ASKED);
+    for (unsigned i = 0; i < MANY; i++) expect_err(c[i].done.r, ERR_NONE);
+    for (char name[] = "a"; name[0] <= 't'; name[0]++) counted += total(name, 0, 1000, "", COUNTER_ENROL_ASKED);
+    ck_assert_uint_eq(plain.calls, 1);
+    ck_assert_uint_eq(counted, MANY + 1);
+    ck_assert_int_eq(get_network(f.v, shop, token_id_slice(&id)).record.first_paid_ms, MANY);
+}
+END_TEST
+
+START_TEST(what_is_refused_counts_nothing)
+{
+    struct counter_delta good = delta(100, "shop", "", COUNTER_ENROL_ASKED, 1), bad = delta(100, "a b", "", COUNTER_ENROL_ASKED, 1);
+    struct token_id id = stored_card(f.v, shop, 1);
+    expect_err(alter_network(f.v, shop, SLICE("nobody-here"), pay_and_count, &good).r, ERR_TOKEN_NOT_FOUND);
+    expect_err(alter_network(f.v, shop, token_id_slice(&id), pay_and_count, &bad).r, ERR_TOO_LARGE);
+    ck_assert_int_eq(get_network(f.v, shop, token_id_slice(&id)).record.first_paid_ms, 0);
+    ck_assert_uint_eq(total("shop", 0, 1000, "", COUNTER_ENROL_ASKED), 0);
+}
+END_TEST
+
+/* The report's cards with a token: one less for each card that is deleted with one. */
+START_TEST(a_deleted_card_has_no_token_any_more)
+{
+    static const enum network_state states[] = {NETWORK_PENDING, NETWORK_ACTIVE, NETWORK_SUSPENDED, NETWORK_DELETED, NETWORK_UNPROVISIONED};
+    enum { MANY = 100 };
+    static struct answer answers[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        struct token_id id = stored_card(f.v, shop, i);
+        struct network_record record = test_record("TOKEN-1", "");
+        record.state = states[i % 5];
+        expect_err(set_network(f.v, shop, token_id_slice(&id), &record).r, ERR_NONE);
+        answers[i] = (struct answer){.info.token = id};
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        struct token_id id = answers[i].info.token;
+        vault_card_delete(f.v, shop, token_id_slice(&id), on_info, &answers[i]);
+    }
+    vault_flush(f.v);
+    for (unsigned i = 0; i < MANY; i++) expect_err(answers[i].r, ERR_NONE);
+    ck_assert_uint_eq(total("shop", 0, UINT32_MAX, "", COUNTER_TOKENS_LOST), 2 * MANY / 5);
+    expect_sound(f.v);
+}
+END_TEST
+
 /* --- kill -9 --- */
 
 enum { RELAY = 77 };
@@ -286,6 +400,41 @@ START_TEST(every_outcome_is_counted_exactly_once_over_kill_9)
 }
 END_TEST
 
+static struct token_id changed[8];
+
+static void change_for_ever(void)
+{
+    static struct counting c[8];
+    fixture_open(&f);
+    for (uint32_t hour = 100;; hour++) {
+        for (unsigned i = 0; i < 8; i++) {
+            c[i] = (struct counting){.delta = delta(hour / 50, "shop", "", COUNTER_ENROL_ASKED, 1)};
+            vault_network_alter(f.v, shop, token_id_slice(&changed[i]), decide_counting, on_counting, &c[i]);
+        }
+        vault_flush(f.v);
+    }
+}
+
+/* Each change counts one: at whatever moment it dies, the sum is that of the changes there are. */
+START_TEST(changes_and_their_counts_agree_over_kill_9)
+{
+    int64_t changes = 0;
+    for (unsigned i = 0; i < 8; i++) changed[i] = stored_card(f.v, shop, i);
+    fixture_close(&f);
+    for (unsigned round = 0; round < 12; round++) {
+        run_and_kill(change_for_ever, 30 + round * 13 % 50);
+        fixture_open(&f);
+        changes = 0;
+        for (unsigned i = 0; i < 8; i++) changes += get_network(f.v, shop, token_id_slice(&changed[i])).record.first_paid_ms;
+        ck_assert_uint_eq(total("shop", 0, UINT32_MAX, "", COUNTER_ENROL_ASKED), (uint64_t)changes);
+        expect_sound(f.v);
+        fixture_close(&f);
+    }
+    fixture_open(&f);
+    ck_assert_int_gt(changes, 60);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("counters");
@@ -301,7 +450,12 @@ int main(void)
     tcase_add_test(t, marks_move_forward_only_and_take_their_counts_with_them);
     tcase_add_test(t, a_mark_repeated_within_a_turn_is_refused);
     tcase_add_test(t, counters_that_are_newer_than_the_record_are_zero);
+    tcase_add_test(t, changes_of_one_turn_count_together);
+    tcase_add_test(t, changes_that_conflict_count_once);
+    tcase_add_test(t, what_is_refused_counts_nothing);
+    tcase_add_test(t, a_deleted_card_has_no_token_any_more);
     tcase_add_test(t, every_outcome_is_counted_exactly_once_over_kill_9);
+    tcase_add_test(t, changes_and_their_counts_agree_over_kill_9);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

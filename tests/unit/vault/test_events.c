@@ -39,12 +39,72 @@ START_TEST(an_event_comes_back_as_it_went_in)
     fixture_open(&f);
     struct event got = only_event();
     ck_assert_mem_eq(&got, &e, sizeof e);
+    struct done d = {0};
     e.state = EVENT_PENDING; /* its next state replaces it */
     e.since_ms = 0;
-    expect_err(put_event(f.v, &e), ERR_NONE);
+    vault_event_put(f.v, &e, got.since_ms, on_done, &d);
+    vault_flush(f.v);
+    expect_err(d.r, ERR_NONE);
     got = only_event();
     ck_assert_int_eq(got.state, EVENT_PENDING);
     ck_assert_int_eq(got.since_ms, e.created_ms);
+}
+END_TEST
+
+/* A delivery is written down while a command resends the event: the resend is not undone by it, whichever comes first. */
+START_TEST(what_is_resent_meanwhile_stays_so)
+{
+    for (unsigned later = 0; later < 2; later++) {
+        struct done d = {0};
+        struct event e = test_event(SLICE("token-1"), 9, 5000 + later);
+        expect_err(put_event(f.v, &e), ERR_NONE);
+        e.state = later ? EVENT_FAILED : EVENT_DELIVERED;
+        if (!later) expect_err(vault_event_resend(f.v, event_id(&e)), ERR_NONE);
+        vault_event_put(f.v, &e, e.since_ms, on_done, &d);
+        if (later) expect_err(vault_event_resend(f.v, event_id(&e)), ERR_NONE);
+        vault_flush(f.v);
+        ck_assert_uint_eq(d.calls, 1);
+        expect_err(d.r, ERR_VAULT_CONFLICT);
+        list_events(f.v, &events);
+        ck_assert_uint_eq(events.count, 1 + later);
+        ck_assert(events.events[later].state == EVENT_PENDING && events.events[later].since_ms > 5001);
+    }
+}
+END_TEST
+
+struct pages {
+    size_t count, of_this;
+    int64_t last_ms;
+};
+
+static bool on_paged(void *owner, const struct event *e)
+{
+    struct pages *p = owner;
+    ck_assert_int_gt(e->created_ms, p->last_ms);
+    p->last_ms = e->created_ms;
+    p->count++;
+    p->of_this++;
+    return true;
+}
+
+START_TEST(pages_have_all_of_it)
+{
+    static const size_t limits[] = {1, 7, 20, 99, 100, 101};
+    for (unsigned i = 0; i < 100; i++) {
+        struct event e = test_event(SLICE("token-1"), i, 1000 + (int64_t)i);
+        expect_err(put_event(f.v, &e), ERR_NONE);
+    }
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct event_cursor c = {0};
+        struct pages p = {0};
+        bool more = true;
+        while (more) {
+            p.of_this = 0;
+            expect_err(vault_event_page(f.v, &c, limits[i], &more, on_paged, &p), ERR_NONE);
+            ck_assert(p.of_this == limits[i] || (!more && p.of_this < limits[i]));
+        }
+        ck_assert_uint_eq(p.count, 100);
+    }
 }
 END_TEST
 
@@ -77,7 +137,7 @@ START_TEST(an_event_that_could_not_be_read_again_is_not_written)
         if (i == 5) bad.last_status = 1000;
         if (i == 6) bad.json_len = EVENT_JSON_MAX_BYTES + 1;
         if (i == 7) bad.created_ms = -1;
-        vault_event_put(f.v, &bad, on_done, &d);
+        vault_event_put(f.v, &bad, bad.since_ms, on_done, &d);
         expect_err(d.r, ERR_VAULT_FORMAT);
         ck_assert_uint_eq(d.calls, 1);
     }
@@ -93,7 +153,7 @@ START_TEST(events_are_listed_in_the_order_of_their_making)
     struct done d[MANY] = {0};
     for (unsigned i = 0; i < MANY; i++) {
         struct event e = test_event(SLICE("token-1"), i, 1000 + (int64_t)(i * 77 % MANY) * 300);
-        vault_event_put(f.v, &e, on_done, &d[i]);
+        vault_event_put(f.v, &e, e.since_ms, on_done, &d[i]);
     }
     vault_flush(f.v);
     list_events(f.v, &events);
@@ -233,7 +293,7 @@ START_TEST(a_long_purge_takes_several_calls)
     for (unsigned i = 0; i < MANY; i++) {
         struct event e = test_event(SLICE("token-1"), i, 1000);
         e.state = EVENT_DELIVERED;
-        vault_event_put(f.v, &e, on_done, &d[i]);
+        vault_event_put(f.v, &e, e.since_ms, on_done, &d[i]);
     }
     vault_flush(f.v);
     do {
@@ -305,7 +365,7 @@ static void work(void)
             struct event told = shared->all[n - 1];
             told.state = EVENT_DELIVERED;
             shared->asked[n - 1] = true;
-            vault_event_put(f.v, &told, acknowledge, (void *)&shared->delivered[n - 1]);
+            vault_event_put(f.v, &told, told.since_ms, acknowledge, (void *)&shared->delivered[n - 1]);
         }
         vault_flush(f.v);
     }
@@ -365,6 +425,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, an_event_comes_back_as_it_went_in);
     tcase_add_test(t, the_longest_event_fits);
+    tcase_add_test(t, what_is_resent_meanwhile_stays_so);
+    tcase_add_test(t, pages_have_all_of_it);
     tcase_add_test(t, an_event_that_could_not_be_read_again_is_not_written);
     tcase_add_test(t, events_are_listed_in_the_order_of_their_making);
     tcase_add_test(t, a_listing_ends_where_it_is_told_to);

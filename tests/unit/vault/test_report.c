@@ -99,6 +99,26 @@ START_TEST(routes_and_provisioning)
 END_TEST
 
 /* Counters that a crash of the counting itself would leave: nothing may be past its whole. */
+START_TEST(a_route_is_known_by_configuration_or_history)
+{
+    const uint64_t sums[COUNTER_COUNT] = {0};
+    struct report r;
+    report_init(&r, range, SLICE("old"));
+    ck_assert_uint_eq(report_check(&r).err, ERR_REPORT_ROUTE);
+    report_know(&r, SLICE("new"));
+    report_add_history(&r, SLICE_NONE, sums); /* provisioning */
+    report_add_history(&r, SLICE("new"), sums);
+    ck_assert_uint_eq(report_check(&r).err, ERR_REPORT_ROUTE);
+    ck_assert_uint_eq(r.known_count, 1);
+    report_add_history(&r, SLICE("old"), sums);
+    ck_assert(!failed(report_check(&r)));
+    ck_assert_str_eq(r.known[0], "new");
+    ck_assert_str_eq(r.known[1], "old");
+    ck_assert_ptr_null(r.known[2]);
+    report_done(&r);
+}
+END_TEST
+
 START_TEST(counts_that_do_not_fit)
 {
     const uint64_t sums[COUNTER_COUNT] = {[COUNTER_RETRY_APPROVED] = 5, [COUNTER_RETRY_UNKNOWN] = 9, [COUNTER_TOKEN_DECLINED] = 2};
@@ -142,4 +162,4 @@ START_TEST(ranges)
 }
 END_TEST
 
-RUN_TESTS("report", nothing_was_paid, figures_of_one_route, routes_and_provisioning, counts_that_do_not_fit, ranges)
+RUN_TESTS("report", nothing_was_paid, figures_of_one_route, routes_and_provisioning, a_route_is_known_by_configuration_or_history, counts_that_do_not_fit, ranges)
