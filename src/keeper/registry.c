@@ -259,6 +259,11 @@ static void on_lost(void *owner, enum channel_loss why)
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
 
+bool registry_is_away(const struct registry *r)
+{
+    return r->channel == NULL;
+}
+
 void registry_replace(struct registry *r, int fd)
 {
     disconnect(r);

@@ -41,7 +41,8 @@ def test_trouble_costs_no_payment(make_shop, network, processor, cards, connecti
 
     def enrol(number):
         for token in tokens[number::connections]:
-            assert shop.ask_enrol(token)[0] == 200
+            answer = shop.ask_enrol(token)
+            assert answer[0] == 200, answer
     in_threads(connections, enrol)
     for token in tokens:
         shop.wait_for_state(token, "ACTIVE")
