@@ -10,7 +10,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 
-#include <yajl/yajl_common.h>
+#include <yajl/yajl_parse.h>
 
 enum { YAJL_MEMORY_ROOM_BYTES = 1024 };
 
@@ -24,6 +24,8 @@ struct yajl_memory {
 };
 
 void yajl_memory_init(struct yajl_memory *m);
+/* yajl_complete_parse, and what that overlooks: a string behind the document which has no end. */
+yajl_status yajl_memory_complete(yajl_handle parser);
 void yajl_memory_done(struct yajl_memory *m); /* wipes; the parser is gone with it, without yajl_free */
 
 #endif

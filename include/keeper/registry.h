@@ -19,6 +19,7 @@ struct order; /* lives until its answer or registry_cancel() */
 /* on_breach: the registrar broke the protocol, or its connection failed, and is dropped; it needs a new one. NULL: memory. */
 struct registry *registry_new(struct loop *loop, char *scratch /* borrows, WIRE_BATCH_BYTES, secret */, void (*on_breach)(void *owner), void *owner);
 void registry_free(struct registry *r); /* calls nobody back; NULL is fine */
+bool registry_is_away(const struct registry *r); /* there is no registrar: every order would fail at once */
 void registry_replace(struct registry *r, int fd); /* takes fd; -1: none. What the old one has is answered ERR_NETWORK_DOWN */
 /* For shutdown: all that is out is answered ERR_NETWORK_DOWN, at once, and nothing is taken any more. */
 void registry_settle(struct registry *r);

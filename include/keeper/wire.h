@@ -286,6 +286,11 @@ enum wire_step wire_next(slice *datagram, struct wire_frame *out);
 void wire_fixed(const struct wire_frame *f, void *out, size_t bytes);
 slice wire_tail(const struct wire_frame *f, unsigned i);
 unsigned wire_tails(enum wire_type t); /* how many a frame of that type has */
+/* Copies a tail into the field that its table gives it room for; its length. Only for fields as long as the table's maximum. */
+uint8_t wire_copy(const struct wire_frame *f, unsigned i, char *to);
+/* What a network gave for a token: tails 2 to 5 of WIRE_RESULT and WIRE_NETWORK, the one handing on what the other brought. */
+void wire_network_credential(const struct wire_frame *f, uint8_t month, uint16_t year, struct credential *out);
+void wire_network_tails(const struct credential *c, slice tails[WIRE_TAILS_MAX]);
 /* Six texts, each with its length before it: as frames and jobs have a billing address. False: one is too long. */
 struct billing_text;
 bool wire_billing_put(const struct billing_text *billing, char out[WIRE_BILLING_MAX_BYTES], size_t *len);

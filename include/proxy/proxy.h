@@ -24,7 +24,6 @@ MUST_USE result proxy_new(const struct proxy_options *options, struct proxy **ou
 MUST_USE result proxy_reload(struct proxy *p, struct config *config);
 /* Stops accepting, closes idle clients, tells busy ones 'Connection: close'. on_idle when the last exchange is done. */
 void proxy_drain(struct proxy *p, loop_hook on_idle, void *owner);
-size_t proxy_busy_count(const struct proxy *p);
 void proxy_free(struct proxy *p);
 
 #endif

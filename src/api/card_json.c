@@ -233,7 +233,7 @@ static result run_parser(struct parse *p, struct yajl_memory *memory, slice text
     yajl_handle y = yajl_alloc(&callbacks, &memory->functions, p);
     yajl_status status = yajl_parse(y, (const unsigned char *)text.at, text.len);
     TRY(verdict_of(p, status, false));
-    return verdict_of(p, yajl_complete_parse(y), true); /* never yajl_get_error: it quotes the text */
+    return verdict_of(p, yajl_memory_complete(y), true); /* never yajl_get_error: it quotes the text */
 }
 
 result card_json_parse(slice text, enum card_json_kind kind, size_t max, struct card_json_list *out)

@@ -121,7 +121,7 @@ static result run_parser(struct pick *p, struct yajl_memory *memory, slice text)
     yajl_handle y = yajl_alloc(&callbacks, &memory->functions, p);
     yajl_config(y, yajl_dont_validate_strings, 1); /* utf8_is_valid is stricter */
     yajl_status status = yajl_parse(y, (const unsigned char *)text.at, text.len);
-    if (status == yajl_status_ok) status = yajl_complete_parse(y);
+    if (status == yajl_status_ok) status = yajl_memory_complete(y);
     if (p->stopped) return (result){p->stopped};
     return status == yajl_status_ok ? OK : FAIL(JSON_SYNTAX);
 }

@@ -80,6 +80,13 @@ void yajl_memory_init(struct yajl_memory *m)
     m->used = 0;
 }
 
+/* yajl waits for the rest of a token, and its own blank at the end does not end a string; a line feed may not stand in one. */
+yajl_status yajl_memory_complete(yajl_handle parser)
+{
+    yajl_status status = yajl_complete_parse(parser);
+    return status == yajl_status_ok ? yajl_parse(parser, (const unsigned char *)"\n", 1) : status;
+}
+
 void yajl_memory_done(struct yajl_memory *m)
 {
     struct yajl_block *b, *next;

@@ -49,10 +49,7 @@ static void put_network(const struct question *q, result r, const struct network
         w.reference_code_len = (uint8_t)tails[1].len;
     }
     if (c) {
-        tails[2] = (slice){c->number, c->number_len};
-        tails[3] = (slice){c->cryptogram, c->cryptogram_len};
-        tails[4] = (slice){c->eci, c->eci_len};
-        tails[5] = (slice){c->requestor, c->requestor_len};
+        wire_network_tails(c, tails);
         w.has_credential = 1;
         w.brand = (uint8_t)c->brand;
         w.credential_month = c->month;

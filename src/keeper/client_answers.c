@@ -39,27 +39,17 @@ static bool handle_opened(struct keeper_dialogue *d, const struct wire_frame *f)
     return true;
 }
 
-static void take(char *to, uint8_t len, const struct wire_frame *f, unsigned tail)
-{
-    slice s = wire_tail(f, tail);
-    assert(s.len == len);
-    if (len) memcpy(to, s.at, len);
-}
-
 static void read_credential(const struct wire_frame *f, const struct wire_revealed *r, struct credential *out)
 {
-    *out = (struct credential){.kind = r->kind ? CREDENTIAL_NETWORK_TOKEN : CREDENTIAL_PAN, .brand = r->brand, .month = r->month,
-                               .year = r->year, .number_len = r->number_len, .holder_len = r->holder_len, .cvc_len = r->cvc_len,
-                               .cryptogram_len = r->cryptogram_len, .eci_len = r->eci_len, .requestor_len = r->requestor_len,
-                               .network_transaction_id_len = r->network_transaction_id_len};
-    take(out->number, r->number_len, f, 0);
-    take(out->holder, r->holder_len, f, 1);
-    take(out->cvc, r->cvc_len, f, 2);
-    take(out->cryptogram, r->cryptogram_len, f, 3);
-    take(out->eci, r->eci_len, f, 4);
-    take(out->requestor, r->requestor_len, f, 5);
-    take(out->network_transaction_id, r->network_transaction_id_len, f, 6);
-    take(out->card_last4, r->card_last4_len, f, 7);
+    *out = (struct credential){.kind = r->kind ? CREDENTIAL_NETWORK_TOKEN : CREDENTIAL_PAN, .brand = r->brand, .month = r->month, .year = r->year};
+    out->number_len = wire_copy(f, 0, out->number);
+    out->holder_len = wire_copy(f, 1, out->holder);
+    out->cvc_len = wire_copy(f, 2, out->cvc);
+    out->cryptogram_len = wire_copy(f, 3, out->cryptogram);
+    out->eci_len = wire_copy(f, 4, out->eci);
+    out->requestor_len = wire_copy(f, 5, out->requestor);
+    out->network_transaction_id_len = wire_copy(f, 6, out->network_transaction_id);
+    (void)wire_copy(f, 7, out->card_last4);
 }
 
 static bool handle_revealed(struct keeper_client *c, struct keeper_dialogue *d, const struct wire_frame *f)
@@ -91,10 +81,9 @@ static bool handle_token(struct keeper_dialogue *d, const struct wire_frame *f)
     struct card_info info = {.month = t.month, .year = t.year, .has_holder = t.has_holder,
                              .state = t.state ? CARD_PAN_REMOVED : CARD_ACTIVE, .created_ms = t.created_ms,
                              .updated_ms = t.updated_ms};
-    info.token.len = t.token_len;
-    take(info.token.at, t.token_len, f, 0);
-    take(info.mask.number, t.number_len, f, 1);
-    take(info.mask.brand, t.brand_len, f, 2);
+    info.token.len = wire_copy(f, 0, info.token.at);
+    (void)wire_copy(f, 1, info.mask.number);
+    (void)wire_copy(f, 2, info.mask.brand);
     d->handlers->on_token(d->owner, index, (result){t.error}, t.error ? NULL : &info, t.created);
     return true;
 }
@@ -127,14 +116,9 @@ static void read_network_info(const struct wire_frame *f, const struct wire_netw
 
 static void read_network_credential(const struct wire_frame *f, const struct wire_network *w, struct credential *out)
 {
-    *out = (struct credential){.kind = CREDENTIAL_NETWORK_TOKEN, .brand = w->brand, .month = w->credential_month,
-                               .year = w->credential_year, .number_len = w->number_len, .cryptogram_len = w->cryptogram_len,
-                               .eci_len = w->eci_len, .requestor_len = w->requestor_len};
-    take(out->number, w->number_len, f, 2);
-    take(out->cryptogram, w->cryptogram_len, f, 3);
-    take(out->eci, w->eci_len, f, 4);
-    take(out->requestor, w->requestor_len, f, 5);
-    take(out->card_last4, w->card_last4_len, f, 6);
+    wire_network_credential(f, w->credential_month, w->credential_year, out);
+    out->brand = w->brand;
+    (void)wire_copy(f, 6, out->card_last4);
 }
 
 static bool handle_network(struct keeper_client *c, struct keeper_dialogue *d, const struct wire_frame *f)

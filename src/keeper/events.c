@@ -66,11 +66,16 @@ struct events {
     struct timer *timer, *reader;
 };
 
+static bool may_deliver(const struct events *v)
+{
+    return !v->is_stopped && !v->is_reading && v->out < OUT_MAX && !registry_is_away(v->server->registry);
+}
+
 static void set_timer(struct events *v)
 {
     int64_t now_ms = server_wall_ms(v->server);
     const struct due *first = due_first(&v->heap);
-    if (v->is_stopped || v->is_reading || v->out >= OUT_MAX || !first) return;
+    if (!may_deliver(v) || !first) return;
     int64_t in_ms = first->at_ms - now_ms;
     timer_set(v->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
@@ -297,13 +302,18 @@ static void deliver(struct receiver *r)
     if (!o) on_delivered(p, FAIL(WEBHOOK_UNDELIVERED), 0);
 }
 
-static void on_timer(void *arg)
+/* As jobs_work has it. */
+void events_work(struct events *v)
 {
-    struct events *v = arg;
     struct due *first;
-    while (!v->is_stopped && !v->is_reading && v->out < OUT_MAX && (first = due_first_by(&v->heap, server_wall_ms(v->server))) != NULL)
+    while (may_deliver(v) && (first = due_first_by(&v->heap, server_wall_ms(v->server))) != NULL)
         deliver((struct receiver *)first);
     set_timer(v);
+}
+
+static void on_timer(void *arg)
+{
+    events_work(arg);
 }
 
 /* --- the outbox itself --- */

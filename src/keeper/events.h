@@ -18,6 +18,7 @@ struct events;
 struct events *events_new(struct keeper_server *server); /* and reads the outbox; NULL: memory */
 void events_free(struct events *e); /* NULL is fine */
 void events_stop(struct events *e); /* nothing more goes out */
+void events_work(struct events *e); /* delivers what is due: when there is a registrar, and by its own timer */
 void events_tick(struct events *e); /* every second: what a command has resent, what is old */
 void events_clock_was_set(struct events *e, int64_t step_ms); /* waits and the day of tries go on as if it had not been */
 /* Makes those of one change, of the record as it will be stored; how many. */

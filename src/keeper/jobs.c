@@ -69,7 +69,7 @@ static void set_timer(struct jobs *j)
     int64_t now_ms = server_wall_ms(j->server);
     const struct due *first = due_first(&j->heap);
     int64_t in_ms = first ? first->at_ms - now_ms : WAIT_AT_MOST_MS;
-    if (j->is_stopped || j->out >= JOBS_OUT_MAX) return;
+    if (j->is_stopped || j->out >= JOBS_OUT_MAX || registry_is_away(j->server->registry)) return;
     timer_set(j->timer, in_ms < 0 ? 0 : (uint64_t)(in_ms < WAIT_AT_MOST_MS ? in_ms : WAIT_AT_MOST_MS));
 }
 
@@ -392,10 +392,12 @@ static void run(struct queued *q)
         vault_network_get(j->server->vault, merchant_of(q), token_id_slice(&q->token), on_record, q);
 }
 
+/* Without a registrar nothing is tried, and so nothing backs off: what is due runs when there is one again. */
 void jobs_work(struct jobs *j)
 {
     struct due *first;
-    while (!j->is_stopped && j->out < JOBS_OUT_MAX && (first = due_first_by(&j->heap, server_wall_ms(j->server))) != NULL)
+    while (!j->is_stopped && !registry_is_away(j->server->registry) && j->out < JOBS_OUT_MAX &&
+           (first = due_first_by(&j->heap, server_wall_ms(j->server))) != NULL)
         run((struct queued *)first);
     set_timer(j);
 }

@@ -27,7 +27,7 @@ enum {
 struct jobs;
 struct jobs *jobs_new(struct keeper_server *server); /* and reads the queue; NULL: memory */
 void jobs_free(struct jobs *j); /* NULL is fine */
-/* Runs what is due. Called by its own timer too. */
+/* Runs what is due. Called when there is a registrar, and by its own timer. */
 void jobs_work(struct jobs *j);
 
 /* How an enrolment that was asked for by API came out. record: as it stands now, NULL where the vault failed. */

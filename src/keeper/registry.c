@@ -152,24 +152,6 @@ static void on_time_over(void *arg)
 
 /* --- answers --- */
 
-static void copy_tail(char *to, uint8_t len, const struct wire_frame *f, unsigned tail)
-{
-    slice s = wire_tail(f, tail);
-    assert(s.len == len);
-    if (len) memcpy(to, s.at, len);
-}
-
-static void read_credential(const struct wire_frame *f, const struct wire_result *w, struct credential *out)
-{
-    *out = (struct credential){.kind = CREDENTIAL_NETWORK_TOKEN, .month = w->credential_month, .year = w->credential_year,
-                               .number_len = w->number_len, .cryptogram_len = w->cryptogram_len, .eci_len = w->eci_len,
-                               .requestor_len = w->requestor_len};
-    copy_tail(out->number, w->number_len, f, 2);
-    copy_tail(out->cryptogram, w->cryptogram_len, f, 3);
-    copy_tail(out->eci, w->eci_len, f, 4);
-    copy_tail(out->requestor, w->requestor_len, f, 5);
-}
-
 /* Another error would be told on as if the keeper had found it: a stolen registrar could make a caller's tokens unknown, and have him
  * locked out for guessing. */
 static bool is_verdict(enum error e)
@@ -198,7 +180,7 @@ static bool take_result(struct registry *r, struct order *o, const struct wire_f
     struct registry_answer answer = {.r = {w.error}, .state = w.state, .reason = w.reason, .ref = wire_tail(f, 0),
                                      .instrument = wire_tail(f, 1), .month = w.month, .year = w.year, .took_us = w.took_us};
     if (w.has_credential) {
-        read_credential(f, &w, r->credential);
+        wire_network_credential(f, w.credential_month, w.credential_year, r->credential);
         bool is_sound = credential_is_sound(r->credential);
         answer.has_lapsed = is_sound && clock_wall_ms() >= clock_month_end_ms(r->credential->year, r->credential->month);
         if (is_sound && !answer.has_lapsed)
@@ -276,6 +258,11 @@ static void on_lost(void *owner, enum channel_loss why)
 }
 
 static const struct channel_handlers handlers = {on_frame, on_lost};
+
+bool registry_is_away(const struct registry *r)
+{
+    return r->channel == NULL;
+}
 
 void registry_replace(struct registry *r, int fd)
 {

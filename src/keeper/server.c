@@ -398,6 +398,8 @@ void keeper_server_registrar(struct keeper_server *s, uint32_t pair, int fd)
 {
     s->registrar_pair = pair;
     registry_replace(s->registry, fd);
+    jobs_work(s->jobs);
+    events_work(s->events);
 }
 
 /* --- the server itself --- */

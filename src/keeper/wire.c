@@ -260,6 +260,31 @@ slice wire_tail(const struct wire_frame *f, unsigned i)
     return slice_range(f->body, from, from + value_of(&l->tail[i], f->body.at));
 }
 
+uint8_t wire_copy(const struct wire_frame *f, unsigned i, char *to)
+{
+    slice s = wire_tail(f, i);
+    assert(s.len <= UINT8_MAX);
+    if (s.len) memcpy(to, s.at, s.len);
+    return (uint8_t)s.len;
+}
+
+void wire_network_credential(const struct wire_frame *f, uint8_t month, uint16_t year, struct credential *out)
+{
+    *out = (struct credential){.kind = CREDENTIAL_NETWORK_TOKEN, .month = month, .year = year};
+    out->number_len = wire_copy(f, 2, out->number);
+    out->cryptogram_len = wire_copy(f, 3, out->cryptogram);
+    out->eci_len = wire_copy(f, 4, out->eci);
+    out->requestor_len = wire_copy(f, 5, out->requestor);
+}
+
+void wire_network_tails(const struct credential *c, slice tails[WIRE_TAILS_MAX])
+{
+    tails[2] = (slice){c->number, c->number_len};
+    tails[3] = (slice){c->cryptogram, c->cryptogram_len};
+    tails[4] = (slice){c->eci, c->eci_len};
+    tails[5] = (slice){c->requestor, c->requestor_len};
+}
+
 unsigned wire_tails(enum wire_type t)
 {
     assert(type_is_known(t));

@@ -203,7 +203,7 @@ static result run(struct reading *r, struct yajl_memory *memory)
     r->yajl = yajl_alloc(&callbacks, &memory->functions, r);
     yajl_status status = yajl_parse(r->yajl, (const unsigned char *)r->text.at, r->text.len);
     TRY(verdict_of(r, status, ERR_JSON_SYNTAX));
-    return verdict_of(r, yajl_complete_parse(r->yajl), ERR_JSON_CUT_OFF); /* never yajl_get_error: it quotes the text */
+    return verdict_of(r, yajl_memory_complete(r->yajl), ERR_JSON_CUT_OFF); /* never yajl_get_error: it quotes the text */
 }
 
 result json_take(slice text, const char *const *paths, size_t count, json_taken taken, void *owner)

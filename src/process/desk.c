@@ -156,10 +156,7 @@ static void on_network(void *owner, const struct network_answer *a)
     struct wire_result w = {.took_us = a->took_us, .error = (uint16_t)a->r.err, .state = (uint8_t)a->state, .reason = (uint8_t)a->reason,
                             .month = a->month, .year = a->year, .ref_len = a->ref.len, .instrument_len = a->instrument.len};
     if (c) {
-        tails[2] = (slice){c->number, c->number_len};
-        tails[3] = (slice){c->cryptogram, c->cryptogram_len};
-        tails[4] = (slice){c->eci, c->eci_len};
-        tails[5] = (slice){c->requestor, c->requestor_len};
+        wire_network_tails(c, tails);
         w.has_credential = 1;
         w.credential_month = c->month;
         w.credential_year = c->year;

@@ -161,11 +161,6 @@ void proxy_drain(struct proxy *p, loop_hook on_idle, void *owner)
     tell_if_idle(p);
 }
 
-size_t proxy_busy_count(const struct proxy *p)
-{
-    return p->busy_count;
-}
-
 void proxy_client_gone(struct proxy *p)
 {
     tell_if_idle(p);

@@ -41,7 +41,9 @@ def test_trouble_costs_no_payment(make_shop, network, processor, cards, connecti
 
     def enrol(number):
         for token in tokens[number::connections]:
-            assert shop.ask_enrol(token)[0] == 200
+            while (answer := shop.ask_enrol(token))[0] == 503:
+                assert answer[1]["data"]["code"] == "KEEPER_SLOW", answer  # on a busy machine: asked again, as a merchant would
+            assert answer[0] in (200, 409), answer
     in_threads(connections, enrol)
     for token in tokens:
         shop.wait_for_state(token, "ACTIVE")

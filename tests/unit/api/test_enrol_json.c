@@ -188,6 +188,7 @@ START_TEST(documents)
         {"", ERR_JSON_SYNTAX},
         {"{", ERR_JSON_SYNTAX},
         {"{}{}", ERR_JSON_SYNTAX},
+        {"{}\"x", ERR_JSON_SYNTAX},
         {"{\"card\":{\"security_code\": {{ tmp_abcdef: transaction}}\"}}", ERR_JSON_SYNTAX},
         {"{\"a\":\"\xff\"}", ERR_UTF8},
         {"[]", ERR_ENROL_FIELD},

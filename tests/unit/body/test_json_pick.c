@@ -47,6 +47,7 @@ START_TEST(test_picks)
         {"\"returnCode\"", "", ERR_NONE},
         {"{\"returnCode\":\"00\"", "0=00;", ERR_JSON_SYNTAX, 1},
         {"{\"returnCode\":\"00\"} {}", "0=00;", ERR_JSON_SYNTAX, 1},
+        {"{\"returnCode\":\"00\"}\"{}", "0=00;", ERR_JSON_SYNTAX, 1},
         {"", "", ERR_JSON_SYNTAX},
         {"<html>", "", ERR_JSON_SYNTAX},
         {"{\"returnCode\":\"\xff\"}", "", ERR_UTF8},

@@ -181,6 +181,24 @@ START_TEST(jobs_outlive_the_keeper)
 }
 END_TEST
 
+/* What could only fail is not tried: it would back off, and be late when the registrar is back. */
+START_TEST(a_registrar_that_is_away_costs_no_try)
+{
+    struct network_record *r = fake_record("shop", "tok_good1");
+    struct job *j = &fake_network.jobs[fake_network.job_count++];
+    *r = (struct network_record){.state = NETWORK_PENDING, .network = "cards", .reference_code = "bfe68a02-51cd-4d66-b2ad-56fc55527e4"};
+    *j = (struct job){.id = "an old job", .kind = JOB_ENROL, .merchant = "shop", .token = {9, "tok_good1"}};
+    set_up();
+    turns(20);
+    ck_assert(fake_network.jobs[0].tries == 0 && fake_network.jobs[0].due_ms == 0);
+    registrar_start();
+    ck_assert_ptr_nonnull(strstr(registrar_order()->text, "ORDER_ENROL cards 4111111111111111"));
+    ck_assert_uint_eq(fake_network.jobs[0].tries, 0);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(credentials_for_the_api)
 {
     set_up();
@@ -547,7 +565,8 @@ START_TEST(a_token_that_another_card_has_is_not_removed)
 END_TEST
 
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
-          jobs_outlive_the_keeper, credentials_for_the_api, credentials_are_within_the_relays_reveals, an_error_that_no_network_has, what_is_known_without_a_call,
+          jobs_outlive_the_keeper, a_registrar_that_is_away_costs_no_try, credentials_for_the_api,
+          credentials_are_within_the_relays_reveals, an_error_that_no_network_has, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_long_report_is_made_in_slices, a_provisioning_that_takes_its_time,
           a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,

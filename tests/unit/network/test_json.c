@@ -52,6 +52,7 @@ static const struct {
     {"{\"id\":\"one\"", "0=one;", ERR_JSON_CUT_OFF},
     {"{\"id\":\"one\"}x", "0=one;", ERR_JSON_SYNTAX},
     {"{\"id\":\"one\"}{}", "0=one;", ERR_JSON_SYNTAX},
+    {"{\"id\":\"one\"}\"{}", "0=one;", ERR_JSON_CUT_OFF},
     {"{id:1}", "", ERR_JSON_SYNTAX},
     {"<html>", "", ERR_JSON_SYNTAX},
     {"{\"id\":\"\xff\"}", "", ERR_JSON_SYNTAX},
