@@ -16,6 +16,7 @@ struct upstream_pool;
 struct route {
     const struct config_route *config;
     uint32_t index;
+    struct plan request_plan, answer_plan; /* the rules', as this route takes them; what they own is the rules' */
     struct upstream_pool *pool;    /* NULL with target_header */
     struct target_pools *targets;  /* NULL without */
     struct tls_client *tls; /* NULL: plain */
@@ -25,7 +26,8 @@ struct gate {
     struct config *config;
     struct route *routes; /* config->route_count */
     struct tls_server **listen_tls; /* config->listen_count; NULL entries are plain */
-    struct plan plain[BODY_FORMAT_COUNT]; /* explicit placeholders only: for passthrough rules and pass_other, by format */
+    struct plan plain[BODY_FORMAT_COUNT];   /* explicit placeholders only: for passthrough rules and pass_other, by format */
+    struct plan finding[BODY_FORMAT_COUNT]; /* the same of what comes in: card numbers are found by scan alone */
 };
 
 /* Takes config, on failure too. ERR_CONFIG: TLS material is bad; ERR_MEMORY. */

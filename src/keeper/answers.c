@@ -285,7 +285,7 @@ static bool fits_purpose(const struct standing *s, enum wire_type type)
     switch (s->purpose) {
     case KEEPER_FOR_NOTICE: return type == WIRE_NOTICE;
     case KEEPER_FOR_PUSH: return type == (route->direction == DIRECTION_FILTER_PUSH ? WIRE_CAPTURE : WIRE_REVEAL);
-    case KEEPER_FOR_PROXY: return has_permission || (type == WIRE_CAPTURE && route->direction == DIRECTION_FILTER_PULL);
+    case KEEPER_FOR_PROXY: return has_permission || (type == WIRE_CAPTURE && config_route_answer_work(route) == MESSAGE_CAPTURED);
     case KEEPER_FOR_FIELDS: return type == WIRE_FIELDS_GET || type == WIRE_TOKEN_CREATE || type == WIRE_TEMPORAL_CREATE;
     case KEEPER_FOR_API: return has_permission && type != WIRE_FIELDS_GET;
     }

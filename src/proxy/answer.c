@@ -37,29 +37,49 @@ static result guard_text(struct exchange *x, slice text, unsigned *hits)
     return echo_guard_end(x->guard, scratch, hits);
 }
 
-/* One field through the echo guard. A placeholder cannot stand in a name: such a field is left out. */
-static result guarded_field(struct exchange *x, const struct http_field *f, struct buf *out)
+/* A field's value through the echo guard, appended to <out>, the scratch buffer. A placeholder cannot stand in a name: such a
+ * field is left out. So are our own names: nobody else may set them. */
+result answer_guard_value(struct exchange *x, const struct http_field *f, struct buf *out, bool *passes)
+{
+    unsigned in_name = 0;
+    *passes = !is_ours(f->name);
+    if (!*passes) return OK;
+    if (!x->guard) return buf_append(out, f->value);
+    result r = guard_text(x, f->name, &in_name);
+    buf_clear(out);
+    x->echoes += in_name;
+    *passes = in_name == 0;
+    return failed(r) || in_name ? r : guard_text(x, f->value, &x->echoes);
+}
+
+static bool has_card_number(slice value)
+{
+    struct inbound_text *found = NULL;
+    result r = inbound_text_new(value, ENCODING_FIELD_VALUE, &found);
+    inbound_text_free(found);
+    return failed(r) || found;
+}
+
+static result append_field(struct exchange *x, const struct http_field *f, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
-    unsigned in_name = 0;
-    if (!x->guard) return http_write_field(out, f->name, f->value);
-    result r = guard_text(x, f->name, &in_name);
-    buf_clear(scratch);
-    x->echoes += in_name;
-    if (!failed(r) && !in_name) r = guard_text(x, f->value, &x->echoes);
-    if (!failed(r) && !in_name) r = http_write_field(out, f->name, buf_slice(scratch));
+    bool passes;
+    /* Of an interim answer: there is no time to ask for an alias. */
+    if (x->answer_work == MESSAGE_CAPTURED && has_card_number(f->value)) return OK;
+    if (!x->guard) return is_ours(f->name) ? OK : http_write_field(out, f->name, f->value);
+    result r = answer_guard_value(x, f, scratch, &passes);
+    if (!failed(r) && passes) r = http_write_field(out, f->name, buf_slice(scratch));
     buf_clear(scratch);
     return r;
 }
 
-/* The processor's fields as they came, but for secrets, our own names (nobody else may set them) and a coding we undo. */
+/* The processor's fields as they came, but for secrets, our own names and a coding we undo. */
 static result append_fields(struct exchange *x, const struct http_head *h, struct buf *out)
 {
     for (size_t i = 0; i < h->field_count; i++) {
         const struct http_field *f = &h->fields[i];
-        if (is_ours(f->name)) continue;
         if (x->inflater && slice_ieq(f->name, SLICE("content-encoding"))) continue;
-        TRY(guarded_field(x, f, out));
+        TRY(append_field(x, f, out));
     }
     return OK;
 }
@@ -86,6 +106,12 @@ static result write_server_timing(struct exchange *x, struct buf *out)
     return buf_append(out, SLICE("\r\n"));
 }
 
+/* A payment without a token is told nothing of tokens. */
+static bool is_told_matches(const struct exchange *x)
+{
+    return x->guard || x->route->config->direction != DIRECTION_FORWARD_PULL || x->answer_work == MESSAGE_CAPTURED;
+}
+
 static result write_our_fields(struct exchange *x, struct buf *out)
 {
     if (x->guard) {
@@ -95,6 +121,7 @@ static result write_our_fields(struct exchange *x, struct buf *out)
         if (fallback) TRY(http_write_field(out, SLICE("x-cardveil-fallback"), slice_of(fallback)));
         if (x->attempt) TRY(http_write_field(out, SLICE("x-cardveil-pan-retry"), SLICE("1")));
     }
+    if (is_told_matches(x)) TRY(matches_write_fields(x, out, !config_route_is_push(x->route->config)));
     return write_server_timing(x, out);
 }
 
@@ -128,11 +155,22 @@ static result pass_interim(struct exchange *x, const struct http_head *h)
     return http_write_end_of_head(out);
 }
 
+static bool is_rewritten(const struct exchange *x)
+{
+    return x->answer_work != MESSAGE_PASSES;
+}
+
+/* Read through before it goes on: for what was sent, for card data, or for tokens. */
+static bool is_held(const struct exchange *x)
+{
+    return x->guard || is_rewritten(x);
+}
+
 /* A guarded answer must be read to be checked: gzip and deflate are undone, anything else is refused. */
 static result open_coding(struct exchange *x, const struct http_head *h)
 {
     enum content_coding coding;
-    if (!x->guard || h->framing == HTTP_NO_BODY) return OK;
+    if (!is_held(x) || h->framing == HTTP_NO_BODY) return OK;
     size_t count = http_head_count(h, "content-encoding");
     if (count == 0) return OK;
     ENSURE(count == 1 && !failed(content_coding_parse(http_head_get(h, "content-encoding"), &coding)), UPSTREAM_CODING);
@@ -147,6 +185,12 @@ static enum answer_framing unlimited_framing(const struct exchange *x)
     return x->is_http_1_0 ? ANSWER_UNTIL_CLOSE : ANSWER_CHUNKED;
 }
 
+/* What a GET would have had is not known of an answer that is rewritten (RFC 9110 8.6). */
+static bool may_lack_length(const struct exchange *x)
+{
+    return x->framing == ANSWER_WITHOUT_BODY && (x->status == 204 || x->status == 304 || x->is_head_method);
+}
+
 static result begin_answer(struct exchange *x, const struct http_head *h)
 {
     x->upstream_status = x->status = h->status;
@@ -154,12 +198,13 @@ static result begin_answer(struct exchange *x, const struct http_head *h)
     x->answered_us = loop_now_us(x->proxy->loop);
     metrics_time(HISTOGRAM_UPSTREAM, micros(x->sent_us, x->answered_us));
     TRY(open_coding(x, h));
+    if (is_rewritten(x)) return rewrite_begin(x, h);
     TRY(append_fields(x, h, &x->answer_head));
     if (h->framing == HTTP_NO_BODY) {
         x->framing = ANSWER_WITHOUT_BODY;
         x->answer = ANSWER_PASSED;
         bool may_tell = h->length_told; /* RFC 9110 8.6: what a GET would have had */
-        if (h->status == 204 || h->status == 304 || x->is_head_method)
+        if (may_lack_length(x))
             return write_head(x, buf_slice(&x->answer_head), may_tell && !x->guard, h->length);
         return write_head(x, buf_slice(&x->answer_head), true, 0);
     }
@@ -187,7 +232,7 @@ static result pass(struct exchange *x, slice bytes)
 static result pass_collected(struct exchange *x)
 {
     if (x->answer == ANSWER_COLLECTED) {
-        if (x->collected.len <= COLLECT_MAX_BYTES) return OK;
+        if (is_rewritten(x) || x->collected.len <= COLLECT_MAX_BYTES) return OK;
         x->framing = unlimited_framing(x);
         x->answer = ANSWER_PASSED;
         TRY(write_head(x, buf_slice(&x->answer_head), false, 0));
@@ -197,18 +242,23 @@ static result pass_collected(struct exchange *x)
     return OK;
 }
 
-static result take_guarded(struct exchange *x, slice bytes)
+static result collect(struct exchange *x, slice bytes)
+{
+    return x->guard ? echo_guard_feed(x->guard, bytes, &x->collected, &x->echoes) : buf_append(&x->collected, bytes);
+}
+
+static result take_held(struct exchange *x, slice bytes)
 {
     struct buf *scratch = &x->proxy->scratch;
     if (!x->inflater) {
-        TRY(echo_guard_feed(x->guard, bytes, &x->collected, &x->echoes));
+        TRY(collect(x, bytes));
         return pass_collected(x);
     }
     /* Small pieces, because a compressed answer may grow a thousandfold. */
     while (bytes.len) {
         size_t n = bytes.len < 128 ? bytes.len : 128;
         result r = inflater_feed(x->inflater, slice_range(bytes, 0, n), scratch);
-        if (!failed(r)) r = echo_guard_feed(x->guard, buf_slice(scratch), &x->collected, &x->echoes);
+        if (!failed(r)) r = collect(x, buf_slice(scratch));
         buf_clear(scratch);
         TRY(r);
         TRY(pass_collected(x));
@@ -219,19 +269,20 @@ static result take_guarded(struct exchange *x, slice bytes)
 
 static result take_body(struct exchange *x, slice bytes)
 {
-    return x->guard ? take_guarded(x, bytes) : pass(x, bytes);
+    return is_held(x) ? take_held(x, bytes) : pass(x, bytes);
 }
 
-static result end_guarded(struct exchange *x)
+static result end_held(struct exchange *x)
 {
-    if (!x->guard || x->framing == ANSWER_WITHOUT_BODY) return OK;
+    if (!is_held(x) || x->framing == ANSWER_WITHOUT_BODY) return OK;
     if (x->inflater) TRY(inflater_end(x->inflater));
-    return echo_guard_end(x->guard, &x->collected, &x->echoes);
+    return x->guard ? echo_guard_end(x->guard, &x->collected, &x->echoes) : OK;
 }
 
 result answer_write_collected(struct exchange *x)
 {
-    if (x->answer == ANSWER_COLLECTED) TRY(write_head(x, buf_slice(&x->answer_head), true, x->collected.len));
+    bool has_length = !may_lack_length(x);
+    if (x->answer == ANSWER_COLLECTED) TRY(write_head(x, buf_slice(&x->answer_head), has_length, x->collected.len));
     if (x->collected.len) TRY(pass(x, buf_slice(&x->collected)));
     buf_clear(&x->collected);
     struct buf *out = client_out(x);
@@ -251,12 +302,12 @@ void answer_release_upstream(struct exchange *x)
         upstream_drop(u);
 }
 
-static void complete(struct exchange *x)
+void answer_complete(struct exchange *x)
 {
     x->answer = ANSWER_COMPLETE;
     if (x->echoes) metrics_add(METRIC_ECHOES, x->echoes);
     flush_client(x);
-    answer_release_upstream(x);
+    if (x->upstream) answer_release_upstream(x);
     exchange_finish(x, client_keeps_alive(x));
 }
 
@@ -283,6 +334,8 @@ static void fail(struct exchange *x, enum error e)
 
 static void fail_answer(struct exchange *x, result r)
 {
+    if (r.err == ERR_CONTENT_CODING_BROKEN) r = FAIL(UPSTREAM_CODING);
+    if (r.err == ERR_TOO_LARGE && is_rewritten(x)) r = FAIL(ANSWER_TOO_LARGE);
     if (x->answer >= ANSWER_PASSED)
         exchange_abort(x, r.err);
     else
@@ -316,19 +369,23 @@ static void on_end(struct exchange *x)
         x->answer = ANSWER_NONE;
         return;
     }
-    result r = end_guarded(x);
+    result r = end_held(x);
     if (!failed(r) && x->answer == ANSWER_COLLECTED && attempt_again(x)) return;
+    if (!failed(r) && is_rewritten(x)) {
+        rewrite_run(x);
+        return;
+    }
     if (!failed(r)) r = answer_write_collected(x);
     if (failed(r))
-        fail_answer(x, r.err == ERR_CONTENT_CODING_BROKEN ? FAIL(UPSTREAM_CODING) : r);
+        fail_answer(x, r);
     else
-        complete(x);
+        answer_complete(x);
 }
 
 static void on_body(struct exchange *x, slice bytes)
 {
     result r = take_body(x, bytes);
-    if (failed(r)) fail_answer(x, r.err == ERR_CONTENT_CODING_BROKEN ? FAIL(UPSTREAM_CODING) : r);
+    if (failed(r)) fail_answer(x, r);
 }
 
 static void on_step(struct exchange *x, enum http_step step, struct http_reader *reader)

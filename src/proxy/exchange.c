@@ -18,8 +18,9 @@ static const unsigned may_follow[EXCHANGE_STATE_COUNT] = {
                       MAY(EXCHANGE_DONE),
     [EXCHANGE_RESOLVE] = MAY(EXCHANGE_SEND) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
     [EXCHANGE_SEND] = MAY(EXCHANGE_REPLY) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
-    [EXCHANGE_REPLY] = MAY(EXCHANGE_RESOLVE) | MAY(EXCHANGE_SEND) | MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) |
-                       MAY(EXCHANGE_ABORT),
+    [EXCHANGE_REPLY] = MAY(EXCHANGE_RESOLVE) | MAY(EXCHANGE_SEND) | MAY(EXCHANGE_REWRITE) | MAY(EXCHANGE_DONE) |
+                       MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
+    [EXCHANGE_REWRITE] = MAY(EXCHANGE_DONE) | MAY(EXCHANGE_REFUSE) | MAY(EXCHANGE_ABORT),
     [EXCHANGE_REFUSE] = MAY(EXCHANGE_DONE),
     [EXCHANGE_ABORT] = MAY(EXCHANGE_DONE),
     [EXCHANGE_DONE] = 0,
@@ -70,7 +71,7 @@ struct exchange *exchange_new(struct proxy *p, struct client *c, const struct ht
     };
     buf_init_secret(&x->collected, COLLECT_MAX_BYTES + FLOW_HIGH_BYTES);
     buf_init(&x->answer_head, SCRATCH_MAX_BYTES);
-    buf_init_secret(&x->call_body, p->service ? p->service->max_body_bytes : 0);
+    buf_init_secret(&x->plain_body, p->service ? p->service->max_body_bytes : 0);
     proxy_exchange_began(p);
     metrics_add(METRIC_REQUESTS, 1);
     return x;
@@ -84,9 +85,15 @@ static void free_field_snippets(struct exchange *x)
 }
 
 /* The keeper hears whether the temporal tokens of this exchange are used up. */
+static bool may_have_used_tokens(const struct exchange *x)
+{
+    if (x->answer_work == MESSAGE_REVEALS) return x->answer >= ANSWER_PASSED;
+    return x->attempt || request_may_have_left(x);
+}
+
 static void end_dialogue(struct exchange *x)
 {
-    if (x->attempt || request_may_have_left(x))
+    if (may_have_used_tokens(x))
         keeper_end(x->dialogue);
     else
         keeper_end_unsent(x->dialogue);
@@ -105,6 +112,7 @@ static void let_go(struct exchange *x)
     x->upstream = NULL;
     target_let_go(x);
     credential_set_forget(&x->credentials);
+    capture_done(x);
 }
 
 void exchange_done(struct exchange *x)
@@ -120,9 +128,12 @@ void exchange_done(struct exchange *x)
     signing_free(x->signing);
     target_free(x);
     attempt_forget_held(x);
+    capture_free(x->capture);
+    free(x->field_texts);
+    pool_free(x->kept_pool);
     buf_done(&x->collected);
     buf_done(&x->answer_head);
-    buf_done(&x->call_body);
+    buf_done(&x->plain_body);
     gate_release(x->gate);
     gate_release(x->call_gate);
     x->magic = 0;
@@ -192,20 +203,30 @@ static bool find_token(const struct exchange *x, uint32_t token, struct body_fau
     return false;
 }
 
+static bool is_capturing_request(const struct exchange *x)
+{
+    return x->route && x->request_work == MESSAGE_CAPTURED;
+}
+
+/* A partner whose message could not be taken sends it again for a 503; a puller hears from the other side, so ours is a 502. */
 static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
 {
+    enum { INTERNAL_ERROR = 500, BAD_GATEWAY = 502, SEND_AGAIN = 503 };
     /* A second attempt of which nothing was sent changes nothing: the first one's answer is the answer. */
     if (x->held && !outcome_unknown && !request_may_have_left(x)) {
         attempt_answer_held(x, e);
         return;
     }
     struct reply reply = reply_of_error(e);
-    const struct body_fault *fault = x->body ? body_fault(x->body) : NULL;
+    const struct body_fault *fault = x->capture ? capture_fault(x->capture) : x->body ? body_fault(x->body) : NULL;
+    bool has_answered = x->state == EXCHANGE_REWRITE; /* the other side: what it was asked for is done */
+    if (has_answered) reply.status = BAD_GATEWAY;
+    if (is_capturing_request(x) && reply.status >= INTERNAL_ERROR && !x->tries) reply.status = SEND_AGAIN;
     if (fault && fault->err == e) reply.fault = fault;
     struct body_fault place = {.err = e};
     if (x->bad_token && find_token(x, x->bad_token - 1, &place)) reply.fault = &place;
     if (x->bad_token) reply.token = token_table_id(x->tokens, x->bad_token - 1);
-    reply.outcome_unknown = outcome_unknown;
+    reply.outcome_unknown = outcome_unknown || has_answered;
     reply.pan_retry = x->attempt > 0;
     x->error = e;
     refuse_with(x, reply);
@@ -269,7 +290,7 @@ static result begin(struct exchange *x)
     ENSURE(x->tokens != NULL, MEMORY);
     TRY(request_plan(x, x->route->config->prefix));
     TRY(tokens_open(x));
-    TRY(request_scan(x));
+    TRY(x->request_work == MESSAGE_CAPTURED ? capture_scan_request(x) : request_scan(x));
     x->head_tokens = token_table_count(x->tokens);
     ENSURE(x->error == ERR_NONE, KEEPER_AWAY);
     return OK;
@@ -333,6 +354,7 @@ void exchange_step(struct exchange *x)
     case EXCHANGE_REPLY:
         if (x->streamed) request_stream(x);
         return;
+    case EXCHANGE_REWRITE: rewrite_step(x); return;
     case EXCHANGE_HEAD:
     case EXCHANGE_REFUSE:
     case EXCHANGE_ABORT:
@@ -343,10 +365,23 @@ void exchange_step(struct exchange *x)
 
 static result feed(struct exchange *x, slice bytes)
 {
-    if (!x->route) return buf_append(&x->call_body, bytes);
-    if (!x->body || x->answer >= ANSWER_COLLECTED) return OK; /* an early answer: the rest is not wanted */
+    if (!x->route) return buf_append(&x->plain_body, bytes);
+    if (x->answer >= ANSWER_COLLECTED) return OK; /* an early answer: the rest is not wanted */
+    if (x->request_work == MESSAGE_CAPTURED) return capture_feed(x->capture, bytes);
+    if (x->request_work == MESSAGE_PASSES) {
+        ENSURE(x->plain_body.len + bytes.len <= x->plain_body.max, BODY_TOO_LARGE);
+        return buf_append(&x->plain_body, bytes);
+    }
+    if (!x->body) return OK;
     TRY(body_feed(x->body, bytes));
     return (result){x->error};
+}
+
+static result end_body(struct exchange *x)
+{
+    if (!x->route || x->answer >= ANSWER_COLLECTED) return OK;
+    if (x->request_work == MESSAGE_CAPTURED) return capture_request_ended(x);
+    return x->body ? body_end(x->body) : OK;
 }
 
 void exchange_body(struct exchange *x, slice bytes)
@@ -364,7 +399,7 @@ void exchange_body_end(struct exchange *x)
 {
     x->body_complete = true;
     if (x->refusal_due) return;
-    result r = x->body && x->answer < ANSWER_COLLECTED ? body_end(x->body) : OK;
+    result r = end_body(x);
     if (!failed(r) && x->error) r = (result){x->error};
     if (!failed(r)) r = tokens_body_ended(x);
     if (failed(r)) {

@@ -144,7 +144,7 @@ static bool find_current(const struct exchange *x, struct payment_outcome *out)
 void attempt_report(struct exchange *x)
 {
     const struct attempt *first = &x->attempts[0], *last = &x->attempts[x->attempt];
-    if (!x->route || !x->told_of || x->merchant < 0 || (x->request == REQUEST_UNSENT && x->attempt == 0)) return;
+    if (!x->route || x->request_work != MESSAGE_REVEALS || !x->told_of || x->merchant < 0 || (x->request == REQUEST_UNSENT && x->attempt == 0)) return;
     const struct ruleset *rules = x->route->config->rules;
     bool is_known = rules->approved_count > 0; /* rules that know no approval (passthrough) know no payment */
     if (!is_known || x->gate->config->network_count == 0 || token_table_kind(x->tokens, x->told_of - 1) != TOKEN_PERMANENT) return;

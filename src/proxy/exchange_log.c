@@ -58,6 +58,16 @@ static void log_payment(const struct exchange *x)
     if (x->retry_failure) log_error("pan_retry_failed", x->retry_failure);
 }
 
+/* What became aliases. fell: of a longer format than the route's, because that had no room. */
+static void log_captured(const struct exchange *x)
+{
+    const struct capture_counts c = matches_now(x).captured;
+    if (c.cards) log_u64("captured_cards", c.cards);
+    if (c.cvcs) log_u64("captured_cvcs", c.cvcs);
+    if (c.invalid) log_u64("invalid_fields", c.invalid);
+    if (c.fell) log_u64("longer_aliases", c.fell);
+}
+
 void exchange_log(const struct exchange *x)
 {
     char id[REQUEST_ID_BYTES];
@@ -75,7 +85,10 @@ void exchange_log(const struct exchange *x)
     if (x->merchant >= 0 && (size_t)x->merchant < config->merchant_count)
         log_word("merchant", config->merchants[x->merchant].name);
     if (x->key_id_len) log_word("key", (slice){x->key_id, x->key_id_len});
+    if (x->route && x->route->config->direction != DIRECTION_FORWARD_PULL)
+        log_text("direction", route_direction_name(x->route->config->direction));
     log_card(x);
+    log_captured(x);
     log_payment(x);
     if (x->upstream_status) log_u64("upstream_status", (uint64_t)x->upstream_status);
     log_u64("bytes_in", x->bytes_in);

@@ -10,13 +10,14 @@
 #include "proxy/signing.h"
 #include "proxy/verdict.h"
 #include "http/upstream.h"
+#include "capture.h"
 #include "proxy_priv.h"
 
 enum { EXCHANGE_MAGIC = 0x78636867, KEY_ID_BYTES = 16, CONNECT_TRIES = 3, REVEALS_AT_ONCE = 64 };
 
 enum exchange_state {
-    EXCHANGE_HEAD = 0, EXCHANGE_BODY, EXCHANGE_RESOLVE, EXCHANGE_SEND, EXCHANGE_REPLY, EXCHANGE_REFUSE, EXCHANGE_ABORT,
-    EXCHANGE_DONE, EXCHANGE_STATE_COUNT
+    EXCHANGE_HEAD = 0, EXCHANGE_BODY, EXCHANGE_RESOLVE, EXCHANGE_SEND, EXCHANGE_REPLY, EXCHANGE_REWRITE,
+    EXCHANGE_REFUSE, EXCHANGE_ABORT, EXCHANGE_DONE, EXCHANGE_STATE_COUNT
 };
 /* How far the request went: decides what may be repeated. */
 enum request_side { REQUEST_UNSENT = 0, REQUEST_PARTLY_SENT, REQUEST_SENT };
@@ -31,6 +32,16 @@ struct attempt {
     int status;             /* of the processor's answer; 0: none */
 };
 struct held_answer;         /* the first attempt's, while the second is made */
+/* A field of an answer that is written once it is known what its card data became. */
+struct kept_field {
+    slice name, value;      /* value: start NULL where card numbers were found in it */
+    uint32_t text;          /* of the capture; 0: none */
+};
+/* What was replaced, for the caller, the log and the metrics. Cards and CVCs, not places. */
+struct matches {
+    struct capture_counts captured;
+    uint64_t revealed_cards, revealed_cvcs;
+};
 
 struct exchange {
     unsigned magic;
@@ -47,6 +58,7 @@ struct exchange {
     /* The request's head. NULL once the client is gone; what is needed after that is copied. */
     const struct http_head *head;
     bool is_head_method, keep_alive, is_http_1_0, awaits_continue, body_complete;
+    enum message_work request_work, answer_work;
     slice forwarded_path; /* head->path without the route's prefix */
 
     /* Tokens and what the keeper gave for them. */
@@ -67,6 +79,13 @@ struct exchange {
     enum content_coding coding;
     bool streamed, stream_ended;
 
+    /* Card data that becomes aliases: of the request, or of the answer. */
+    struct capture *capture;
+    uint32_t path_text, query_text; /* texts of the capture, from 1 */
+    uint32_t *field_texts;          /* by field index; NULL: none has any */
+    struct matches matches;
+    bool asks_masked;               /* x-cardveil-masked: yes */
+
     /* The keeper. */
     struct keeper_dialogue *dialogue;
     bool opened;
@@ -77,7 +96,7 @@ struct exchange {
     size_t key_id_len;
 
     /* A service's request. */
-    struct buf call_body;
+    struct buf plain_body; /* secret: a service's request, or one that passes as it is */
     struct service_call *call;
 
     /* The processor. */
@@ -98,6 +117,10 @@ struct exchange {
     struct inflater *inflater;
     struct buf collected;     /* secret: guarded text that waits for its length */
     struct buf answer_head;   /* fields of the processor's answer, guarded, while the body is collected */
+    struct pool *kept_pool;
+    struct kept_field *kept;  /* instead of answer_head, of an answer that is rewritten */
+    size_t kept_count;
+    const struct plan *answer_plan;
     enum answer_framing framing;
     bool upstream_keep_alive;
     int status, upstream_status;
@@ -132,6 +155,19 @@ struct keeper_caller tokens_caller(const struct exchange *x);
 /* exchange_service.c */
 void service_call_start(struct exchange *x);
 
+/* exchange_capture.c: card data on its way in */
+MUST_USE result capture_open_body_of(struct exchange *x, const struct http_head *h, const struct plan *plan, enum content_coding coding);
+MUST_USE result capture_open_request(struct exchange *x); /* a capture for what request_plan() found out */
+MUST_USE result capture_scan_request(struct exchange *x); /* path, query and fields */
+MUST_USE result capture_request_ended(struct exchange *x);
+MUST_USE result capture_ask_all(struct exchange *x);      /* the capture is complete: every card's alias is asked for */
+void capture_on_answer(void *owner, uint32_t card, result r, const struct captured *what);
+void capture_done(struct exchange *x);                    /* what was found is counted, and its memory wiped */
+
+/* exchange_matches.c: what was replaced, for callers and merchants */
+struct matches matches_now(const struct exchange *x);
+MUST_USE result matches_write_fields(const struct exchange *x, struct buf *out, bool to_merchant);
+
 /* exchange_sign.c */
 MUST_USE result exchange_make_signing(struct exchange *x); /* the text to be signed; the rules sign, and all tokens are revealed */
 bool exchange_sign(struct exchange *x); /* true: nothing to sign, or signed. False: the keeper is asked, or the exchange is over */
@@ -162,15 +198,23 @@ MUST_USE result request_plan(struct exchange *x, slice prefix); /* forwarded pat
 MUST_USE result request_scan(struct exchange *x);  /* placeholders in path, query and fields */
 MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length);
 MUST_USE result request_write_whole(struct exchange *x, struct buf *out);
+bool request_withholds(const struct exchange *x, slice name); /* a field that does not go on */
 void request_send(struct exchange *x);             /* takes or makes a connection, then writes */
 bool request_may_have_left(const struct exchange *x); /* a byte of it may be at the processor */
 MUST_USE result request_append_target(struct exchange *x, struct buf *out); /* rendered, with the upstream's own path before it */
 void request_stream(struct exchange *x);           /* more of a streamed body */
 void request_progress(struct exchange *x);           /* the processor's side took bytes */
 
+/* answer_rewrite.c: an answer that is held whole, because its card data becomes aliases or its tokens card data */
+MUST_USE result rewrite_begin(struct exchange *x, const struct http_head *h);
+void rewrite_run(struct exchange *x);              /* it is complete */
+void rewrite_step(struct exchange *x);
+
 /* answer.c: the answer on its way back */
 void answer_release_upstream(struct exchange *x);  /* gives the connection back, or drops it */
 MUST_USE result answer_write_collected(struct exchange *x); /* head and body of a collected answer */
+MUST_USE result answer_guard_value(struct exchange *x, const struct http_field *f, struct buf *out, bool *passes); /* false: left out */
+void answer_complete(struct exchange *x);
 void answer_on_upstream(void *owner, struct link *l, enum link_event event);
 
 #endif

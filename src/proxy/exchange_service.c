@@ -45,7 +45,7 @@ void service_call_start(struct exchange *x)
     struct service_request request = {
         .loop = x->proxy->loop,
         .head = x->head,
-        .body = buf_slice(&x->call_body),
+        .body = buf_slice(&x->plain_body),
         .keeper = x->proxy->keeper,
         .config = x->call_gate->config,
         .caller = tokens_caller(x),

@@ -12,6 +12,7 @@
 
 #define FORCED_KIND_FIELD "x-cardveil-card-token-type"
 #define INITIATOR_FIELD "x-cardveil-initiator"
+#define MASKED_FIELD "x-cardveil-masked"
 
 /* What is wrong with a request is told to those who may send one: until the keeper knows the caller, it waits. */
 static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
@@ -79,6 +80,9 @@ result tokens_ask_again(struct exchange *x)
 static result keep_credential(struct exchange *x, uint32_t index, const struct credential *revealed)
 {
     TRY(credential_set_put(&x->credentials, index, revealed));
+    x->matches.revealed_cards += revealed->number_len > 0;
+    x->matches.revealed_cvcs += revealed->cvc_len > 0;
+    if (x->answer_work == MESSAGE_REVEALS) return OK; /* it is the answer that they go into */
     if (!x->guard) x->guard = echo_guard_new();
     ENSURE(x->guard != NULL, MEMORY);
     return echo_guard_add(x->guard, revealed, token_table_id(x->tokens, index), token_table_kind(x->tokens, index));
@@ -140,7 +144,8 @@ static void on_signed(void *owner, uint32_t index, result r, slice signature)
     exchange_step(x);
 }
 
-static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_signed = on_signed};
+static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_captured = capture_on_answer,
+                                               .on_signed = on_signed};
 
 /* --- opening --- */
 
@@ -184,11 +189,14 @@ struct keeper_caller tokens_caller(const struct exchange *x)
 result tokens_open(struct exchange *x)
 {
     struct keeper_caller caller = tokens_caller(x);
-    caller.purpose = KEEPER_FOR_PROXY;
+    const struct config_route *route = x->route->config;
+    caller.purpose = config_route_is_push(route) ? KEEPER_FOR_PUSH : KEEPER_FOR_PROXY;
     caller.route = x->route->index;
-    caller.permission = PERMIT_PROXY;
+    caller.permission = route->direction == DIRECTION_FILTER_PUSH ? PERMIT_TOKENIZE : PERMIT_PROXY;
     x->dialogue = keeper_open(x->proxy->keeper, &caller, &handlers, x);
     ENSURE(x->dialogue != NULL, MEMORY);
+    if (x->request_work != MESSAGE_REVEALS) return OK; /* a partner has no say in it */
+    x->asks_masked = slice_ieq(http_head_get(x->head, MASKED_FIELD), SLICE("yes"));
     TRY(read_wanted(x));
     return read_initiator(x);
 }

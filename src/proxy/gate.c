@@ -36,6 +36,10 @@ static result open_route(struct gate *g, size_t i, struct loop *loop, struct res
     const struct config_route *c = &g->config->routes[i];
     struct route *r = &g->routes[i];
     r->config = c;
+    r->request_plan = c->rules->plan;
+    r->request_plan.bare_tokens = c->compat != COMPAT_NONE;
+    r->answer_plan = c->rules->answer;
+    r->answer_plan.bare_tokens = c->direction == DIRECTION_FORWARD_PUSH;
     r->index = (uint32_t)i;
     if (c->upstream.tls || c->target_header) {
         slice ca = c->upstream_ca.len ? c->upstream_ca : g->config->system_ca;
@@ -59,13 +63,20 @@ static result open_route(struct gate *g, size_t i, struct loop *loop, struct res
     return OK;
 }
 
+static result open_plain_plan(struct plan *p, enum body_format format, bool find_pan)
+{
+    p->format = format;
+    p->find_pan = find_pan;
+    p->paths = path_set_new(plan_language(format));
+    ENSURE(p->paths != NULL, MEMORY);
+    return OK;
+}
+
 static result open_plain_plans(struct gate *g)
 {
     for (int format = BODY_JSON; format < BODY_FORMAT_COUNT; format++) {
-        struct plan *p = &g->plain[format];
-        p->format = (enum body_format)format;
-        p->paths = path_set_new(plan_language((enum body_format)format));
-        ENSURE(p->paths != NULL, MEMORY);
+        TRY(open_plain_plan(&g->plain[format], (enum body_format)format, false));
+        TRY(open_plain_plan(&g->finding[format], (enum body_format)format, true));
     }
     return OK;
 }
@@ -115,7 +126,10 @@ void gate_release(struct gate *g)
         tls_client_free(g->routes[i].tls);
     }
     for (size_t i = 0; g->listen_tls && i < g->config->listen_count; i++) tls_server_free(g->listen_tls[i]);
-    for (int format = BODY_JSON; format < BODY_FORMAT_COUNT; format++) plan_done(&g->plain[format]);
+    for (int format = BODY_JSON; format < BODY_FORMAT_COUNT; format++) {
+        plan_done(&g->plain[format]);
+        plan_done(&g->finding[format]);
+    }
     free(g->routes);
     free(g->listen_tls);
     config_free(g->config);

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "http/writer.h"
+#include "media.h"
 #include "rules/url.h"
 
 #include <assert.h>
@@ -57,53 +58,43 @@ static slice path_after_prefix(slice path, slice prefix)
     return rest.len ? rest : SLICE("/");
 }
 
-/* The media type alone: before ';', without blanks. */
-static slice media_type(const struct http_head *h)
-{
-    slice value = http_head_get(h, "content-type");
-    return slice_trim(slice_range(value, 0, slice_find(value, ';')));
-}
-
-static bool ends_with_ignoring_case(slice s, slice end)
-{
-    return s.len >= end.len && slice_ieq(slice_after(s, s.len - end.len), end);
-}
-
-static enum body_format format_of(slice type)
-{
-    if (slice_ieq(type, SLICE("application/json")) || ends_with_ignoring_case(type, SLICE("+json"))) return BODY_JSON;
-    if (slice_ieq(type, SLICE("application/x-www-form-urlencoded"))) return BODY_FORM;
-    if (slice_ieq(type, SLICE("application/xml")) || slice_ieq(type, SLICE("text/xml")) ||
-        ends_with_ignoring_case(type, SLICE("+xml")))
-        return BODY_XML;
-    return BODY_TEXT;
-}
-
 static result choose_plan(struct exchange *x)
 {
     const struct ruleset *rules = x->route->config->rules;
     bool accepted = ruleset_accepts(rules, x->head->method, x->forwarded_path);
-    enum body_format format = format_of(media_type(x->head));
+    enum body_format format = media_format(media_type(x->head));
     ENSURE(accepted || rules->pass_other, ROUTE_NOT_ACCEPTED);
+    if (x->request_work == MESSAGE_PASSES) return OK;
     if (!accepted || rules->any_body) {
-        x->plan = &x->gate->plain[format];
+        x->plan = x->request_work == MESSAGE_CAPTURED ? &x->gate->finding[format] : &x->gate->plain[format];
         return OK;
     }
     ENSURE(x->head->framing == HTTP_NO_BODY || format == rules->plan.format || rules->plan.format == BODY_TEXT,
            ROUTE_CONTENT_TYPE);
-    x->plan = &rules->plan;
+    x->plan = x->request_work == MESSAGE_CAPTURED ? &rules->plan : &x->route->request_plan;
     return OK;
+}
+
+/* A body that goes on as it came, in the coding it came in. */
+static void open_plain(struct exchange *x)
+{
+    buf_done(&x->plain_body);
+    buf_init_secret(&x->plain_body, x->route->config->body_buffer_bytes);
 }
 
 static result open_body(struct exchange *x)
 {
     const struct http_head *h = x->head;
     const struct config_route *route = x->route->config;
+    if (x->request_work == MESSAGE_PASSES) open_plain(x);
     if (h->framing == HTTP_NO_BODY) return OK;
+    bool over = h->framing == HTTP_LENGTH && h->length > route->body_buffer_bytes;
+    ENSURE(!over || x->request_work == MESSAGE_REVEALS, BODY_TOO_LARGE);
+    if (x->request_work == MESSAGE_PASSES) return OK;
     ENSURE(http_head_count(h, "content-type") <= 1, ROUTE_CONTENT_TYPE);
     ENSURE(http_head_count(h, "content-encoding") <= 1, CONTENT_CODING);
     TRY(content_coding_parse(http_head_get(h, "content-encoding"), &x->coding));
-    bool over = h->framing == HTTP_LENGTH && h->length > route->body_buffer_bytes;
+    if (x->request_work == MESSAGE_CAPTURED) return OK; /* capture_open_request() */
     bool may_stream = route->stream && route->rules->sign.kind == SIGN_NONE; /* a signature stands before the body it is over */
     ENSURE(!over || may_stream, BODY_TOO_LARGE);
     x->streamed = may_stream && (over || h->framing == HTTP_CHUNKED || x->coding != CODING_IDENTITY);
@@ -125,30 +116,43 @@ result request_plan(struct exchange *x, slice prefix)
         TRY(target_read(x, x->forwarded_path, &x->forwarded_path));
         ENSURE(!has_dot_segments(x->forwarded_path), ROUTE_NOT_ACCEPTED);
     }
+    x->request_work = config_route_request_work(x->route->config);
+    x->answer_work = config_route_answer_work(x->route->config);
     TRY(choose_plan(x));
-    return open_body(x);
+    TRY(open_body(x));
+    return x->request_work == MESSAGE_CAPTURED ? capture_open_request(x) : OK;
 }
 
 /* --- placeholders outside the body --- */
 
+static bool is_body_changed(const struct exchange *x)
+{
+    return (x->body && body_slot_count(x->body)) || (x->capture && capture_changes_body(x->capture));
+}
+
+/* Part of an answer may begin in the middle of a card number. */
+static bool is_range(slice name)
+{
+    return slice_ieq(name, SLICE("range")) || slice_ieq(name, SLICE("if-range"));
+}
+
 /* Fields that are for us alone, or that we write ourselves. */
-static bool is_withheld(const struct exchange *x, slice name)
+bool request_withholds(const struct exchange *x, slice name)
 {
     if (signing_withholds(&x->route->config->rules->sign, name)) return true;
     switch (name.len) {
     case 4: return slice_ieq(name, SLICE("host"));
-    case 6: return slice_ieq(name, SLICE("digest")) && x->body && body_slot_count(x->body);
-    case 8: return target_is_field(name);
+    case 5: return is_range(name) && x->answer_work != MESSAGE_PASSES;
+    case 8: return target_is_field(name) || (is_range(name) && x->answer_work != MESSAGE_PASSES);
     case 9: return slice_ieq(name, SLICE("x-api-key"));
-    case 11: return slice_ieq(name, SLICE("content-md5")) && x->body && body_slot_count(x->body);
     case 14:
         if (target_is_field(name)) return true;
-        if (slice_ieq(name, SLICE("content-digest"))) return x->body && body_slot_count(x->body);
         break;
     case 15: if (slice_ieq(name, SLICE("accept-encoding"))) return true; break;
-    case 16: if (slice_ieq(name, SLICE("content-encoding"))) return x->body && x->coding != CODING_IDENTITY; break;
+    case 16: if (slice_ieq(name, SLICE("content-encoding"))) return x->coding != CODING_IDENTITY; break;
     default: break;
     }
+    if (media_is_digest_field(name)) return is_body_changed(x);
     return name.len > 11 && slice_ieq(slice_range(name, 0, 11), SLICE("x-cardveil-"));
 }
 
@@ -161,7 +165,7 @@ static result scan(slice text, enum encoding encoding, struct exchange *x, struc
 static result scan_field(struct exchange *x, size_t i)
 {
     const struct http_field *f = &x->head->fields[i];
-    if (!snippet_is_needed(f->value) || is_withheld(x, f->name)) return OK;
+    if (!snippet_is_needed(f->value) || request_withholds(x, f->name)) return OK;
     if (!x->field_snippets) {
         x->field_snippets = calloc(x->head->field_count, sizeof(struct snippet *));
         ENSURE(x->field_snippets != NULL, MEMORY);
@@ -172,6 +176,7 @@ static result scan_field(struct exchange *x, size_t i)
 
 result request_scan(struct exchange *x)
 {
+    if (x->request_work == MESSAGE_PASSES) return OK;
     TRY(scan(x->forwarded_path, ENCODING_PATH, x, &x->path_snippet));
     if (exchange_query(x).at) TRY(scan(exchange_query(x), ENCODING_QUERY, x, &x->query_snippet));
     for (size_t i = 0; i < x->head->field_count; i++) TRY(scan_field(x, i));
@@ -180,9 +185,10 @@ result request_scan(struct exchange *x)
 
 /* --- writing it --- */
 
-/* Renders a snippet, or copies the text it was made of. */
-static result append_piece(struct exchange *x, const struct snippet *s, slice text, struct buf *out)
+/* Renders a snippet or what was captured, or copies the text that it was made of. */
+static result append_piece(struct exchange *x, const struct snippet *s, uint32_t captured, slice text, struct buf *out)
 {
+    if (captured) return capture_render_text(x->capture, captured, out);
     if (!s) return buf_append(out, text);
     return snippet_render(s, x->credentials.at, out);
 }
@@ -190,10 +196,10 @@ static result append_piece(struct exchange *x, const struct snippet *s, slice te
 result request_append_target(struct exchange *x, struct buf *out)
 {
     TRY(buf_append(out, exchange_upstream(x)->path));
-    TRY(append_piece(x, x->path_snippet, x->forwarded_path, out));
+    TRY(append_piece(x, x->path_snippet, x->path_text, x->forwarded_path, out));
     if (!exchange_query(x).at) return OK;
     TRY(buf_append(out, SLICE("?")));
-    return append_piece(x, x->query_snippet, exchange_query(x), out);
+    return append_piece(x, x->query_snippet, x->query_text, exchange_query(x), out);
 }
 
 static result write_host(const struct upstream_url *u, struct buf *out)
@@ -216,15 +222,16 @@ static result write_fields(struct exchange *x, struct buf *out)
     struct buf *scratch = &x->proxy->scratch;
     for (size_t i = 0; i < x->head->field_count; i++) {
         const struct http_field *f = &x->head->fields[i];
-        if (is_withheld(x, f->name)) continue;
+        if (request_withholds(x, f->name)) continue;
         const struct snippet *s = x->field_snippets ? x->field_snippets[i] : NULL;
+        uint32_t captured = x->field_texts ? x->field_texts[i] : 0;
         bool gets_suffix = x->attempt && is_idempotency_key(x, f->name);
-        if (!s && !gets_suffix) {
+        if (!s && !captured && !gets_suffix) {
             TRY(http_write_field(out, f->name, f->value));
             continue;
         }
         size_t before = scratch->len;
-        TRY(append_piece(x, s, f->value, scratch));
+        TRY(append_piece(x, s, captured, f->value, scratch));
         if (gets_suffix) TRY(buf_append(scratch, SLICE("-pan")));
         TRY(http_write_field(out, f->name, slice_after(buf_slice(scratch), before)));
     }
@@ -245,6 +252,7 @@ result request_write_head(struct exchange *x, struct buf *out, bool has_body, bo
     TRY(write_host(exchange_upstream(x), out));
     TRY(write_fields(x, out));
     if (x->signing) TRY(signing_write_fields(x->signing, out));
+    if (config_route_is_push(x->route->config)) TRY(matches_write_fields(x, out, true));
     /* An answer that we cannot read cannot be checked for what must not come back. */
     TRY(http_write_field(out, SLICE("accept-encoding"), SLICE("identity")));
     if (chunked) {
@@ -255,12 +263,22 @@ result request_write_head(struct exchange *x, struct buf *out, bool has_body, bo
     return http_write_end_of_head(out);
 }
 
+static result render_body(struct exchange *x, struct buf *out)
+{
+    switch (x->request_work) {
+    case MESSAGE_PASSES: return buf_append(out, buf_slice(&x->plain_body));
+    case MESSAGE_CAPTURED: return capture_render_body(x->capture, out);
+    case MESSAGE_REVEALS: break;
+    }
+    return body_render(x->body, x->credentials.at, out);
+}
+
 /* The body first, into the scratch buffer, because its length stands in the head. */
 static result write_whole(struct exchange *x, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
-    if (!x->body) return request_write_head(x, out, false, false, 0);
-    TRY(body_render(x->body, x->credentials.at, scratch));
+    if (x->head->framing == HTTP_NO_BODY) return request_write_head(x, out, false, false, 0);
+    TRY(render_body(x, scratch));
     size_t length = scratch->len;
     TRY(request_write_head(x, out, true, false, length));
     return buf_append(out, slice_range(buf_slice(scratch), 0, length));
@@ -289,7 +307,9 @@ static void note_progress(struct exchange *x)
     if (some && x->request == REQUEST_UNSENT) x->request = REQUEST_PARTLY_SENT;
     if (all) x->request = REQUEST_SENT;
     /* Before the first byte is out nothing may be forgotten: the attempt can be made again on another connection. */
-    if (x->request != REQUEST_UNSENT && !x->streamed) credential_set_forget(&x->credentials);
+    if (x->request == REQUEST_UNSENT || x->streamed) return;
+    credential_set_forget(&x->credentials);
+    capture_done(x);
 }
 
 static void use_upstream(struct exchange *x, struct upstream *u)

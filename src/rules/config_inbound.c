@@ -170,7 +170,7 @@ void config_check_inbound(struct route_loading *r)
     check_finding(r);
     check_capture_settings(r);
     check_push(r);
-    if (route->direction == DIRECTION_FILTER_PULL && route->pan_retry)
+    if (route->pan_retry && config_route_answer_work(route) == MESSAGE_CAPTURED)
         loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PAN_RETRY],
-                         "'pan_retry' is for payments: set it on a forward-pull route");
+                         "'pan_retry' does not go together with answers whose card data becomes aliases (filter-pull, or 'answer' in the rules)");
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "media.h"
+
+slice media_type(const struct http_head *h)
+{
+    slice value = http_head_get(h, "content-type");
+    return slice_trim(slice_range(value, 0, slice_find(value, ';')));
+}
+
+static bool ends_with_ignoring_case(slice s, slice end)
+{
+    return s.len >= end.len && slice_ieq(slice_after(s, s.len - end.len), end);
+}
+
+enum body_format media_format(slice type)
+{
+    if (slice_ieq(type, SLICE("application/json")) || ends_with_ignoring_case(type, SLICE("+json"))) return BODY_JSON;
+    if (slice_ieq(type, SLICE("application/x-www-form-urlencoded"))) return BODY_FORM;
+    if (slice_ieq(type, SLICE("multipart/form-data"))) return BODY_MULTIPART;
+    if (slice_ieq(type, SLICE("text/csv"))) return BODY_CSV;
+    if (slice_ieq(type, SLICE("application/xml")) || slice_ieq(type, SLICE("text/xml")) ||
+        ends_with_ignoring_case(type, SLICE("+xml")))
+        return BODY_XML;
+    return BODY_TEXT;
+}
+
+/* The end of one parameter: the ';' that stands in no quoted string. */
+static size_t parameter_end(slice rest)
+{
+    bool is_quoted = false;
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.at[i] == '"') is_quoted = !is_quoted;
+        if (rest.at[i] == '\\' && is_quoted) i++;
+        if (i < rest.len && rest.at[i] == ';' && !is_quoted) return i;
+    }
+    return rest.len;
+}
+
+slice media_parameter(const struct http_head *h, const char *name)
+{
+    slice value = http_head_get(h, "content-type");
+    slice rest = slice_after(value, slice_find(value, ';'));
+    while (rest.len) {
+        rest = slice_after(rest, 1);
+        size_t end = parameter_end(rest), equals = slice_find(slice_range(rest, 0, end), '=');
+        if (equals < end && slice_ieq(slice_trim(slice_range(rest, 0, equals)), slice_of(name))) {
+            slice found = slice_trim(slice_range(rest, equals + 1, end));
+            bool is_quoted = found.len >= 2 && found.at[0] == '"' && found.at[found.len - 1] == '"';
+            return is_quoted ? slice_range(found, 1, found.len - 1) : found;
+        }
+        rest = slice_after(rest, end);
+    }
+    return SLICE_NONE;
+}
+
+bool media_is_digest_field(slice name)
+{
+    return slice_ieq(name, SLICE("digest")) || slice_ieq(name, SLICE("content-md5")) || slice_ieq(name, SLICE("content-digest")) ||
+           slice_ieq(name, SLICE("repr-digest"));
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROXY_MEDIA_H
+#define PROXY_MEDIA_H
+
+/* What a message's Content-Type says of its body (RFC 9110 8.3.1). */
+
+#include "body/plan.h"
+#include "http/head.h"
+
+slice media_type(const struct http_head *h); /* without parameters; empty: there is none */
+enum body_format media_format(slice type);   /* BODY_TEXT for all that has no structure we know */
+/* A parameter's value, without its quotes; start NULL: not there, or not well-formed. */
+slice media_parameter(const struct http_head *h, const char *name);
+bool media_is_digest_field(slice name); /* Digest, Content-MD5, Content-Digest, Repr-Digest: wrong once a body changed */
+
+#endif

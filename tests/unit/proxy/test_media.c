@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../../../src/proxy/media.h"
+
+#include <check.h>
+
+static struct http_field fields[1];
+static struct http_head head = {.fields = fields, .field_count = 1};
+
+static const struct http_head *with(const char *content_type)
+{
+    fields[0] = (struct http_field){SLICE("Content-Type"), slice_of(content_type)};
+    return &head;
+}
+
+START_TEST(formats)
+{
+    static const struct {
+        const char *type;
+        enum body_format format;
+    } cases[] = {{"application/json", BODY_JSON},
+                 {"Application/JSON ; charset=utf-8", BODY_JSON},
+                 {"application/vnd.api+json", BODY_JSON},
+                 {"application/x-www-form-urlencoded", BODY_FORM},
+                 {"multipart/form-data; boundary=x", BODY_MULTIPART},
+                 {"multipart/mixed; boundary=x", BODY_TEXT},
+                 {"text/csv;header=present", BODY_CSV},
+                 {"text/xml", BODY_XML},
+                 {"application/xml", BODY_XML},
+                 {"application/soap+xml; action=\"a;b\"", BODY_XML},
+                 {"text/plain", BODY_TEXT},
+                 {"", BODY_TEXT}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(media_format(media_type(with(cases[i].type))) == cases[i].format, "%s", cases[i].type);
+}
+END_TEST
+
+START_TEST(parameters)
+{
+    static const struct {
+        const char *type, *name, *value;
+    } cases[] = {{"text/xml; charset=ISO-8859-1", "charset", "ISO-8859-1"},
+                 {"text/xml;Charset=\"utf-8\" ; x=y", "charset", "utf-8"},
+                 {"text/xml; a=\"; charset=no\"; charset=yes", "charset", "yes"},
+                 {"text/xml; a=\"\\\"; charset=no\"; charset=yes", "charset", "yes"},
+                 {"multipart/form-data; boundary=\"a b;c\"", "boundary", "a b;c"},
+                 {"multipart/form-data; boundary=", "boundary", ""},
+                 {"text/xml; xcharset=no", "charset", NULL},
+                 {"text/xml; charset", "charset", NULL},
+                 {"text/xml;;;", "charset", NULL},
+                 {"text/xml; a=\"charset=no", "charset", NULL},
+                 {"", "charset", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slice got = media_parameter(with(cases[i].type), cases[i].name);
+        ck_assert_msg(cases[i].value ? got.at && slice_is(got, cases[i].value) : !got.at, "%s: %.*s", cases[i].type, SLICE_ARG(got));
+    }
+}
+END_TEST
+
+START_TEST(digests)
+{
+    ck_assert(media_is_digest_field(SLICE("Digest")) && media_is_digest_field(SLICE("content-MD5")));
+    ck_assert(media_is_digest_field(SLICE("Content-Digest")) && media_is_digest_field(SLICE("repr-digest")));
+    ck_assert(!media_is_digest_field(SLICE("want-digest")) && !media_is_digest_field(SLICE("etag")));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("media");
+    TCase *t = tcase_create("all");
+    tcase_add_test(t, formats);
+    tcase_add_test(t, parameters);
+    tcase_add_test(t, digests);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failures = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failures ? 1 : 0;
+}
