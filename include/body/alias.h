@@ -21,5 +21,10 @@ struct alias_wish {
     enum alias_format format;
     slice template_text; /* with ALIAS_TEMPLATE: word characters around one "{uuid}"; at most 64 bytes filled in */
 };
+/* The token's own id will do: there is nothing to make. */
+static inline bool alias_is_own_id(const struct alias_wish *wish)
+{
+    return wish->format == ALIAS_UUID || (wish->format == ALIAS_TEMPLATE && slice_is(wish->template_text, "{uuid}"));
+}
 
 #endif

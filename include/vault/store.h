@@ -16,7 +16,8 @@
 #include "base/slice.h"
 
 enum store_table { STORE_META = 'M', STORE_CARD = 'C', STORE_INDEX = 'I', STORE_KEY = 'K',
-                   STORE_NETWORK = 'N', STORE_REF = 'F', STORE_JOB = 'J', STORE_EVENT = 'E', STORE_TRAIL = 'T', STORE_COUNT = 'R' };
+                   STORE_NETWORK = 'N', STORE_REF = 'F', STORE_JOB = 'J', STORE_EVENT = 'E', STORE_TRAIL = 'T', STORE_COUNT = 'R',
+                   STORE_ALIAS = 'A', STORE_ALIASES = 'L' };
 enum { STORE_KEY_MAX_BYTES = 256, STORE_VALUE_MAX_BYTES = 2048 };
 
 enum store_step { STORE_EXPECT_ABSENT, STORE_EXPECT, STORE_PUT, STORE_DELETE };

@@ -126,7 +126,7 @@ bool vault_audit_is_failing(const struct vault *v);
 
 /* --- administration --- */
 struct vault_stat {
-    uint64_t cards, keys, network_records, jobs, events, store_bytes, store_max_bytes, audit_lines, audit_bytes;
+    uint64_t cards, aliases, keys, network_records, jobs, events, store_bytes, store_max_bytes, audit_lines, audit_bytes;
     uint32_t key_version, key_versions;
     uint64_t records_under_old_keys;
     uint64_t seals, seals_max; /* under the newest key; rotate before they are spent */

@@ -67,6 +67,7 @@ static int stat_vault(struct cli_vault *c, const void *arguments)
         uint64_t n;
     } rows[] = {
         {"cards", "cards", s.cards},
+        {"aliases", "aliases of cards", s.aliases},
         {"keys", "API keys, revoked ones too", s.keys},
         {"network_records", "network token records", s.network_records},
         {"jobs", "jobs for card networks, waiting", s.jobs},

@@ -111,12 +111,25 @@ void answer_finish(struct question *q)
     registry_cancel(q->order);
     secret_free(q->credential, sizeof *q->credential);
     secret_free(q->found, sizeof *q->found);
+    secret_free(q->change, sizeof *q->change);
     secret_free(q->cvc, q->cvc_len);
     if (q->billing) secret_wipe(q->billing, q->billing_len);
     free(q->billing);
     server_release(q->standing.version);
     free(q);
     r->questions--;
+}
+
+void answer_resolve(struct question *q, vault_resolve_callback then)
+{
+    vault_alias_resolve(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), then, q);
+}
+
+result answer_take_token(struct question *q, result r, slice token)
+{
+    if (r.err == ERR_TOKEN_NOT_FOUND) return OK;
+    if (!failed(r) && !token_id_from(token, &q->token)) r = FAIL(INTERNAL);
+    return r;
 }
 
 /* Whoever asks for a token that is not there may be guessing, whatever he asks it for: a payment, its masked card, its end. */
@@ -253,28 +266,40 @@ static result read_change(const struct wire_frame *f, struct keeper_server *serv
     return OK;
 }
 
-static void change(struct question *q, const struct wire_frame *f)
+static void on_token_known(void *owner, result r, slice token)
+{
+    struct question *q = owner;
+    struct vault *vault = q->relay->server->vault;
+    r = answer_take_token(q, r, token);
+    slice own = token_id_slice(&q->token);
+    if (failed(r))
+        on_info(q, r, NULL, CARD_FOUND);
+    else if (q->type == WIRE_TOKEN_GET)
+        vault_card_get(vault, answer_merchant(q), own, on_card_read, q);
+    else if (q->type == WIRE_TOKEN_CHANGE)
+        vault_card_change(vault, answer_merchant(q), own, q->change, on_info, q);
+    else
+        vault_card_delete(vault, answer_merchant(q), own, on_info, q);
+}
+
+static result keep_change(struct question *q, const struct wire_frame *f)
 {
     struct keeper_server *server = q->relay->server;
-    struct card_change c = {0};
-    result r = token_id_from(wire_tail(f, 0), &q->token) ? read_change(f, server, &c) : FAIL(TOKEN_NOT_FOUND);
+    q->change = secret_alloc(sizeof *q->change);
+    ENSURE(q->change != NULL, MEMORY);
+    result r = read_change(f, server, q->change);
+    secret_wipe(server->card, sizeof *server->card);
+    return r;
+}
+
+static void ask_about_token(struct question *q, const struct wire_frame *f)
+{
+    result r = token_id_from(wire_tail(f, 0), &q->token) ? OK : FAIL(TOKEN_NOT_FOUND);
+    if (!failed(r) && f->type == WIRE_TOKEN_CHANGE) r = keep_change(q, f);
     if (failed(r))
         on_info(q, r, NULL, CARD_FOUND);
     else
-        vault_card_change(server->vault, answer_merchant(q), token_id_slice(&q->token), &c, on_info, q);
-    secret_wipe(server->card, sizeof *server->card);
-    secret_wipe(&c, sizeof c);
-}
-
-static void read_or_delete(struct question *q, const struct wire_frame *f)
-{
-    struct vault *vault = q->relay->server->vault;
-    if (!token_id_from(wire_tail(f, 0), &q->token))
-        on_info(q, FAIL(TOKEN_NOT_FOUND), NULL, CARD_FOUND);
-    else if (f->type == WIRE_TOKEN_GET)
-        vault_card_get(vault, answer_merchant(q), token_id_slice(&q->token), on_card_read, q);
-    else
-        vault_card_delete(vault, answer_merchant(q), token_id_slice(&q->token), on_info, q);
+        answer_resolve(q, on_token_known);
 }
 
 /* What each kind of dialogue is for, and nothing more. */
@@ -330,7 +355,6 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     case WIRE_TOKEN_CREATE: create(q, f); return;
     case WIRE_TEMPORAL_CREATE: create_temporal(q, f); return;
     case WIRE_CAPTURE: answer_capture(q, f); return;
-    case WIRE_TOKEN_CHANGE: change(q, f); return;
     case WIRE_ENROL: answer_enrol(q, d, f); return;
     case WIRE_CREDENTIALS: answer_credentials(q, f); return;
     case WIRE_NETWORK_TOKEN: answer_network_token(q, f); return;
@@ -338,7 +362,7 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     case WIRE_REPORT: answer_report(q, f); return;
     case WIRE_FIELDS_OPEN:
     case WIRE_FIELDS_GET: answer_fields(q, d, f); return;
-    default: read_or_delete(q, f); return;
+    default: ask_about_token(q, f); return;
     }
 }
 

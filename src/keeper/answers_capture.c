@@ -12,7 +12,7 @@
  *     number ─► vault: stored, or found ─► alias in the route's format ─┐
  *     CVC ──────────────────────────────────────────────────────────────┴─► audit ─► temporal tokens (CVC) ─► answer
  *
- * Until it is answered, what is still needed of the card waits in secret memory: the number for its alias, all of it beside a CVC. */
+ * A card that has a CVC waits in secret memory until then. */
 
 static const struct config_route *route_of(const struct question *q)
 {
@@ -80,16 +80,27 @@ static void finish(struct question *q, result r)
 
 /* --- the alias --- */
 
+static void on_alias(void *owner, result r, slice alias, bool fell)
+{
+    struct question *q = owner;
+    if (!failed(r) && !token_id_from(alias, &q->alias)) r = FAIL(INTERNAL);
+    q->fell = fell;
+    if (fell) metrics_add(METRIC_ALIASES_LONGER, 1);
+    finish(q, r);
+}
+
 static void on_put(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct question *q = owner;
     if (!failed(r) && !info) r = FAIL(INTERNAL);
-    if (!failed(r)) {
-        q->token = q->alias = info->token;
-        q->has_expiry = info->month > 0;
-        q->deed = deed;
+    if (failed(r)) {
+        finish(q, r);
+        return;
     }
-    finish(q, r);
+    q->token = info->token;
+    q->has_expiry = info->month > 0;
+    q->deed = deed;
+    vault_alias_make(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), &route_of(q)->alias.wish, on_alias, q);
 }
 
 /* --- the question --- */

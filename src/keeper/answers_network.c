@@ -89,10 +89,19 @@ static void on_record(void *owner, result r, const struct network_record *record
     tell(owner, r, failed(r) ? NULL : record, NULL);
 }
 
+static void on_token_to_tell(void *owner, result r, slice token)
+{
+    struct question *q = owner;
+    r = answer_take_token(q, r, token);
+    if (failed(r))
+        tell(q, r, NULL, NULL);
+    else
+        vault_network_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_record, q);
+}
+
 void answer_network_token(struct question *q, const struct wire_frame *f)
 {
-    if (read_token(q, wire_tail(f, 0)))
-        vault_network_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_record, q);
+    if (read_token(q, wire_tail(f, 0))) answer_resolve(q, on_token_to_tell);
 }
 
 /* --- payment credentials --- */
@@ -162,10 +171,19 @@ static void on_card_for_credentials(void *owner, result r, const struct card *ca
     vault_network_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_record_for_credentials, q);
 }
 
+static void on_token_to_pay(void *owner, result r, slice token)
+{
+    struct question *q = owner;
+    r = answer_take_token(q, r, token);
+    if (failed(r))
+        tell(q, r, NULL, NULL);
+    else
+        vault_card_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_card_for_credentials, q);
+}
+
 void answer_credentials(struct question *q, const struct wire_frame *f)
 {
-    if (read_token(q, wire_tail(f, 0)))
-        vault_card_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_card_for_credentials, q);
+    if (read_token(q, wire_tail(f, 0))) answer_resolve(q, on_token_to_pay);
 }
 
 /* --- enrolment --- */
@@ -244,11 +262,21 @@ static result read_enrolment(struct question *q, struct dialogue *d, const struc
     return OK;
 }
 
+static void on_token_to_enrol(void *owner, result r, slice token)
+{
+    struct question *q = owner;
+    r = answer_take_token(q, r, token);
+    if (failed(r))
+        tell(q, r, NULL, NULL);
+    else
+        vault_card_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_card_to_enrol, q);
+}
+
 void answer_enrol(struct question *q, struct dialogue *d, const struct wire_frame *f)
 {
     result r = read_enrolment(q, d, f);
     if (failed(r))
         tell(q, r, NULL, NULL);
     else
-        vault_card_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_card_to_enrol, q);
+        answer_resolve(q, on_token_to_enrol);
 }

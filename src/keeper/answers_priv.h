@@ -8,12 +8,17 @@
  * ends with answer_finish(). */
 
 #include "server_priv.h"
+#include "vault/alias.h"
 
 void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uint32_t sequence, enum error e);
 MUST_USE result answer_audit(const struct question *q, const char *action, slice token, result outcome);
 void answer_count_guess(const struct question *q, result r); /* tokens that are not there */
 slice answer_merchant(const struct question *q);
 void answer_finish(struct question *q);
+/* Asks the vault whose alias q->token is; <then> gets what vault_alias_resolve gives, and passes it on to answer_take_token(). */
+void answer_resolve(struct question *q, vault_resolve_callback then);
+/* q->token is the card's own from now on. Where nobody has that alias it stays as it was asked: nobody's, then. */
+MUST_USE result answer_take_token(struct question *q, result r, slice token);
 /* The card of a frame, checked. number: at least of one. ERR_CARD_…. */
 MUST_USE result answer_read_card(slice number, slice holder, uint8_t month, uint16_t year, struct card *out);
 /* Is the record still that of the token that the network was asked about? Meanwhile the card may have got another. */

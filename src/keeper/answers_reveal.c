@@ -311,9 +311,23 @@ static void reveal_temporal(struct question *q, struct dialogue *d)
     tell(q, r, t ? &t->card : NULL, NULL, t ? (slice){t->cvc, t->cvc_len} : SLICE_NONE);
 }
 
+static void on_token(void *owner, result r, slice token)
+{
+    struct question *q = owner;
+    r = answer_take_token(q, r, token);
+    slice own = token_id_slice(&q->token);
+    if (failed(r)) {
+        on_card(q, r, NULL, NULL);
+    } else if (q->standing.version->config->merchants[q->standing.merchant].network >= 0) {
+        vault_network_get(q->relay->server->vault, answer_merchant(q), own, on_record, q);
+    } else {
+        q->choice.fallback = choice_before_network(route_of(q), own, q->wish, NETWORK_NONE);
+        fetch_rest(q);
+    }
+}
+
 void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f)
 {
-    struct keeper_server *server = q->relay->server;
     struct wire_reveal w;
     wire_fixed(f, &w, sizeof w);
     q->kind = w.kind ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
@@ -322,13 +336,8 @@ void answer_reveal(struct question *q, struct dialogue *d, const struct wire_fra
         on_card(q, FAIL(TOKEN_NOT_FOUND), NULL, NULL);
         return;
     }
-    slice token = token_id_slice(&q->token);
-    if (q->kind == TOKEN_TEMPORAL && token_id_has_form(token, TOKEN_TEMPORAL)) {
+    if (q->kind == TOKEN_TEMPORAL && token_id_has_form(token_id_slice(&q->token), TOKEN_TEMPORAL))
         reveal_temporal(q, d);
-    } else if (q->standing.version->config->merchants[q->standing.merchant].network >= 0) {
-        vault_network_get(server->vault, answer_merchant(q), token, on_record, q);
-    } else {
-        q->choice.fallback = choice_before_network(route_of(q), token, q->wish, NETWORK_NONE);
-        fetch_rest(q);
-    }
+    else
+        answer_resolve(q, on_token);
 }

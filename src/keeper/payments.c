@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "jobs.h"
 #include "ledger.h"
+#include "vault/alias.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,19 @@ static void on_record(void *owner, result r, const struct network_record *record
     if (was_later) work_on(p);
 }
 
+/* Record, trail and strategy go by the card's own token. */
+static void on_token(void *owner, result r, slice token)
+{
+    struct payer *p = owner;
+    struct payment *one = STAILQ_FIRST(&p->queue);
+    const struct config_merchant *merchant = NULL;
+    if (!failed(r)) (void)token_id_from(token, &one->token);
+    if ((failed(r) && r.err != ERR_TOKEN_NOT_FOUND) || !route_of(p, &one->w, &merchant))
+        on_record(p, failed(r) ? r : FAIL(TOKEN_NOT_FOUND), NULL);
+    else
+        vault_network_get(p->payments->server->vault, merchant->name, token_id_slice(&one->token), on_record, p);
+}
+
 static void start(struct payer *p, const struct payment *one)
 {
     const struct config_merchant *merchant = NULL;
@@ -147,7 +161,7 @@ static void start(struct payer *p, const struct payment *one)
     } else if (token_id_has_form(token, TOKEN_TEMPORAL)) {
         on_record(p, OK, NULL);
     } else {
-        vault_network_get(p->payments->server->vault, merchant->name, token, on_record, p);
+        vault_alias_resolve(p->payments->server->vault, merchant->name, token, on_token, p);
     }
 }
 

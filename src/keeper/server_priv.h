@@ -123,7 +123,8 @@ struct question {
     uint32_t sequence;
     enum wire_type type;
     enum token_kind kind;
-    struct token_id token; /* len 0: none yet, a card being created */
+    struct token_id token; /* the card's own, once an alias is resolved; len 0: none yet, a card being created */
+    struct card_change *change; /* secret; of a change */
     /* of a reveal */
     struct wish wish;
     struct choice choice;
@@ -139,7 +140,7 @@ struct question {
     result failure;
     enum card_brand brand;
     /* of a capture */
-    struct temporal_card *found;   /* secret; what is still needed of the card; NULL: nothing */
+    struct temporal_card *found;   /* secret; NULL: it has no CVC */
     bool has_number, has_expiry, fell;
     enum card_deed deed;
     struct token_id alias;

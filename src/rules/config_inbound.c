@@ -63,6 +63,7 @@ static const char *check_template(slice text)
         if (i < text.len && !slice_is_word_char(text.at[i]))
             return "a token has letters, digits, '_' and '-' only, and one {uuid}";
     }
+    if (slice_is(text, "tmp_{uuid}")) return "temporal tokens look like that; choose another text around {uuid}";
     return NULL;
 }
 

@@ -84,7 +84,8 @@ result vault_each(struct vault *v, enum store_table t, vault_on_record on_record
 
 result vault_each_sealed(struct vault *v, vault_on_record on_record, void *owner)
 {
-    static const enum store_table tables[] = {STORE_CARD, STORE_KEY, STORE_NETWORK, STORE_JOB, STORE_EVENT, STORE_TRAIL, STORE_COUNT};
+    static const enum store_table tables[] = {STORE_CARD, STORE_KEY, STORE_NETWORK, STORE_JOB, STORE_EVENT, STORE_TRAIL, STORE_COUNT,
+                                              STORE_ALIAS, STORE_ALIASES};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) TRY(vault_each(v, tables[i], on_record, owner));
     return OK;
 }
@@ -114,6 +115,7 @@ static result count_record(void *owner, enum store_table t, slice key, slice val
     uint32_t version;
     (void)key;
     if (t == STORE_CARD) c->out->cards++;
+    if (t == STORE_ALIAS) c->out->aliases++;
     if (t == STORE_KEY) c->out->keys++;
     if (t == STORE_NETWORK) c->out->network_records++;
     if (t == STORE_JOB) c->out->jobs++;
@@ -215,13 +217,19 @@ static result verify_key(void *owner, enum store_table t, slice key, slice value
     return OK;
 }
 
-static result verify_network(void *owner, enum store_table t, slice key, slice value)
+static result check_other(struct verifying *y, enum store_table t, slice key, slice value)
+{
+    bool is_alias = t == STORE_ALIAS || t == STORE_ALIASES;
+    return is_alias ? vault_check_alias(y->v, t, key, value, y->plain) : vault_check_network(y->v, t, key, value, y->plain, y->network);
+}
+
+static result verify_other(void *owner, enum store_table t, slice key, slice value)
 {
     struct verifying *y = owner;
     bool same = true;
     y->out->records++;
     report(y);
-    if (failed(vault_check_network(y->v, t, key, value, y->plain, y->network))) {
+    if (failed(check_other(y, t, key, value))) {
         TRY(still_the_same(y, t, key, value, &same));
         if (same) y->out->bad_records++;
     }
@@ -229,10 +237,11 @@ static result verify_network(void *owner, enum store_table t, slice key, slice v
     return OK;
 }
 
-static result verify_networks(struct verifying *y)
+static result verify_others(struct verifying *y)
 {
-    static const enum store_table tables[] = {STORE_NETWORK, STORE_REF, STORE_JOB, STORE_EVENT, STORE_TRAIL, STORE_COUNT};
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) TRY(vault_each(y->v, tables[i], verify_network, y));
+    static const enum store_table tables[] = {STORE_NETWORK, STORE_REF, STORE_JOB, STORE_EVENT, STORE_TRAIL, STORE_COUNT,
+                                              STORE_ALIAS, STORE_ALIASES};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) TRY(vault_each(y->v, tables[i], verify_other, y));
     return OK;
 }
 
@@ -292,7 +301,7 @@ result vault_verify(struct vault *v, vault_progress progress, void *owner, struc
     if (!failed(r)) r = vault_each(v, STORE_CARD, verify_card, &y);
     if (!failed(r)) r = vault_each(v, STORE_KEY, verify_key, &y);
     if (!failed(r)) r = vault_each(v, STORE_INDEX, verify_index, &y);
-    if (!failed(r)) r = verify_networks(&y);
+    if (!failed(r)) r = verify_others(&y);
     secret_free(y.plain, SEALED_MAX_BYTES);
     secret_free(y.network, sizeof *y.network);
     secret_free(y.record, sizeof *y.record);

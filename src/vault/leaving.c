@@ -24,11 +24,16 @@ struct leaving {
     size_t trails;
     size_t trail_len[TRAILS_AT_ONCE];
     char trail[TRAILS_AT_ONCE][STORE_KEY_MAX_BYTES];
-    char room[CARD_KEY_MAX_BYTES], ref_room[2][REF_KEY_MAX_BYTES];
-    uint8_t plain[JOB_RECORD_MAX_BYTES], sealed_job[JOB_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES];
+    struct alias_list aliases;
+    uint8_t old_list[ALIAS_LIST_SEALED_MAX_BYTES];
+    size_t old_list_len;                   /* 0: there is none */
+    char room[CARD_KEY_MAX_BYTES], ref_room[2][REF_KEY_MAX_BYTES], alias_room[ALIASES_MAX][ALIAS_KEY_MAX_BYTES];
+    uint8_t plain[ALIAS_LIST_MAX_BYTES], sealed_job[JOB_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES];
     struct count_row count;
 };
-_Static_assert((int)JOB_RECORD_MAX_BYTES >= (int)NETWORK_RECORD_MAX_BYTES, "plain has room for either");
+_Static_assert((int)ALIAS_LIST_MAX_BYTES >= (int)NETWORK_RECORD_MAX_BYTES && (int)ALIAS_LIST_MAX_BYTES >= (int)JOB_RECORD_MAX_BYTES,
+               "plain has room for each");
+_Static_assert((int)TRAILS_AT_ONCE + (int)ALIASES_MAX + 20 <= (int)BATCH_STEPS_MAX, "one batch has room for all of it");
 
 struct leaving *leaving_new(struct vault *v, slice merchant, const struct token_id *token)
 {
@@ -90,6 +95,30 @@ static result open_record(struct leaving *l, slice sealed)
     return OK;
 }
 
+static result open_list(struct leaving *l, slice sealed)
+{
+    size_t len = 0;
+    struct seal_place place = {STORE_ALIASES, merchant_of(l), token_id_slice(&l->token)};
+    ENSURE(sealed.len <= sizeof l->old_list, VAULT_SEAL);
+    TRY(vault_unseal(l->v, &place, sealed, l->plain, sizeof l->plain, &len));
+    TRY(alias_list_decode((slice){(char *)l->plain, len}, &l->aliases));
+    memcpy(l->old_list, sealed.at, sealed.len);
+    l->old_list_len = sealed.len;
+    return OK;
+}
+
+static void on_list(void *owner, result r, slice sealed)
+{
+    struct leaving *l = owner;
+    memset(&l->aliases, 0, sizeof l->aliases);
+    l->old_list_len = 0;
+    if (!failed(r)) r = open_list(l, sealed);
+    if (failed(r) && r.err != ERR_NOT_FOUND)
+        l->done(l->owner, r);
+    else
+        scan_trails(l, on_trails_read);
+}
+
 static void on_record(void *owner, result r, slice sealed)
 {
     struct leaving *l = owner;
@@ -98,7 +127,7 @@ static void on_record(void *owner, result r, slice sealed)
     if (failed(r) && r.err != ERR_NOT_FOUND)
         l->done(l->owner, r);
     else
-        scan_trails(l, on_trails_read);
+        store_get(l->v->store, STORE_ALIASES, card_key(merchant_of(l), token_id_slice(&l->token), l->room), on_list, l);
 }
 
 void leaving_read(struct leaving *l, vault_done done, void *owner)
@@ -142,12 +171,26 @@ static void add_trails(struct leaving *l, struct batch *b)
     for (size_t i = 0; i < l->trails; i++) batch_add(b, STORE_DELETE, STORE_TRAIL, (slice){l->trail[i], l->trail_len[i]}, SLICE_NONE);
 }
 
+static result add_aliases(struct leaving *l, struct batch *b, slice card)
+{
+    batch_add(b, STORE_EXPECT, STORE_ALIASES, card, (slice){(char *)l->old_list, l->old_list_len});
+    if (!l->old_list_len) return OK;
+    batch_add(b, STORE_DELETE, STORE_ALIASES, card, SLICE_NONE);
+    for (size_t i = 0; i < l->aliases.count; i++) {
+        slice key;
+        TRY(alias_key(l->v, merchant_of(l), token_id_slice(&l->aliases.at[i].alias), l->alias_room[i], &key));
+        batch_add(b, STORE_DELETE, STORE_ALIAS, key, SLICE_NONE);
+    }
+    return OK;
+}
+
 result leaving_add(struct leaving *l, struct batch *b)
 {
     slice token = token_id_slice(&l->token), key = card_key(merchant_of(l), token, l->room);
     const struct network_text *names[] = {&l->record.ref, &l->record.instrument};
     l->tells = false;
     add_trails(l, b);
+    TRY(add_aliases(l, b, key));
     batch_add(b, STORE_EXPECT, STORE_NETWORK, key, (slice){(char *)l->old, l->old_len});
     if (!l->old_len) return OK;
     batch_add(b, STORE_DELETE, STORE_NETWORK, key, SLICE_NONE);

@@ -2,7 +2,7 @@
 #ifndef VAULT_LEAVING_H
 #define VAULT_LEAVING_H
 
-/* What goes with a card that is deleted: its network record and the index entries that lead there, its trails, and, where the
+/* What goes with a card that is deleted: its aliases, its network record and the index entries that lead there, its trails, and, where the
  * network knows the card, a JOB_REMOVE that tells it. Read first, then part of the batch that deletes the card:
  *
  *     leaving_read ─► leaving_add ─► (the card's batch is on disk) ─► leaving_finish ─► done

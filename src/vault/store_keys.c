@@ -93,11 +93,20 @@ bool ref_key_split(slice key, slice *record_key)
     return card_key_split(*record_key, &merchant, &token);
 }
 
+/* An alias is never a number with a valid check digit, so no PAN's index can equal it. */
+result alias_key(struct vault *v, slice merchant, slice alias, char room[ALIAS_KEY_MAX_BYTES], slice *out)
+{
+    char *at = put_merchant(room, merchant);
+    TRY(keyring_index(v->ring, merchant, alias, (uint8_t *)at));
+    *out = (slice){room, (size_t)(at - room) + KEYRING_INDEX_BYTES};
+    return OK;
+}
+
 result vault_place(enum store_table t, slice key, struct seal_place *out)
 {
     bool good = true;
     *out = (struct seal_place){(uint8_t)t, SLICE_NONE, key};
-    if (t == STORE_CARD || t == STORE_NETWORK) good = card_key_split(key, &out->merchant, &out->id);
-    if (t == STORE_TRAIL || t == STORE_COUNT) good = split_merchant(key, &out->merchant, &out->id);
+    if (t == STORE_CARD || t == STORE_NETWORK || t == STORE_ALIASES) good = card_key_split(key, &out->merchant, &out->id);
+    if (t == STORE_TRAIL || t == STORE_COUNT || t == STORE_ALIAS) good = split_merchant(key, &out->merchant, &out->id);
     return good ? OK : FAIL(VAULT_FORMAT);
 }

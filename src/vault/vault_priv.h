@@ -7,6 +7,7 @@
 
 #include "audit.h"
 #include "op_pool.h"
+#include "vault/alias_record.h"
 #include "vault/keyring.h"
 #include "vault/network_record.h"
 #include "vault/record.h"
@@ -19,7 +20,7 @@ enum { MERCHANT_MAX_BYTES = SEAL_MERCHANT_MAX_BYTES, GENERATION_BYTES = 8, SEALE
        TRIES_MAX = 16 /* of a call whose batch conflicts */, CARD_SEALED_MAX_BYTES = CARD_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES };
 
 struct key_table;
-enum vault_pool { POOL_CARD, POOL_LEAVING, POOL_NETWORK, POOL_FIND, POOL_TRAIL, POOL_PUT, POOL_COUNT };
+enum vault_pool { POOL_CARD, POOL_LEAVING, POOL_NETWORK, POOL_FIND, POOL_TRAIL, POOL_PUT, POOL_ALIAS, POOL_COUNT };
 
 struct vault {
     char path[PATH_MAX];
@@ -77,7 +78,10 @@ enum {
     TRAIL_KEY_ROOM_BYTES = 1 + MERCHANT_MAX_BYTES + 1 + TOKEN_ID_MAX_BYTES + ROUTE_NAME_MAX_BYTES, /* texts merchant, token | route */
     COUNT_KEY_MAX_BYTES = 1 + NETWORK_MERCHANT_MAX_BYTES + 4 + ROUTE_NAME_MAX_BYTES, /* text merchant | hour 4 | route */
     MARK_KEY_BYTES = 1 + 8,                                           /* 0 | relay 8 */
+    ALIAS_KEY_MAX_BYTES = 1 + MERCHANT_MAX_BYTES + KEYRING_INDEX_BYTES, /* text merchant | HMAC of the alias */
     NETWORK_SEALED_MAX_BYTES = NETWORK_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES,
+    ALIAS_SEALED_MAX_BYTES = ALIAS_RECORD_MAX_BYTES + SEAL_OVERHEAD_BYTES,
+    ALIAS_LIST_SEALED_MAX_BYTES = ALIAS_LIST_MAX_BYTES + SEAL_OVERHEAD_BYTES,
 };
 slice card_key(slice merchant, slice token, char room[CARD_KEY_MAX_BYTES]);
 bool card_key_split(slice key, slice *merchant, slice *token);
@@ -89,6 +93,7 @@ slice mark_key(uint64_t relay, char room[MARK_KEY_BYTES]);
 MUST_USE result ref_hash(struct vault *v, slice ref, uint8_t out[KEYRING_INDEX_BYTES]);
 MUST_USE result ref_key(struct vault *v, slice ref, slice record_key, char room[REF_KEY_MAX_BYTES], slice *out);
 bool ref_key_split(slice key, slice *record_key);
+MUST_USE result alias_key(struct vault *v, slice merchant, slice alias, char room[ALIAS_KEY_MAX_BYTES], slice *out);
 /* Where a sealed record of any table belongs. ERR_VAULT_FORMAT. */
 MUST_USE result vault_place(enum store_table t, slice key, struct seal_place *out);
 
@@ -133,5 +138,9 @@ MUST_USE result vault_unseal_scanned(struct vault *v, enum store_table t, slice 
 /* --- network_verify.c --- */
 /* What 'vault verify' asks of a record of the network tokens' tables. plain (SEALED_MAX_BYTES) and record are secret room. */
 MUST_USE result vault_check_network(struct vault *v, enum store_table t, slice key, slice value, uint8_t *plain, struct network_record *record);
+
+/* --- alias_verify.c --- */
+/* The same of a record of aliases. */
+MUST_USE result vault_check_alias(struct vault *v, enum store_table t, slice key, slice value, uint8_t *plain);
 
 #endif

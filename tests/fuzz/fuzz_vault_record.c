@@ -4,6 +4,7 @@
  * which, and which kind of record. Sealed bytes that nobody sealed must not open; a plaintext that decodes must come out of encoding
  * and decoding as it was, and its number must be one. */
 
+#include "vault/alias_record.h"
 #include "vault/network_record.h"
 #include "vault/record.h"
 #include "vault/seal.h"
@@ -98,6 +99,17 @@ static void decode_small(slice plain)
     assert(!failed(counts_decode((slice){(char *)room, len}, again)) && memcmp(n, again, sizeof n) == 0);
 }
 
+static void decode_alias(slice plain)
+{
+    struct token_id token, alias;
+    struct alias_list list;
+    uint8_t room[ALIAS_LIST_MAX_BYTES];
+    if (!failed(alias_record_decode(plain, &token, &alias)))
+        assert(slice_eq((slice){(char *)room, alias_record_encode(&token, &alias, room)}, plain));
+    if (!failed(alias_list_decode(plain, &list)))
+        assert(slice_eq((slice){(char *)room, alias_list_encode(&list, room)}, plain));
+}
+
 static void open_sealed(slice sealed)
 {
     uint8_t plain[CARD_RECORD_MAX_BYTES];
@@ -123,7 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) return 0;
     slice rest = {(const char *)data + 1, size - 1};
-    static void (*const kinds[])(slice) = {open_sealed, decode, seal_and_open, decode_network, decode_job, decode_event, decode_small};
+    static void (*const kinds[])(slice) = {open_sealed, decode, seal_and_open, decode_network, decode_job, decode_event, decode_small,
+                                          decode_alias};
     kinds[data[0] % (sizeof kinds / sizeof kinds[0])](rest);
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "fake_network.h"
 
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,33 @@ void vault_card_delete(struct vault *v, slice merchant, slice token, vault_info_
     (void)v;
     find(merchant, token, &l);
     finish(&l, true);
+}
+
+/* --- aliases --- */
+
+void vault_alias_make(struct vault *v, slice merchant, slice token, const struct alias_wish *wish, vault_alias_callback done, void *owner)
+{
+    (void)v;
+    ck_assert(slice_is(merchant, "shop") && slice_is(token, "tok_new_one"));
+    fake.wished = wish->format;
+    if (alias_is_own_id(wish))
+        done(owner, OK, token, false);
+    else if (failed(fake.alias_result))
+        done(owner, fake.alias_result, SLICE_NONE, false);
+    else
+        done(owner, OK, SLICE("411111ABCDEF1111"), fake.falls);
+}
+
+void vault_alias_resolve(struct vault *v, slice merchant, slice text, vault_resolve_callback done, void *owner)
+{
+    (void)v;
+    fake.resolves++;
+    if (failed(fake.resolve_result))
+        done(owner, fake.resolve_result, SLICE_NONE);
+    else if (slice_is(merchant, "shop") && slice_is(text, "411111ABCDEF1111"))
+        done(owner, OK, SLICE("tok_good1"));
+    else
+        done(owner, FAIL(TOKEN_NOT_FOUND), SLICE_NONE);
 }
 
 /* --- keys and audit --- */

@@ -6,7 +6,7 @@
  * trail; and a configuration made by hand. It writes down what was audited. */
 
 #include "rules/config.h"
-#include "vault/vault.h"
+#include "vault/alias.h"
 
 struct fake_vault {
     bool answers_later;    /* as an engine on a network would: at vault_flush */
@@ -18,6 +18,10 @@ struct fake_vault {
     result put_result;       /* OK, or what a put fails with */
     bool has_new;            /* what was put is there afterwards, as "tok_new_one" */
     bool has_no_expiry;      /* what is put */
+    result alias_result, resolve_result; /* OK, or what fails */
+    enum alias_format wished; /* of the last alias */
+    bool falls;
+    unsigned resolves;
     unsigned flushes, ticks, lines;
     char audited[4096];    /* "action merchant actor token route outcome\n"… */
     char peer[64];         /* of the last line */
@@ -27,7 +31,8 @@ extern struct fake_vault fake;
 
 /* Tokens of merchant shop: "tok_good1" (a card), "tok_removed" (no PAN any more); of merchant other: "tok_other1".
  * Keys: "cvk_shop" (shop, default permissions), "cvk_all" (shop, every permission), "cvk_read" (shop, read only), "cvk_make" (shop, tokenize only), "cvk_home" (shop, from 10.0.0.0/8 only),
- * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). */
+ * "cvk_other" (other), "cvk_lost" (a merchant that is not configured). Alias "411111ABCDEF1111" of shop is "tok_good1"'s, and what each
+ * new one comes to. */
 
 /* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's; only 0 knows network tokens, for all. Of shop
  * are, too: 3 filter-push and 4 forward-push, each with callers 198.51.100.0/24, 5 filter-pull; 6 is a filter-push of anybody's. */

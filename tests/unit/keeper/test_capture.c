@@ -154,6 +154,31 @@ START_TEST(a_holder_that_cannot_be_stored_is_left_out)
 }
 END_TEST
 
+/* By the route as the keeper has it; a form that is full is told. */
+START_TEST(the_route_says_what_an_alias_looks_like)
+{
+    set_up();
+    config->routes[ROUTE_FILTER_PUSH].alias.wish.format = ALIAS_SIX_FOUR;
+    struct keeper_dialogue *d = open_push("cvk_make", ROUTE_FILTER_PUSH, NULL);
+    capture(d, 1, whole(""));
+    expect("captured 1 NONE 411111ABCDEF1111;");
+    ck_assert_int_eq(fake.wished, ALIAS_SIX_FOUR);
+    fake.falls = true;
+    capture(d, 2, whole("987"));
+    expect("captured 2 NONE 411111ABCDEF1111 cvc fell;");
+    fake.alias_result = FAIL(ALIAS_ROOM);
+    cvc_alias.len = 0;
+    capture(d, 3, whole("987"));
+    expect("captured 3 ALIAS_ROOM;");
+    ck_assert_uint_eq(cvc_alias.len, 0);
+    ck_assert_ptr_nonnull(strstr(fake.audited, "token.capture shop make1 tok_new_one bookings ALIAS_ROOM\n"));
+    ck_assert_ptr_null(strstr(fake.audited, "ABCDEF")); /* the card's own name stands in the trail */
+    config->routes[ROUTE_FILTER_PUSH].alias.wish.format = ALIAS_UUID;
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
 /* --- who may not --- */
 
 START_TEST(a_push_captures_and_nothing_else)
@@ -386,7 +411,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {a_number_becomes_its_alias, an_address_does_not_learn_what_was_known, the_merchant_pulls_cards_in,
-                                  a_unique_route_makes_one_each_time, what_is_no_card_is_not_kept, a_holder_that_cannot_be_stored_is_left_out,
+                                  a_unique_route_makes_one_each_time, the_route_says_what_an_alias_looks_like, what_is_no_card_is_not_kept, a_holder_that_cannot_be_stored_is_left_out,
                                   a_push_captures_and_nothing_else, a_partner_who_takes_gets_reveals_and_nothing_else, no_other_dialogue_captures,
                                   a_partner_may_guess_only_so_often, a_cvc_is_a_temporal_token_with_its_card, a_cvc_alone_has_no_number,
                                   a_cvc_lives_as_long_as_its_route_says, no_cvc_without_its_card, nothing_is_kept_without_its_audit_line};

@@ -230,6 +230,12 @@ void list_events(struct vault *v, struct event_list *out)
     expect_err(vault_event_list(v, on_event, out), ERR_NONE);
 }
 
+void remove_pan(struct vault *v, slice token)
+{
+    const struct card_change change = {.remove_pan = true};
+    expect_err(change_card(v, shop, token, &change).r, ERR_NONE);
+}
+
 void expect_err(result r, enum error e)
 {
     ck_assert_msg(r.err == e, "%s, expected %s", error_name(r.err), error_name(e));

@@ -56,6 +56,8 @@ struct event_list {
 void list_jobs(struct vault *v, struct job_list *out);
 void list_events(struct vault *v, struct event_list *out);
 
+void remove_pan(struct vault *v, slice token); /* of the shop */
+
 void expect_err(result r, enum error e);
 void expect_sound(struct vault *v); /* vault_verify finds nothing */
 /* Forks a child that runs <work> until it is killed, after <ms>. */
