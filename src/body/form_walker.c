@@ -121,7 +121,7 @@ static result scan_value(struct form_walker *f, slice raw, uint64_t at)
         bool whole = found.start == at && found.end == at + raw.len;
         TRY(walk_add_slot(f->walk, &found, field_here(f), whole, 0));
     }
-    return OK;
+    return walk_add_bare(f->walk, raw, at, at + raw.len, field_here(f), 0);
 }
 
 /* Which paths name this field. A field that the rules name may stand once: processors differ in which of two they take. Inbound, all of

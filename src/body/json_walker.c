@@ -114,6 +114,8 @@ static int on_number(void *context, const char *text, size_t len)
     slice number = {text, len};
     if (!token_begin(j) || !value_begin(j, false)) return 0;
     if (j->walk->finder && !json_find_number(j, number)) return 0;
+    result r = j->walk->finder ? OK : walk_add_bare(j->walk, number, j->token_start, j->token_end, json_field_here(j), 0);
+    if (failed(r)) return json_stop(j, r.err, j->token_start);
     capture(j, number);
     value_done(j);
     return 1;
@@ -216,6 +218,7 @@ static bool scan_string(struct json_walker *j, slice text, bool is_key)
     slice raw = walk_raw(j->walk, at, j->token_end - 1);
     placeholder_reset(&j->scanner);
     result r = raw.len == text.len ? scan_plain(j, raw, at, is_key) : scan_escaped(j, raw, at, is_key);
+    if (!failed(r) && !is_key && raw.len == text.len) r = walk_add_bare(j->walk, raw, at, at + raw.len, json_field_here(j), 1);
     return !failed(r) || json_stop(j, r.err, j->token_start);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "walker.h"
 
+#include "body/brand.h"
 #include "body/percent.h"
 #include "finder.h"
 
@@ -29,6 +30,23 @@ result walk_add_slot(struct walk *w, const struct placeholder_found *found, cons
         e.end += grow;
     }
     return splice_add(&w->splice, &e, &index);
+}
+
+/* A temporal token shows that it is one (vault/card.h). What stands where a CVC belongs can be nothing else. */
+static enum token_kind bare_kind(slice text, enum element element)
+{
+    return element == ELEMENT_CVC || slice_starts(text, SLICE("tmp_")) ? TOKEN_TEMPORAL : TOKEN_PERMANENT;
+}
+
+result walk_add_bare(struct walk *w, slice text, uint64_t start, uint64_t end, const struct plan_field *field, unsigned grow)
+{
+    if (!w->plan->bare_tokens || !field || (field->element != ELEMENT_NUMBER && field->element != ELEMENT_CVC)) return OK;
+    if (text.len < TOKEN_ID_MIN_BYTES || text.len > TOKEN_ID_MAX_BYTES || !slice_is_word(text)) return OK;
+    if (slice_is_digits(text) && card_number_is_valid(text)) return OK;
+    struct placeholder_found found = {.start = start, .end = end,
+                                      .what = {.token_len = (uint8_t)text.len, .kind = bare_kind(text, field->element)}};
+    memcpy(found.what.token, text.at, text.len);
+    return walk_add_slot(w, &found, field, true, grow);
 }
 
 void walk_capture(struct walk *w, slice text)

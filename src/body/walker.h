@@ -46,6 +46,9 @@ static inline slice walk_raw(const struct walk *w, uint64_t from, uint64_t to)
 /* A slot for what the scanner found; <grow> bytes (quotes) on both sides go too when it becomes a bare number. */
 MUST_USE result walk_add_slot(struct walk *w, const struct placeholder_found *found, const struct plan_field *field,
                               bool whole, unsigned grow);
+/* The same for a value of a card's number or CVC that is nothing but a token, where the plan has bare_tokens. <start>, <end>: its raw
+ * bytes, which are <text> itself. A valid card number is none. */
+MUST_USE result walk_add_bare(struct walk *w, slice text, uint64_t start, uint64_t end, const struct plan_field *field, unsigned grow);
 /* Keeps the text at the plan's capture path: the first one that came there. In pieces: more of it. */
 void walk_capture(struct walk *w, slice text);
 void walk_capture_more(struct walk *w, slice text);

@@ -289,11 +289,11 @@ def asked(veil, processor, said, how="plain", headers=()):
 
 def test_a_partner_is_answered_with_card_numbers(veil, processor):
     slot = f"{{{{ {veil.mastercard} : detokenize }}}}"
-    said = booking(guest(slot, cvc=None), note=f"or {slot}")
+    said = booking(guest(veil.visa, cvc=None), guest(slot, cvc=None), note=f"or {slot}, not {veil.visa}")
     answer = asked(veil, processor, said)
     assert answer.status == 200, answer
-    assert answer.body == said.replace(slot.encode(), MASTERCARD.encode())
-    assert matches(answer) == counts(revealed=1) and answer.get("digest") is None
+    assert answer.body == said.replace(slot.encode(), MASTERCARD.encode()).replace(b'"' + veil.visa.encode(), b'"' + VISA.encode())
+    assert matches(answer) == counts(revealed=2) and answer.get("digest") is None
     assert answer.get("content-length") == str(len(answer.body))
 
 
@@ -308,7 +308,15 @@ def test_the_partners_request_passes_as_it_is(veil, processor):
     assert [seen.get(name) for name, _ in headers] == [value for _, value in headers]
 
 
-@pytest.mark.parametrize("slot", ["{{ nosuchtoken1 : detokenize }}", "{{ broken : detokenise }}"])
+def test_what_was_pushed_in_is_answered_in_clear(veil, processor):
+    """There and back: what a merchant was given for card and CVC gives both to another partner."""
+    body = booking(guest())
+    _, seen = pushed(veil, processor, body)
+    answer = asked(veil, processor, seen.body)
+    assert answer.body == body and matches(answer)["revealed-cvcs"] == 1
+
+
+@pytest.mark.parametrize("slot", ["{{ nosuchtoken1 : detokenize }}", "{{ broken : detokenise }}", "00000000-0000-4000-8000-000000000000"])
 def test_what_cannot_be_revealed_is_a_502(veil, processor, slot):
     answer = asked(veil, processor, booking(guest(f"{{{{ {veil.visa} : detokenize }}}}", cvc=None), guest(slot, cvc=None)))
     assert answer.status == 502 and no_card_in(answer.raw), answer

@@ -99,6 +99,8 @@ struct plan *plan_of(enum body_format format, const char *lines)
             add_field(p, line);
         else if (slice_is(word, "find"))
             p->find_pan = true;
+        else if (slice_is(word, "bare"))
+            p->bare_tokens = true;
         else if (slice_is(word, "set"))
             add_set(p, line);
         else

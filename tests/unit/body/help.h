@@ -12,7 +12,8 @@
 #define CRYPTOGRAM_TEXT "AgAAAAAAAIR8CQrXcIhbQAAAAAA="
 
 /* Each line: "field PATH ELEMENT [FORMAT] [number]", "set PATH ELEMENT|=LITERAL|:VISA'S-LITERAL [FORMAT] [number] [with ELEMENT]",
- * "transaction PATH", "drop PATH", "capture PATH" or "find" (numbers everywhere, inbound); a blank in a path is written '~'. */
+ * "transaction PATH", "drop PATH", "capture PATH" "find" (numbers everywhere, inbound) or
+ * "bare" (bare tokens); a blank in a path is written '~'. */
 struct plan *plan_of(enum body_format format, const char *lines);
 void plan_drop(struct plan *p);
 

@@ -94,6 +94,20 @@ START_TEST(edits)
 }
 END_TEST
 
+START_TEST(bare_tokens)
+{
+    static const struct lines_case cases[] = {
+        {"$PAN=TOKEN1&TEXT=TOKEN1&x=TOKEN1&YYYY=TOKEN1", "$PAN=" PAN_TEXT "&TEXT=TOKEN1&x=TOKEN1&YYYY=TOKEN1"},
+        {"$PAN=" PAN_TEXT "&$CVC=123", "$PAN=" PAN_TEXT "&$CVC=123"},
+        {"$CVC=tmp_token1", "$CVC=123"},
+        {"$PAN=a+b&$CVC=", "$PAN=a+b&$CVC="},
+    };
+    struct plan *plan = plan_of(BODY_FORM, "bare\nfield $PAN number\nfield $CVC cvc\nfield YYYY exp_year YYYY\nfield TEXT holder\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(plan, &cases[i]);
+    plan_drop(plan);
+}
+END_TEST
+
 START_TEST(fault_names_the_field)
 {
     struct plan *plan = plan_of(BODY_FORM, rules);
@@ -106,4 +120,4 @@ START_TEST(fault_names_the_field)
 }
 END_TEST
 
-RUN_TESTS("form_walker", values, unchanged, refusals, edits, fault_names_the_field)
+RUN_TESTS("form_walker", values, unchanged, refusals, edits, bare_tokens, fault_names_the_field)

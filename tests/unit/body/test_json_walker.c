@@ -86,6 +86,27 @@ START_TEST(numbers)
 }
 END_TEST
 
+START_TEST(bare_tokens)
+{
+    static const struct lines_case cases[] = {
+        {"{\"cardNumber\":\"" T "\",\"x\":\"" T "\",\"cardHolderName\":\"" T "\",\"expirationYear\":\"" T "\"}",
+         "{\"cardNumber\":\"" PAN_TEXT "\",\"x\":\"" T "\",\"cardHolderName\":\"" T "\",\"expirationYear\":\"" T "\"}"},
+        {"{\"card\":{\"number\":\"" T "\"}}", "{\"card\":{\"number\":" PAN_TEXT "}}"},
+        {"{\"cardNumber\":4111117654321111}", "{\"cardNumber\":" PAN_TEXT "}"}, /* an alias of digits */
+        {"{\"securityCode\":\"tmp_" T "\",\"cardNumber\":\"tmp_" T "\"}", "{\"securityCode\":\"123\",\"cardNumber\":\"" PAN_TEXT "\"}"},
+        {"{\"cardNumber\":\"" PAN_TEXT "\",\"securityCode\":\"123\"}", "{\"cardNumber\":\"" PAN_TEXT "\",\"securityCode\":\"123\"}"},
+        {"{\"cardNumber\":\"" T " \"}", "{\"cardNumber\":\"" T " \"}"},
+        {"{\"cardNumber\":\"\\u0054OKEN1\",\"securityCode\":\"\"}", "{\"cardNumber\":\"\\u0054OKEN1\",\"securityCode\":\"\"}"},
+        {"{\"cardNumber\":\"{{" T ":detokenize}}\"}", "{\"cardNumber\":\"" PAN_TEXT "\"}"},
+        {"{\"" T "\":1}", "{\"" T "\":1}"},
+    };
+    struct plan *plan = plan_of(BODY_JSON, fields);
+    plan->bare_tokens = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(plan, &cases[i]);
+    plan_drop(plan);
+}
+END_TEST
+
 START_TEST(plain_text)
 {
     static const char *const texts[] = {
@@ -233,4 +254,4 @@ START_TEST(many_members)
 }
 END_TEST
 
-RUN_TESTS("json_walker", placeholders, numbers, plain_text, refusals, depth, fault_paths, many_members)
+RUN_TESTS("json_walker", placeholders, numbers, bare_tokens, plain_text, refusals, depth, fault_paths, many_members)
