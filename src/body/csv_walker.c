@@ -164,7 +164,7 @@ static result take_row(struct csv_walker *c, uint64_t end)
     TRY(finder_open(c->walk->finder));
     TRY(take_fields(c, start, end));
     c->has_names = true;
-    return finder_close(c->walk->finder);
+    return finder_close_row(c->walk->finder);
 }
 
 result csv_walker_feed(struct csv_walker *c)

@@ -51,7 +51,12 @@ result finder_open(struct finder *f)
 
 result finder_close(struct finder *f)
 {
-    return found_close(&f->found);
+    return found_close(&f->found, false);
+}
+
+result finder_close_row(struct finder *f)
+{
+    return found_close(&f->found, true);
 }
 
 result finder_end(struct finder *f)

@@ -292,16 +292,15 @@ static void pass_up(const struct level *l, struct level *above)
     }
 }
 
-result found_close(struct found *f)
+result found_close(struct found *f, bool apart)
 {
     assert(f->level_count > 1);
     struct level *l = top(f), *above = l - 1;
-    if (l->card == FOUND_NONE) {
+    if (l->card == FOUND_NONE && !apart)
         pass_up(l, above);
-    } else {
+    else
         TRY(settle(f, l));
-        note_number(f, above, l->card, l->is_ruled, l->has_several);
-    }
+    if (l->card != FOUND_NONE) note_number(f, above, l->card, l->is_ruled, l->has_several);
     drop_items(&f->levels, sizeof *l, &f->level_count, f->level_count - 1);
     return OK;
 }

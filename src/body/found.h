@@ -36,7 +36,8 @@ struct found {
 MUST_USE result found_init(struct found *f, size_t max_cards); /* ERR_MEMORY; found_done is right after that too */
 void found_done(struct found *f);                              /* wipes */
 MUST_USE result found_open(struct found *f);                   /* ERR_MEMORY */
-MUST_USE result found_close(struct found *f);                  /* ERR_MEMORY, ERR_INBOUND_COUNT */
+/* ERR_MEMORY, ERR_INBOUND_COUNT. <apart>: what waits for a number in there waits no longer. */
+MUST_USE result found_close(struct found *f, bool apart);
 MUST_USE result found_end(struct found *f);                    /* settles everything; the same errors */
 
 /* All of them: in the container that is open. ERR_MEMORY, ERR_INBOUND_COUNT. */

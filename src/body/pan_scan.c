@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/pan_scan.h"
 
+#include "base/secret.h"
 #include "body/brand.h"
 
 #include <string.h>
@@ -183,6 +184,14 @@ static bool cuts_dashes(slice text, const struct reach *r, size_t end)
     return before || (at_or_nul(text, end) == '-' && (is_digit(after) || is_word(after)));
 }
 
+/* Rows of small numbers are common, so digits one by one or in twos and threes are a number only where nothing goes on beside them. */
+static bool is_part_of_row(slice text, const struct reach *r, size_t end)
+{
+    if (r->groups == 1 || r->sizes[0] >= 4) return false;
+    bool before = r->start > 1 && is_separator(text.at[r->start - 1]) && is_digit(text.at[r->start - 2]);
+    return before || (is_separator(at_or_nul(text, end)) && is_digit(at_or_nul(text, end + 1)));
+}
+
 /* Thirteen digits that begin with 4 were Visa's once. Most that are met are barcodes of Germany and Japan (GS1: weights 1 and 3) and
  * German mobile numbers without the plus. */
 static bool is_rather_no_visa(const struct reach *r)
@@ -234,7 +243,7 @@ static bool is_number(slice text, const struct reach *r, size_t end)
 {
     slice digits = {r->digits, r->count};
     return r->count >= PAN_MIN_DIGITS && has_check_digit(r) && brand_is_evident(digits) && is_likely_form(r) &&
-           !cuts_dashes(text, r, end) && !has_fraction(text, end) && !is_rather_no_visa(r) && !is_in_uuid(text, r->start, end) &&
+           !cuts_dashes(text, r, end) && !is_part_of_row(text, r, end) && !has_fraction(text, end) && !is_rather_no_visa(r) && !is_in_uuid(text, r->start, end) &&
            !is_in_iban(text, r->start);
 }
 
@@ -247,8 +256,8 @@ static bool find_from(slice text, size_t start, bool is_behind_plus, size_t plus
     r.count = r.groups = 0;
     r.odd = r.even = 0;
     r.has_dash = false;
-    bool found = false;
-    for (size_t at = start, end; take_group(text, &r, at, &end); at = end + 1) {
+    bool found = false, usual = false;
+    for (size_t at = start, end; !usual && take_group(text, &r, at, &end); at = end + 1) {
         bool in_phone = is_behind_plus && (plus_digits == 0 || plus_digits + r.count <= 15);
         if (!in_phone && is_number(text, &r, end)) {
             found = true;
@@ -256,11 +265,12 @@ static bool find_from(slice text, size_t start, bool is_behind_plus, size_t plus
             out->end = end;
             out->len = (uint8_t)r.count;
             memcpy(out->digits, r.digits, r.count);
-            if (r.count == brand_usual_length(brand_of_digits((slice){r.digits, r.count}))) return true;
+            usual = r.count == brand_usual_length(brand_of_digits((slice){r.digits, r.count}));
         }
-        if (!is_separator(at_or_nul(text, end))) return found;
+        if (!is_separator(at_or_nul(text, end))) break;
         r.has_dash |= text.at[end] == '-';
     }
+    if (r.count >= PAN_MIN_DIGITS) secret_wipe(&r, sizeof r);
     return found;
 }
 

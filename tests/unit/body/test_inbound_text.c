@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../base/suite.h"
+#include "inbound_help.h"
+
+#define P "4111111111111111"
+#define Q "5555555555554444"
+
+START_TEST(lines)
+{
+    static const struct inbound_case cases[] = {
+        {"card " P "\nor " Q "\r\nend", "card alias_0\nor alias_1\r\nend", P "; " Q},
+        {"4111 1111\n1111 1111", "4111 1111\n1111 1111", ""},
+        {P, "alias_0", P},
+        {"", "", ""},
+        {"\xff\xfe\x00" P "\n", "\xff\xfe", ""},
+        {"{{x:y}} <<TOKEN1:detokenize>>", "{{x:y}} <<TOKEN1:detokenize>>", ""},
+        {P " " P " " Q "\n" P, "alias_0 alias_0 alias_1\nalias_0", P "; " Q},
+    };
+    CHECK_INBOUND(BODY_TEXT, "find", cases);
+}
+END_TEST
+
+static enum error of_charset(enum body_format format, slice charset)
+{
+    struct plan *plan = plan_of(format, "find");
+    const struct inbound_options options = {.plan = plan, .max_held_bytes = 4096, .max_cards = 10, .charset = charset};
+    struct inbound_outcome o = run_inbound_with(&options, format == BODY_JSON ? SLICE("[]") : SLICE("a=1"), WHOLE);
+    enum error err = o.err;
+    inbound_outcome_done(&o);
+    plan_drop(plan);
+    return err;
+}
+
+START_TEST(charsets)
+{
+    static const char *const wide[] = {"UTF-16", "utf-16le", "utf-32", "ISO-10646-UCS-2", "utf-7", "ibm1047", "ebcdic-us"};
+    static const char *const fine[] = {"utf-8", "iso-8859-1", "windows-1252", "ibm850", "shift_jis", "x-whatever"};
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
+        ck_assert_int_eq(of_charset(BODY_TEXT, slice_of(wide[i])), ERR_CHARSET);
+        ck_assert_int_eq(of_charset(BODY_FORM, slice_of(wide[i])), ERR_CHARSET);
+        ck_assert_int_eq(of_charset(BODY_CSV, slice_of(wide[i])), ERR_CHARSET);
+        ck_assert_int_eq(of_charset(BODY_JSON, slice_of(wide[i])), ERR_NONE); /* is UTF-8 by its own rules, or refused */
+    }
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) ck_assert_int_eq(of_charset(BODY_TEXT, slice_of(fine[i])), ERR_NONE);
+}
+END_TEST
+
+START_TEST(too_large)
+{
+    struct plan *plan = plan_of(BODY_TEXT, "find");
+    const struct inbound_options options = {.plan = plan, .max_held_bytes = 20, .max_cards = 10};
+    struct inbound_outcome o = run_inbound_every_split(&options, SLICE("a " P "\n123"));
+    ck_assert_int_eq(o.err, ERR_BODY_TOO_LARGE);
+    inbound_outcome_done(&o);
+    plan_drop(plan);
+}
+END_TEST
+
+/* --- header values, queries, paths --- */
+
+static const struct {
+    enum encoding encoding;
+    const char *in, *out; /* NULL: no number in it */
+} texts[] = {
+    {ENCODING_FIELD_VALUE, "card=" P "; " Q, "card=alias_0; alias_1"},
+    {ENCODING_FIELD_VALUE, "card=%34111111111111111", NULL},
+    {ENCODING_FIELD_VALUE, "", NULL},
+    {ENCODING_FIELD_VALUE, "no digits at all in this", NULL},
+    {ENCODING_FIELD_VALUE, "+" P, NULL},
+    {ENCODING_QUERY, "a=1&n=%34111+1111%201111-1111&b=%zz+%", "a=1&n=alias_0&b=%zz+%"},
+    {ENCODING_QUERY, P "&" P, "alias_0&alias_0"},
+    {ENCODING_QUERY, "n=+" P, "n=+alias_0"},
+    {ENCODING_QUERY, "n=%2B" P, NULL},
+    {ENCODING_PATH, "/cards/" P "/x", "/cards/alias_0/x"},
+    {ENCODING_PATH, "/cards/+" P, NULL},
+    {ENCODING_PATH, "/cards/%20" P, "/cards/%20alias_0"},
+};
+
+START_TEST(header_values_queries_and_paths)
+{
+    static const struct inbound_alias aliases[] = {{CONST_SLICE("alias_0"), {0}}, {CONST_SLICE("alias_1"), {0}}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct inbound_text *t;
+        ck_assert(!failed(inbound_text_new(slice_of(texts[i].in), texts[i].encoding, &t)));
+        ck_assert_msg((t == NULL) == (texts[i].out == NULL), "%s", texts[i].in);
+        if (!t) continue;
+        struct buf out;
+        buf_init(&out, 4096);
+        ck_assert(slice_is((slice){inbound_text_card(t, 0)->number, 16}, P));
+        ck_assert_uint_le(inbound_text_card_count(t), 2);
+        ck_assert(!failed(inbound_text_render(t, aliases, &out)));
+        ck_assert_msg(slice_is(buf_slice(&out), texts[i].out), "%s gives %.*s", texts[i].in, SLICE_ARG(buf_slice(&out)));
+        ck_assert_int_eq(inbound_text_render(t, (struct inbound_alias[2]){{SLICE_NONE, SLICE_NONE}}, &out).err, ERR_INTERNAL);
+        buf_done(&out);
+        inbound_text_free(t);
+    }
+    inbound_text_free(NULL);
+}
+END_TEST
+
+RUN_TESTS("inbound_text", lines, charsets, too_large, header_values_queries_and_paths)
