@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -33,10 +34,36 @@ struct inflater {
     bool has_member; /* gzip: one is complete; another may follow */
 };
 
+/* zlib keeps the last 32 KiB of what it decoded, which may be card data, and frees it as it is: so it works in secret memory. */
+struct zlib_block {
+    _Alignas(max_align_t) size_t bytes;
+};
+
+static void *on_alloc(void *context, unsigned items, unsigned size)
+{
+    (void)context;
+    size_t bytes = sizeof(struct zlib_block) + (size_t)items * size;
+    struct zlib_block *block = secret_alloc(bytes);
+    if (!block) return NULL;
+    block->bytes = bytes;
+    return block + 1;
+}
+
+static void on_free(void *context, void *at)
+{
+    (void)context;
+    if (!at) return;
+    struct zlib_block *block = (struct zlib_block *)at - 1;
+    secret_free(block, block->bytes);
+}
+
 struct inflater *inflater_new(enum content_coding coding)
 {
     struct inflater *i = calloc(1, sizeof *i);
-    if (i) i->coding = coding;
+    if (!i) return NULL;
+    i->coding = coding;
+    i->zlib.zalloc = on_alloc;
+    i->zlib.zfree = on_free;
     return i;
 }
 

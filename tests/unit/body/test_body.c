@@ -2,6 +2,7 @@
 #include "body/body.h"
 
 #include "../base/suite.h"
+#include "failing_memory.h"
 #include "help.h"
 
 #include <stdio.h>
@@ -10,42 +11,6 @@
 #include <zlib.h>
 
 static const char json_rules[] = "field $.number number\nset $.eci eci\ndrop $.cvc";
-
-/* --- allocation that can fail: the n-th from now on, once or for good (linked with --wrap) --- */
-
-static long fail_in; /* 0: never */
-static bool fail_for_good;
-static unsigned refused; /* so many failed */
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *at, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *at, size_t bytes);
-
-static bool is_refused(void)
-{
-    if (fail_in == 0 || --fail_in > 0) return false;
-    if (fail_for_good) fail_in = 1;
-    refused++;
-    return true;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return is_refused() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return is_refused() ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *at, size_t bytes)
-{
-    return is_refused() ? NULL : __real_realloc(at, bytes);
-}
 
 /* --- streaming --- */
 
