@@ -5,12 +5,25 @@
 
 /* --- a walker for each format --- */
 
-/* Outbound, what has no walker of its own serves explicit placeholders as plain text. */
+/* Outbound, what has no walker of its own, or no places by rule, serves explicit placeholders as plain text. */
 static enum body_format format_of(const struct walk *w)
 {
     enum body_format format = w->plan->format;
-    bool own = format == BODY_JSON || format == BODY_FORM || (format == BODY_CSV && w->finder);
-    return own ? format : BODY_TEXT;
+    bool has_places = w->finder || w->plan->field_count > 0;
+    switch (format) {
+    case BODY_JSON:
+    case BODY_FORM:
+        return format;
+    case BODY_XML:
+    case BODY_MULTIPART:
+        return has_places ? format : BODY_TEXT;
+    case BODY_CSV:
+        return w->finder ? format : BODY_TEXT;
+    case BODY_TEXT:
+    case BODY_FORMAT_COUNT:
+        break;
+    }
+    return BODY_TEXT;
 }
 
 static bool walker_make(struct intake *i)
@@ -20,6 +33,10 @@ static bool walker_make(struct intake *i)
         return (i->walker.json = json_walker_new(&i->walk)) != NULL;
     case BODY_FORM:
         return (i->walker.form = form_walker_new(&i->walk)) != NULL;
+    case BODY_XML:
+        return (i->walker.xml = xml_walker_new(&i->walk)) != NULL;
+    case BODY_MULTIPART:
+        return (i->walker.multipart = multipart_walker_new(&i->walk)) != NULL;
     case BODY_CSV:
         return (i->walker.csv = csv_walker_new(&i->walk)) != NULL;
     default:
@@ -35,6 +52,12 @@ static void walker_free(struct intake *i)
         break;
     case BODY_FORM:
         form_walker_free(i->walker.form);
+        break;
+    case BODY_XML:
+        xml_walker_free(i->walker.xml);
+        break;
+    case BODY_MULTIPART:
+        multipart_walker_free(i->walker.multipart);
         break;
     case BODY_CSV:
         csv_walker_free(i->walker.csv);
@@ -52,6 +75,10 @@ static result walker_feed(struct intake *i, bool all)
         return json_walker_feed(i->walker.json, all);
     case BODY_FORM:
         return form_walker_feed(i->walker.form);
+    case BODY_XML:
+        return xml_walker_feed(i->walker.xml, all);
+    case BODY_MULTIPART:
+        return multipart_walker_feed(i->walker.multipart);
     case BODY_CSV:
         return csv_walker_feed(i->walker.csv);
     default:
@@ -66,6 +93,10 @@ static result walker_end(struct intake *i)
         return json_walker_end(i->walker.json);
     case BODY_FORM:
         return form_walker_end(i->walker.form);
+    case BODY_XML:
+        return xml_walker_end(i->walker.xml);
+    case BODY_MULTIPART:
+        return multipart_walker_end(i->walker.multipart);
     case BODY_CSV:
         return csv_walker_end(i->walker.csv);
     default:
@@ -81,6 +112,10 @@ uint64_t intake_sure(const struct intake *i)
         return json_walker_sure(i->walker.json);
     case BODY_FORM:
         return form_walker_sure(i->walker.form);
+    case BODY_XML:
+        return xml_walker_sure(i->walker.xml);
+    case BODY_MULTIPART:
+        return multipart_walker_sure(i->walker.multipart);
     case BODY_CSV: /* inbound only, and nothing of that is passed on before its end */
         return i->walk.base;
     default:

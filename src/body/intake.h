@@ -13,6 +13,8 @@ union walker {
     struct form_walker *form;
     struct text_walker *text;
     struct csv_walker *csv;
+    struct xml_walker *xml;
+    struct multipart_walker *multipart;
 };
 struct intake {
     struct walk walk; /* plan, finder and the like are set before intake_init */

@@ -84,6 +84,20 @@ MUST_USE result text_walker_end(struct text_walker *t);
 uint64_t text_walker_sure(const struct text_walker *t);
 void text_walker_free(struct text_walker *t);
 
+struct xml_walker;
+struct xml_walker *xml_walker_new(struct walk *w);
+MUST_USE result xml_walker_feed(struct xml_walker *x, bool all);
+MUST_USE result xml_walker_end(struct xml_walker *x);
+uint64_t xml_walker_sure(const struct xml_walker *x);
+void xml_walker_free(struct xml_walker *x);
+
+struct multipart_walker;
+struct multipart_walker *multipart_walker_new(struct walk *w);
+MUST_USE result multipart_walker_feed(struct multipart_walker *m);
+MUST_USE result multipart_walker_end(struct multipart_walker *m);
+uint64_t multipart_walker_sure(const struct multipart_walker *m);
+void multipart_walker_free(struct multipart_walker *m);
+
 /* Inbound only. */
 struct csv_walker;
 struct csv_walker *csv_walker_new(struct walk *w);
