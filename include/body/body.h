@@ -4,7 +4,7 @@
 
 /* One request body on its way out: decoded, walked once while it arrives, kept as a splice, rendered once per attempt.
  *
- *   bytes ─► content decoding ─► walker (JSON, form, text) ─► splice: stored bytes + ordered slots
+ *   bytes ─► content decoding ─► walker (JSON, form, …, text) ─► splice: stored bytes + ordered slots
  *                                                                 │
  *                                credentials, by token index ─────┴─► body_render() ─► out
  *
@@ -31,6 +31,8 @@ struct body_options {
     size_t max_held_bytes;          /* ERR_BODY_TOO_LARGE above it (ERR_BODY_INFLATE when compressed), unless drained */
     bool streamed;                  /* body_drain() will be called */
     size_t expected_bytes;          /* Content-Length where it is known, so that memory is taken once; else 0 */
+    slice charset;                  /* borrows, until body_free; of Content-Type; start NULL: none. For XML with paths */
+    slice boundary;                 /* the same; of multipart/form-data with paths */
 };
 struct body *body_new(const struct body_options *options, struct token_table *tokens /* borrows */);
 void body_free(struct body *b); /* wipes; NULL is fine */

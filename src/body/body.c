@@ -35,6 +35,8 @@ struct body *body_new(const struct body_options *options, struct token_table *to
     w->plan = options->plan;
     w->tokens = tokens;
     w->streamed = options->streamed;
+    w->charset = options->charset;
+    w->boundary = options->boundary;
     splice_init(&w->splice, w->plan, tokens, encoding_of(w->plan->format));
     if (intake_init(&b->intake, options->coding, options->max_held_bytes, options->expected_bytes)) return b;
     body_free(b);

@@ -14,8 +14,8 @@ enum capture { CAPTURE_NONE, CAPTURE_WHOLE, CAPTURE_TOO_LONG };
 struct walk {
     const struct plan *plan;
     struct finder *finder; /* borrows; inbound: card data is looked for (finder.h), and no placeholders. NULL: outbound */
-    slice charset;         /* borrows; of Content-Type, inbound; start NULL: none */
-    slice boundary;        /* borrows; of multipart/form-data, inbound */
+    slice charset;         /* borrows; of Content-Type; start NULL: none */
+    slice boundary;        /* borrows; of multipart/form-data */
     struct token_table *tokens;
     struct splice splice;
     struct buf held;  /* decoded bytes not yet forgotten */

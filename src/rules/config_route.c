@@ -14,8 +14,8 @@
 /* Cardveil's own calls come before the routes without a host: what begins with one of these never reaches them. */
 static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", "/v1/network-events", "/v1/aliases", "/v1/field-sessions", "/fields", NULL};
 /* Shipped rules, for "did you mean". */
-static const char *const SHIPPED_RULES[] = {"adyen",       "braintree",   "checkout", "cielo",  "credibanco",
-                                            "cybersource", "passthrough", "rede",     "stripe", NULL};
+static const char *const SHIPPED_RULES[] = {"adyen",      "booking-webhook", "braintree",       "checkout",    "cielo", "credibanco",
+                                            "cybersource", "ota-reservation", "passthrough", "rede",  "stripe", NULL};
 #define RULES_ADVICE "; copy Cardveil's 'rules' folder beside this file, or install it with 'meson install'"
 
 /* --- rules --- */

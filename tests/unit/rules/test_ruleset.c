@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help.h"
 
+#include "body/inbound.h"
 #include "rules/ruleset.h"
 
 #include <stdio.h>
@@ -298,14 +299,17 @@ END_TEST
 /* Every file that is shipped: right, and no decline is both retried and final. */
 START_TEST(all_shipped_rules)
 {
-    static const char *const names[] = {"adyen",       "braintree",   "checkout", "cielo", "credibanco",
-                                        "cybersource", "passthrough", "rede",     "stripe"};
+    static const char *const names[] = {"adyen",       "booking-webhook", "braintree",   "checkout", "cielo", "credibanco",
+                                        "cybersource", "ota-reservation", "passthrough", "rede",     "stripe"};
+    static const char *const without_tokens[] = {"booking-webhook", "credibanco", "ota-reservation", "passthrough"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[64];
         (void)snprintf(file, sizeof file, "rules/%s.yaml", names[i]);
         struct ruleset *r = must_load(file);
         ck_assert(slice_is(r->name, names[i]) && slice_is(r->processor, names[i]));
-        bool pays_with_tokens = strcmp(names[i], "credibanco") != 0 && strcmp(names[i], "passthrough") != 0;
+        bool pays_with_tokens = true;
+        for (size_t j = 0; j < sizeof without_tokens / sizeof *without_tokens; j++)
+            pays_with_tokens = pays_with_tokens && strcmp(names[i], without_tokens[j]) != 0;
         ck_assert_msg(r->has_network_token == pays_with_tokens && ruleset_may_retry(r) == pays_with_tokens, "%s", names[i]);
         if (pays_with_tokens) ck_assert(r->plan.has_capture && r->network_transaction_id_path >= 0 && r->merchant_initiated_count > 0);
         ck_assert((r->sign.kind == SIGN_CYBERSOURCE) == slice_is(r->name, "cybersource"));
@@ -334,6 +338,75 @@ START_TEST(credibanco)
     check_field(r, "month", ELEMENT_EXP_MONTH, DATE_MM, false);
     check_field(r, "TEXT", ELEMENT_HOLDER, DATE_DEFAULT, false);
     ck_assert(!r->has_network_token);
+    ruleset_free(r);
+}
+END_TEST
+
+/* One message with cards, by the plan of shipped rules: what comes out has "alias" and "cvc" where numbers and CVCs stood. */
+static void check_inbound(const struct plan *plan, const char *in, const char *out, size_t cards)
+{
+    const struct inbound_options options = {.plan = plan, .max_held_bytes = 1 << 20, .max_cards = 10};
+    struct inbound_alias aliases[10];
+    struct inbound *b = inbound_new(&options);
+    struct buf rendered;
+    buf_init(&rendered, 1 << 20);
+    for (size_t i = 0; i < 10; i++) aliases[i] = (struct inbound_alias){.number = SLICE("alias"), .cvc = SLICE("cvc")};
+    ck_assert_int_eq(inbound_feed(b, slice_of(in)).err, ERR_NONE);
+    ck_assert_int_eq(inbound_end(b).err, ERR_NONE);
+    ck_assert_uint_eq(inbound_card_count(b), cards);
+    for (size_t i = 0; i < cards; i++) {
+        const struct credential *c = inbound_card(b, i);
+        ck_assert_int_eq(c->number_len, 16);
+        ck_assert(c->month == 12 && c->year == 2030);
+        ck_assert_int_eq(c->cvc_len, 3);
+        ck_assert(slice_is((slice){c->holder, c->holder_len}, "A & B"));
+    }
+    ck_assert(!failed(inbound_render(b, aliases, &rendered)));
+    ck_assert_msg(slice_is(buf_slice(&rendered), out), "%.*s", SLICE_ARG(buf_slice(&rendered)));
+    buf_done(&rendered);
+    inbound_free(b);
+}
+
+#define OTA(first, first_cvc, second, second_cvc)                                                                                  \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\n"       \
+    "<o:OTA_HotelResNotifRQ xmlns:o=\"http://www.opentravel.org/OTA/2003/05\" Version=\"1.0\"><o:HotelReservations>\n"              \
+    "<o:HotelReservation><o:Guarantee><o:GuaranteesAccepted><o:GuaranteeAccepted>\n"                                              \
+    "  <o:PaymentCard CardCode=\"VI\" CardNumber=\"" first "\" SeriesCode=\"" first_cvc "\" ExpireDate=\"1230\">\n"                   \
+    "    <o:CardHolderName>A &amp; B</o:CardHolderName></o:PaymentCard>\n"                                                        \
+    "</o:GuaranteeAccepted></o:GuaranteesAccepted></o:Guarantee></o:HotelReservation>\n"                                          \
+    "<o:HotelReservation><PaymentCard xmlns=\"http://www.opentravel.org/OTA/2003/05\" ExpireDate='1230'>\n"                       \
+    "  <CardHolderName><![CDATA[A & B]]></CardHolderName>\n"                                                                      \
+    "  <CardNumber Mask='************4444'><PlainText>" second "</PlainText></CardNumber>\n"                                      \
+    "  <SeriesCode><PlainText>\n" second_cvc "\n</PlainText></SeriesCode></PaymentCard>\n"                                        \
+    "<o:Text>call +49 30 1234567, room 42</o:Text></o:HotelReservation>\n"                                                        \
+    "</o:HotelReservations></o:OTA_HotelResNotifRQ></s:Body></s:Envelope>\n"
+
+START_TEST(ota_reservation)
+{
+    struct ruleset *r = must_load("rules/ota-reservation.yaml");
+    ck_assert_int_eq(r->plan.format, BODY_XML);
+    ck_assert(r->plan.find_pan && r->has_answer && r->answer.find_pan && r->answer.field_count == r->plan.field_count);
+    check_accepts(r, "POST", "/any", true);
+    check_accepts(r, "GET", "/any", false);
+    static const char in[] = OTA("4111111111111111", "123", "5555555555554444", "456");
+    static const char out[] = OTA("alias", "cvc", "alias", "cvc");
+    check_inbound(&r->plan, in, out, 2);
+    check_inbound(&r->answer, in, out, 2);
+    ruleset_free(r);
+}
+END_TEST
+
+#define BOOKING(number, cvc)                                                                                                      \
+    "{\"event\": \"reservation.created\", \"reservation\": {\"id\": \"R-411111\", \"guest\": {\"phone\": \"+49 30 1234567\"},\n"         \
+    " \"guarantee\": {\"card\": {\"number\": \"" number "\", \"expiry\": \"12/30\", \"cvc\": \"" cvc "\", \"holder\": \"A \\u0026 B\"}}}}"
+
+START_TEST(booking_webhook)
+{
+    struct ruleset *r = must_load("rules/booking-webhook.yaml");
+    ck_assert_int_eq(r->plan.format, BODY_JSON);
+    ck_assert(r->plan.find_pan && r->has_answer);
+    check_inbound(&r->plan, BOOKING("4111 1111 1111 1111", "123"), BOOKING("alias", "cvc"), 1);
+    check_inbound(&r->answer, BOOKING("4111111111111111", "123"), BOOKING("alias", "cvc"), 1);
     ruleset_free(r);
 }
 END_TEST
@@ -383,6 +456,8 @@ int main(void)
     tcase_add_test(t, rede);
     tcase_add_test(t, all_shipped_rules);
     tcase_add_test(t, credibanco);
+    tcase_add_test(t, ota_reservation);
+    tcase_add_test(t, booking_webhook);
     tcase_add_test(t, passthrough);
     tcase_add_test(t, too_many_paths_are_said);
     suite_add_tcase(s, t);
