@@ -207,6 +207,7 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
         return;
     }
     x->depth++;
+    x->has_root = true;
     slice raw = walk_raw(x->walk, e.start + 1, e.end);
     size_t len = 0;
     while (len < raw.len && !xml_is_space(raw.at[len]) && raw.at[len] != '/' && raw.at[len] != '>') len++;
@@ -315,6 +316,17 @@ static result start(struct xml_walker *x)
 
 /* --- feeding --- */
 
+/* Behind the root expat gives up sooner or later, with one error or another, as the bytes were cut: it is always told of what
+ * stands first there. */
+static uint64_t error_at(struct xml_walker *x)
+{
+    uint64_t at = (uint64_t)XML_GetCurrentByteIndex(x->parser);
+    if (at > x->fed || at < x->walk->base) at = x->fed;
+    if (x->depth > 0 || !x->has_root) return at;
+    for (at = x->event_end; at < x->fed && xml_is_space(*walk_at(x->walk, at)); at++) continue;
+    return at;
+}
+
 static enum error error_of(struct xml_walker *x, uint64_t offset)
 {
     switch (XML_GetErrorCode(x->parser)) {
@@ -335,6 +347,7 @@ static enum error error_of(struct xml_walker *x, uint64_t offset)
     case XML_ERROR_PARTIAL_CHAR:
         return x->is_utf8 ? ERR_UTF8 : ERR_XML_ENCODING;
     case XML_ERROR_INVALID_TOKEN:
+        if (x->has_root && x->depth == 0) break;
         if (offset < x->fed && (unsigned char)*walk_at(x->walk, offset) >= 0x80) return x->is_utf8 ? ERR_UTF8 : ERR_XML_ENCODING;
         break;
     default:
@@ -352,10 +365,8 @@ static result parse(struct xml_walker *x, uint64_t end, bool is_final)
     x->fed = end;
     if (x->stopped) return xml_fault(x, x->stopped, x->stopped_at);
     if (status == XML_STATUS_OK) return OK;
-    uint64_t at = (uint64_t)XML_GetCurrentByteIndex(x->parser);
-    if (at > end || at < x->walk->base) at = end;
-    enum error err = error_of(x, at);
-    return xml_fault(x, err, at);
+    uint64_t at = error_at(x);
+    return xml_fault(x, error_of(x, at), at);
 }
 
 static result parse_up_to(struct xml_walker *x, uint64_t end)

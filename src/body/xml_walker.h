@@ -37,7 +37,7 @@ struct xml_walker {
     struct xml_memory memory;
     bool is_started, is_declared; /* is_declared: the encoding is known from outside the document */
     bool is_latin1, is_utf8;
-    bool is_failed;
+    bool has_root, is_failed;
     enum error stopped;
     uint64_t stopped_at;
     uint64_t fed;         /* expat has these */
