@@ -101,7 +101,7 @@ static result scan_placeholders(struct multipart_walker *m, slice text, uint64_t
         bool whole = found.start == at && found.end == at + text.len;
         TRY(walk_add_slot(m->walk, &found, m->field, whole, 0));
     }
-    return OK;
+    return walk_add_bare(m->walk, text, at, at + text.len, m->field, 0);
 }
 
 static bool is_blank(char c)

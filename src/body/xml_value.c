@@ -46,11 +46,12 @@ static result scan_placeholders(struct xml_walker *x, const struct xml_value *v)
     placeholder_reset(&x->scanner);
     for (size_t from = r.at;; from = r.at) {
         TRY(xml_read(&r, &u));
-        if (u.len == 0) return OK;
+        if (u.len == 0) break;
         if (placeholder_is_idle(&x->scanner) && !placeholder_is_opener(u.bytes[0])) continue;
         TRY(placeholder_push(&x->scanner, u.bytes[0], v->value.start + from, v->value.start + r.at, &found, &is_found));
         if (is_found) TRY(take_found(x, &found, v));
     }
+    return walk_add_bare(x->walk, v->value.text, v->value.start, v->value.end, v->value.field, 0);
 }
 
 /* --- inbound: what is whole to a reader may stand in two pieces --- */

@@ -65,6 +65,9 @@ static result keep_fields(struct exchange *x, const struct http_head *h)
     x->kept = pool_alloc(x->kept_pool, (h->field_count + 1) * sizeof *x->kept);
     ENSURE(x->kept != NULL, MEMORY);
     for (size_t i = 0; i < h->field_count; i++) TRY(keep_field(x, &h->fields[i]));
+    slice charset = media_parameter(h, "charset"), boundary = media_parameter(h, "boundary");
+    if (charset.at) TRY(pool_copy(x->kept_pool, charset, &x->answer_charset));
+    if (boundary.at) TRY(pool_copy(x->kept_pool, boundary, &x->answer_boundary));
     return OK;
 }
 
@@ -104,7 +107,9 @@ static result reveal_answer(struct exchange *x)
     if (x->framing == ANSWER_WITHOUT_BODY) return OK;
     x->body = body_new(&(struct body_options){.plan = x->answer_plan,
                                               .max_held_bytes = x->route->config->body_buffer_bytes,
-                                              .expected_bytes = x->collected.len},
+                                              .expected_bytes = x->collected.len,
+                                              .charset = x->answer_charset,
+                                              .boundary = x->answer_boundary},
                        x->tokens);
     ENSURE(x->body != NULL, MEMORY);
     TRY(body_feed(x->body, buf_slice(&x->collected)));

@@ -120,6 +120,7 @@ struct exchange {
     struct pool *kept_pool;
     struct kept_field *kept;  /* instead of answer_head, of an answer that is rewritten */
     size_t kept_count;
+    slice answer_charset, answer_boundary; /* of its Content-Type; in kept_pool */
     const struct plan *answer_plan;
     enum answer_framing framing;
     bool upstream_keep_alive;

@@ -38,7 +38,7 @@ static size_t parameter_end(slice rest)
 
 slice media_parameter(const struct http_head *h, const char *name)
 {
-    slice value = http_head_get(h, "content-type");
+    slice value = http_head_get(h, "content-type"), first = SLICE_NONE;
     slice rest = slice_after(value, slice_find(value, ';'));
     while (rest.len) {
         rest = slice_after(rest, 1);
@@ -46,11 +46,12 @@ slice media_parameter(const struct http_head *h, const char *name)
         if (equals < end && slice_ieq(slice_trim(slice_range(rest, 0, equals)), slice_of(name))) {
             slice found = slice_trim(slice_range(rest, equals + 1, end));
             bool is_quoted = found.len >= 2 && found.at[0] == '"' && found.at[found.len - 1] == '"';
-            return is_quoted ? slice_range(found, 1, found.len - 1) : found;
+            if (first.at) return SLICE("");
+            first = is_quoted ? slice_range(found, 1, found.len - 1) : found;
         }
         rest = slice_after(rest, end);
     }
-    return SLICE_NONE;
+    return first;
 }
 
 bool media_is_digest_field(slice name)

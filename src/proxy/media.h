@@ -9,7 +9,8 @@
 
 slice media_type(const struct http_head *h); /* without parameters; empty: there is none */
 enum body_format media_format(slice type);   /* BODY_TEXT for all that has no structure we know */
-/* A parameter's value, without its quotes; start NULL: not there, or not well-formed. */
+/* A parameter's value, without its quotes; start NULL: not there, or not well-formed. Empty where it stands twice: readers differ in
+ * which they take, and neither a charset nor a boundary is empty. */
 slice media_parameter(const struct http_head *h, const char *name);
 bool media_is_digest_field(slice name); /* Digest, Content-MD5, Content-Digest, Repr-Digest: wrong once a body changed */
 

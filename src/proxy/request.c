@@ -102,7 +102,9 @@ static result open_body(struct exchange *x)
                                               .coding = x->coding,
                                               .max_held_bytes = route->body_buffer_bytes,
                                               .expected_bytes = h->framing == HTTP_LENGTH ? h->length : 0,
-                                              .streamed = x->streamed},
+                                              .streamed = x->streamed,
+                                              .charset = media_parameter(h, "charset"),
+                                              .boundary = media_parameter(h, "boundary")},
                        x->tokens);
     ENSURE(x->body != NULL, MEMORY);
     return OK;

@@ -101,6 +101,11 @@ result finder_value(struct finder *f, struct value *v)
     return OK;
 }
 
+result finder_close_row(struct finder *f)
+{
+    return finder_close(f);
+}
+
 result finder_end(struct finder *f)
 {
     ck_assert_uint_eq(f->depth, 0);

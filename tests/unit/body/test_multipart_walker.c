@@ -208,6 +208,20 @@ START_TEST(outbound)
 }
 END_TEST
 
+START_TEST(bare_tokens)
+{
+    static const char in[] = FIELD("pan") "TOKEN1\r\n" FIELD("x") "TOKEN1\r\n" FIELD("who") "TOKEN1" END;
+    static const char out[] = FIELD("pan") PAN_TEXT "\r\n" FIELD("x") "TOKEN1\r\n" FIELD("who") "TOKEN1" END;
+    struct plan *plan = multipart_plan();
+    plan->bare_tokens = true;
+    const struct fake_options options = {.plan = plan, .boundary = SLICE("b")};
+    struct fake_run r = fake_outbound_every_split(&options, SLICE(in));
+    ck_assert_msg(slice_is(buf_slice(&r.out), out), "%s: %.*s", error_name(r.err), SLICE_ARG(buf_slice(&r.out)));
+    fake_run_done(&r);
+    plan_drop(plan);
+}
+END_TEST
+
 /* --- property: any body, numbers planted in it --- */
 
 struct planted {
@@ -279,4 +293,5 @@ START_TEST(planted_numbers_are_found_and_nothing_else_changes)
 }
 END_TEST
 
-RUN_TESTS("multipart_walker", parts, refusals, boundaries, heads_are_bounded, outbound, planted_numbers_are_found_and_nothing_else_changes)
+RUN_TESTS("multipart_walker", parts, refusals, boundaries, heads_are_bounded, outbound, bare_tokens,
+          planted_numbers_are_found_and_nothing_else_changes)

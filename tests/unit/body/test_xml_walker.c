@@ -237,6 +237,27 @@ START_TEST(places)
 }
 END_TEST
 
+/* Where a route takes bare tokens, one alone at a number or CVC of the rules is a placeholder. */
+START_TEST(bare_tokens)
+{
+    static const char in[] = "<r><Card No=' TOKEN1 ' Cvc=\"tmp_00000000-0000-0000-0000-000000000000\" Other='TOKEN1'><Holder>TOKEN1</Holder></Card>"
+                             "<Number> T&#79;KEN1</Number><Number>TOKEN 1</Number><Number>4111111111111111</Number></r>";
+    static const char out[] = "<r><Card No=' " PAN_TEXT " ' Cvc=\"123\" Other='TOKEN1'><Holder>TOKEN1</Holder></Card>"
+                              "<Number> " PAN_TEXT "</Number><Number>TOKEN 1</Number><Number>4111111111111111</Number></r>";
+    struct plan *plan = xml_plan();
+    plan->bare_tokens = true;
+    const struct fake_options options = {.plan = plan};
+    struct fake_run r = fake_outbound_every_split(&options, SLICE(in));
+    ck_assert_msg(slice_is(buf_slice(&r.out), out), "%s: %.*s", error_name(r.err), SLICE_ARG(buf_slice(&r.out)));
+    fake_run_done(&r);
+    plan->bare_tokens = false;
+    r = fake_outbound_every_split(&options, SLICE(in));
+    ck_assert(slice_is(buf_slice(&r.out), in));
+    fake_run_done(&r);
+    plan_drop(plan);
+}
+END_TEST
+
 START_TEST(outbound)
 {
     static const struct lines_case cases[] = {
@@ -466,6 +487,6 @@ START_TEST(planted_numbers_are_found_and_nothing_else_changes)
 }
 END_TEST
 
-RUN_TESTS("xml_walker", values_and_containers, refusals, numbers_in_two_pieces, encodings, depth_limit, places, outbound, billion_laughs,
+RUN_TESTS("xml_walker", values_and_containers, refusals, numbers_in_two_pieces, encodings, depth_limit, places, bare_tokens, outbound, billion_laughs,
           memory_is_bounded, long_tokens_in_tiny_pieces, many_numbers_in_one_value,
           planted_numbers_are_found_and_nothing_else_changes)

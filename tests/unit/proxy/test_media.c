@@ -44,6 +44,7 @@ START_TEST(parameters)
                  {"text/xml; a=\"\\\"; charset=no\"; charset=yes", "charset", "yes"},
                  {"multipart/form-data; boundary=\"a b;c\"", "boundary", "a b;c"},
                  {"multipart/form-data; boundary=", "boundary", ""},
+                 {"multipart/form-data; boundary=a; x=y; Boundary=\"b\"", "boundary", ""}, /* nobody's, then */
                  {"text/xml; xcharset=no", "charset", NULL},
                  {"text/xml; charset", "charset", NULL},
                  {"text/xml;;;", "charset", NULL},
