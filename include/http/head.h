@@ -21,6 +21,8 @@ struct http_head {
     /* request */
     slice method; /* of the allow-list: GET HEAD POST PUT PATCH DELETE OPTIONS */
     bool is_head_method;
+    bool is_connect;  /* only where it was asked for; then authority is the target, and path is empty */
+    bool is_absolute; /* the target was in absolute-form */
     slice target;    /* origin-form: path and query, as received; absolute-form is taken apart */
     slice path;      /* of target, without the query; begins with '/' */
     slice query;     /* without '?'; start NULL when there is no '?' */

@@ -44,6 +44,8 @@ void http_reader_free(struct http_reader *r);
 /* Answers only: the next answer is to a HEAD request, so it has no body whatever its fields say (RFC 9112 6.3). Say it before
  * its bytes are fed; holds over interim answers, until END of a final one. */
 void http_reader_expect_head_answer(struct http_reader *r, bool yes);
+/* Requests only: CONNECT is taken too, for a proxy. What follows its head is not HTTP, and must not be fed. */
+void http_reader_take_connect(struct http_reader *r, bool yes);
 enum http_step http_reader_feed(struct http_reader *r, slice bytes, size_t *used);
 /* The peer ended cleanly: END for a body that runs until close, MORE if it is between messages, REFUSED in the middle of one.
  * What is not yet fetched (HEAD, END) comes first: call until MORE or REFUSED. A connection that was cut off (over TLS, without

@@ -43,6 +43,7 @@ void upstream_wish_cancel(struct upstream_wish *w); /* NULL is fine */
 struct link *upstream_link(struct upstream *u);
 struct http_reader *upstream_reader(struct upstream *u);
 void upstream_give_back(struct upstream *u);
+void upstream_finish(struct upstream *u); /* sends what is unsent, then ends: for bytes that are no exchange */
 void upstream_drop(struct upstream *u); /* resets the connection; NULL is fine */
 
 #endif

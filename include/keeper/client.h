@@ -16,6 +16,7 @@
 #include "keeper/field_sessions.h"
 #include "body/token_table.h"
 #include "net/loop.h"
+#include "vault/ca.h"
 #include "vault/vault.h"
 
 #include <sys/socket.h>
@@ -45,6 +46,7 @@ enum keeper_purpose {
     KEEPER_FOR_PUSH, /* a partner on a push route. filter-push: by API key, listener, or an address of the route's 'callers', with
                       * PERMIT_TOKENIZE; it may capture and nothing else. forward-push: from an address of 'callers', and with a key that is
                       * right where one is given, with PERMIT_PROXY; it may reveal and nothing else. */
+    KEEPER_FOR_TUNNEL, /* a CONNECT, with PERMIT_PROXY; of no route; it may ask for a leaf certificate and nothing else */
 };
 struct keeper_caller {
     uint32_t listener;        /* index in the configuration; the keeper looks up whether it stands for a merchant */
@@ -117,6 +119,9 @@ struct keeper_handlers {
     void (*on_noticed)(void *owner, uint32_t index, result r);
     /* Answer to keeper_fields_open and keeper_fields_get. r: FIELD_SESSION, FIELD_SESSIONS_FULL, KEEPER_…. */
     void (*on_fields)(void *owner, uint32_t index, result r, const struct field_session_info *info);
+    /* Answer to keeper_leaf: the certificate in DER, valid for the call. r: ERR_KEEPER_REFUSED (no route of the caller has this host),
+     * CA_…, KEEPER_…, VAULT_…. */
+    void (*on_leaf)(void *owner, uint32_t index, result r, slice certificate);
     /* Answers to keeper_report: one call per route, then one with last (row NULL). */
     void (*on_report)(void *owner, uint32_t index, result r, const struct report_row *row, bool last);
 };
@@ -156,6 +161,9 @@ MUST_USE result keeper_report(struct keeper_dialogue *d, uint32_t index, uint32_
  * for keeper_token_create and keeper_temporal_create, as the session's kind has it. */
 MUST_USE result keeper_fields_open(struct keeper_dialogue *d, uint32_t index, slice origin, enum field_kind kind, uint32_t ttl_s);
 MUST_USE result keeper_fields_get(struct keeper_dialogue *d, uint32_t index);
+/* A server's certificate for a host that the caller's routes read, over the public key at <point>, by the local CA. For a dialogue opened
+ * with KEEPER_FOR_TUNNEL. host: lower case. */
+MUST_USE result keeper_leaf(struct keeper_dialogue *d, uint32_t index, slice host, const uint8_t point[CA_POINT_BYTES]);
 /* NULL is fine; no callback comes after it. The temporal tokens that were revealed are used up: a byte of them may be at the
  * processor. */
 void keeper_end(struct keeper_dialogue *d);

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "body/credential.h"
 #include "keeper/choice.h"
+#include "vault/ca.h"
 #include "vault/network.h"
 
 #include <assert.h>
@@ -55,6 +56,7 @@ enum wire_type {
     WIRE_REPORT,
     WIRE_FIELDS_OPEN,
     WIRE_FIELDS_GET,
+    WIRE_LEAF,
     WIRE_PAYMENT, /* of no dialogue: numbered by the relay, answered by PAYMENTS_KEPT */
     WIRE_END,
     /* keeper to relay */
@@ -67,6 +69,7 @@ enum wire_type {
     WIRE_NOTICED,
     WIRE_REPORTED,
     WIRE_FIELDS,
+    WIRE_LEAF_MADE,
     WIRE_WORKING, /* the dialogue is not forgotten: the card network is being waited for */
     WIRE_PAYMENTS_KEPT,
     /* keeper to registrar; the dialogue is the order's number */
@@ -150,6 +153,9 @@ struct wire_fields_open {
     uint16_t origin_len;
     uint8_t kind, reserved[1];
 }; /* tail: origin */
+struct wire_leaf {
+    uint8_t host_len, point_len;
+}; /* tails: host name, public key (an uncompressed point on P-256) */
 struct wire_payment {
     uint64_t relay, number; /* random at the relay's start; counted from 1 */
     uint32_t generation, merchant, route;
@@ -201,6 +207,9 @@ struct wire_fields { /* FIELDS_OPEN: with the session's id; FIELDS_GET: without 
     uint16_t error, origin_len;
     uint8_t kind, session_len, reserved[2];
 }; /* tails: session, origin */
+struct wire_leaf_made {
+    uint16_t error, certificate_len;
+}; /* tail: certificate, DER */
 struct wire_payments_kept {
     uint64_t up_to;
 };
@@ -258,6 +267,8 @@ WIRE_SIZE(wire_signed, 4);
 WIRE_SIZE(wire_noticed, 4);
 WIRE_SIZE(wire_reported, COUNTER_COUNT * 8 + 8);
 WIRE_SIZE(wire_fields, 12);
+WIRE_SIZE(wire_leaf, 2);
+WIRE_SIZE(wire_leaf_made, 4);
 WIRE_SIZE(wire_payments_kept, 8);
 WIRE_SIZE(wire_order_enrol, 12);
 WIRE_SIZE(wire_order_ref, 4);

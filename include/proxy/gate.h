@@ -37,5 +37,8 @@ void gate_release(struct gate *g); /* NULL is fine */
 /* The route for that host (a Host field: with or without port, in any case) and path; NULL if none. A route for this very name comes
  * before one for a wildcard, that one before routes without a host; then the longest prefix that holds the path, in whole segments. */
 const struct route *gate_route(const struct gate *g, slice authority, slice path);
+/* The same for what came through the forward proxy: only routes that read this host, and are the merchant's (empty: anybody's), count; one
+ * with the host as its 'host' before one with it as its upstream, whose own path is its prefix then. *prefix: what is cut off. */
+const struct route *gate_route_proxied(const struct gate *g, slice merchant, slice authority, uint16_t port, slice path, slice *prefix);
 
 #endif

@@ -10,9 +10,21 @@
 #include "body/inbound.h"
 #include "rules/ruleset.h"
 
+struct upstream_url {
+    bool tls;
+    slice host;   /* without brackets */
+    uint16_t port;
+    slice path;   /* "" or "/base": put before the forwarded path */
+};
 struct config_certificate {
     slice certificate, key; /* PEM bytes */
 };
+struct config_target {
+    struct upstream_url url;      /* host: a name, a pattern (rules/host.h) or an address; no path */
+    bool may_be_private;          /* it may be, or resolve to, an address that is not of the public internet */
+};
+/* What a forward proxy does with hosts that no route reads. */
+enum proxy_others { PROXY_OTHERS_REFUSE = 0, PROXY_OTHERS_TUNNEL };
 struct config_listen {
     slice at;          /* "127.0.0.1:8080", "unix:PATH" */
     slice merchant;    /* stands for this merchant without an API key; loopback or unix only. Start NULL: a key is needed */
@@ -20,12 +32,10 @@ struct config_listen {
     struct config_certificate *certificates; /* chosen by the host name that a client asks for (SNI); the first is the default */
     size_t certificate_count;
     slice client_ca; /* PEM bytes; for all of them */
-};
-struct upstream_url {
-    bool tls;
-    slice host;   /* without brackets */
-    uint16_t port;
-    slice path;   /* "" or "/base": put before the forwarded path */
+    bool forward_proxy;              /* takes CONNECT and absolute-form requests */
+    enum proxy_others proxy_others;
+    struct config_target *tunnels;   /* with PROXY_OTHERS_TUNNEL: where to; none: any public host, port 443 */
+    size_t tunnel_count;
 };
 /* Secrets marked "registrar" or "keeper" are there only in the bundle of that role (rules/source.h): elsewhere they are empty. */
 enum network_type { NETWORK_TYPE_CYBERSOURCE };
@@ -51,10 +61,6 @@ struct config_webhook {
     struct upstream_url url;      /* path: with the query */
     slice ca;                     /* PEM; empty: the system's */
     slice secret;                 /* registrar */
-};
-struct config_target {
-    struct upstream_url url;      /* host: a name, a pattern (rules/host.h) or an address; no path */
-    bool may_be_private;          /* it may be, or resolve to, an address that is not of the public internet */
 };
 struct config_merchant {
     slice name;

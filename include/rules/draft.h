@@ -17,7 +17,7 @@ struct draft_config {
 };
 struct draft_listen {
     struct config_listen l;
-    const struct tree_node *at_tls;
+    const struct tree_node *at_tls, *at_tunnels;
 };
 struct draft_certificate {
     struct config_certificate t;

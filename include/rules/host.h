@@ -14,4 +14,10 @@ bool host_pattern_matches(slice pattern, slice host);
 /* The name of an authority ("host:port", RFC 3986 3.2): without port, and without the root's dot. "[::1]" keeps its brackets. */
 slice host_of_authority(slice authority);
 
+struct config;
+struct config_route;
+/* Whether a forward proxy reads what goes to that host: a route of the merchant (start NULL: of any) whose 'host' it is, or whose
+ * upstream, at that port (0: any). NULL: none. */
+const struct config_route *config_route_for_host(const struct config *c, slice merchant, slice host, uint16_t port);
+
 #endif

@@ -71,6 +71,7 @@ static void print_listen(const struct config_listen *l)
         printf(", callers are merchant %.*s", SLICE_ARG(l->merchant));
     else
         printf(", API key needed");
+    if (l->forward_proxy) printf(", forward proxy, others are %s", l->proxy_others == PROXY_OTHERS_TUNNEL ? "tunnelled" : "refused");
     printf("\n");
 }
 

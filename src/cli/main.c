@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "cli/ca.h"
 #include "cli/check.h"
 #include "cli/explain.h"
 #include "cli/key.h"
@@ -29,6 +30,7 @@ static const struct command {
     {"vault", cli_vault, "init | stat | rotate | backup DIR | verify", "the vault and its keys"},
     {"key", cli_key, "create --merchant NAME | list | revoke ID", "API keys"},
     {"token", cli_token, "create --merchant NAME < cards.ndjson", "store cards, a line each; prints their tokens"},
+    {"ca", cli_ca, "init | export", "the local CA of the forward proxy, whose key stays in the vault"},
     {"report", cli_report, "[--from TIME] [--to TIME] [--route NAME]", "what network tokens did: counts, rates, their differences"},
     {"webhook", cli_webhook, "list | show ID | resend ID", "what merchants are told of their network tokens"},
     {"sandbox", cli_sandbox, "[--listen 127.0.0.1:9100]", "simulated processors, for trying and testing"},

@@ -227,8 +227,10 @@ static enum http_refusal host_check(struct http_reader *r, const struct seen *se
 static enum http_refusal request_check(struct http_reader *r, const struct seen *seen)
 {
     struct http_head *h = &r->head;
+    slice target = span_slice(&r->text, r->text.target);
+    if (r->parser.method == HTTP_CONNECT) return seen->hosts > 1 ? REFUSAL_HOST_MANY : connect_check(r, target, seen->host);
     enum http_refusal why = host_check(r, seen);
-    if (!why) why = target_check(r, span_slice(&r->text, r->text.target));
+    if (!why) why = target_check(r, target);
     if (why) return why;
     if (seen->upgrade.at) return REFUSAL_UPGRADE;
     if (seen->expect.at && !slice_ieq(seen->expect, SLICE("100-continue"))) return REFUSAL_EXPECT;

@@ -46,7 +46,7 @@ static int on_method_complete(llhttp_t *p)
     case HTTP_PRI: /* the preface of HTTP/2 */
         return refuse(r, REFUSAL_VERSION);
     case HTTP_CONNECT:
-        return refuse(r, REFUSAL_CONNECT);
+        return r->takes_connect ? 0 : refuse(r, REFUSAL_CONNECT);
     default:
         return refuse(r, REFUSAL_METHOD);
     }

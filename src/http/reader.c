@@ -28,6 +28,11 @@ void http_reader_expect_head_answer(struct http_reader *r, bool yes)
     r->head_answer = yes;
 }
 
+void http_reader_take_connect(struct http_reader *r, bool yes)
+{
+    r->takes_connect = yes;
+}
+
 const struct http_head *http_reader_head(const struct http_reader *r)
 {
     return &r->head;
@@ -63,7 +68,8 @@ static enum http_step refuse(struct http_reader *r, enum http_refusal why)
 /* Lets go of the last message: the memory of its head, and everything counted. */
 static void forget_message(struct http_reader *r)
 {
-    struct http_reader fresh = {.side = r->side, .limits = r->limits, .head_answer = r->head_answer, .last = r->last};
+    struct http_reader fresh = {.side = r->side, .limits = r->limits, .head_answer = r->head_answer, .takes_connect = r->takes_connect,
+                                .last = r->last};
     pool_free(r->pool);
     *r = fresh;
 }

@@ -46,6 +46,7 @@ struct http_reader {
     enum http_step pending; /* already known, told at the next feed; HTTP_MORE: nothing */
     enum http_refusal refusal;
     unsigned leading;       /* bytes of empty lines before the request line */
+    bool takes_connect;
     bool head_answer;       /* the next final answer has no body: its request was HEAD */
     bool last;              /* the message that ended said that no other follows */
 
@@ -85,6 +86,7 @@ static inline slice span_slice(const struct head_text *t, struct span s)
 /* head_check.c, target.c, host.c: REFUSAL_NONE if all is well */
 enum http_refusal head_check(struct http_reader *r);
 enum http_refusal target_check(struct http_reader *r, slice target);
+enum http_refusal connect_check(struct http_reader *r, slice target, slice host /* start NULL: there was none */);
 bool host_is_valid(slice host);
 
 /* known_field.c */

@@ -57,9 +57,23 @@ static enum http_refusal absolute_check(struct http_reader *r, slice target)
         if (!slice_ieq(authority, r->head.authority)) return REFUSAL_HOST_TARGET_MISMATCH;
         if ((rest.len == 0 || rest.at[0] != '/') && !prepend_slash(r, rest, &rest)) return REFUSAL_MEMORY;
         set_origin(&r->head, rest);
+        r->head.is_absolute = true;
         return REFUSAL_NONE;
     }
     return REFUSAL_TARGET_FORM;
+}
+
+/* RFC 9112 3.2.3: authority-form = uri-host ":" port. HTTP/1.0 clients (and some of 1.1) send no Host with it. */
+enum http_refusal connect_check(struct http_reader *r, slice target, slice host)
+{
+    if (slice_find(target, '@') < target.len) return REFUSAL_TARGET_USERINFO;
+    if (!host_is_valid(target)) return REFUSAL_TARGET_FORM;
+    if (host.at && !slice_ieq(host, target)) return REFUSAL_HOST_TARGET_MISMATCH;
+    if (r->head.framing != HTTP_NO_BODY) return REFUSAL_CONNECT_CONTENT;
+    r->head.is_connect = true;
+    r->head.authority = r->head.target = target;
+    r->head.path = SLICE("");
+    return REFUSAL_NONE;
 }
 
 /* After the Host is known to be valid. */

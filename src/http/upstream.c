@@ -119,6 +119,12 @@ void upstream_give_back(struct upstream *u)
     p->idle_count++;
 }
 
+void upstream_finish(struct upstream *u)
+{
+    assert(u->magic == UPSTREAM_MAGIC);
+    upstream_free(u, LINK_END_FLUSH);
+}
+
 void upstream_drop(struct upstream *u)
 {
     if (!u) return;

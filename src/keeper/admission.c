@@ -120,6 +120,7 @@ static bool is_sound(const struct standing *s)
 {
     const struct config_route *route = standing_route(s);
     if (s->purpose == KEEPER_FOR_FIELDS) return s->permission == PERMIT_TOKENIZE;
+    if (s->purpose == KEEPER_FOR_TUNNEL) return s->permission == PERMIT_PROXY;
     if (s->purpose == KEEPER_FOR_API) return s->permission != 0 && !(s->permission & PERMIT_PROXY);
     return route && config_route_is_push(route) == (s->purpose == KEEPER_FOR_PUSH) && s->permission == permission_of(route);
 }

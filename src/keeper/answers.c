@@ -28,6 +28,7 @@ static const struct {
     [WIRE_REPORT] = {"report.read", PERMIT_REPORT, WIRE_REPORTED},
     [WIRE_FIELDS_OPEN] = {"fields.open", PERMIT_TOKENIZE, WIRE_FIELDS},
     [WIRE_FIELDS_GET] = {"fields.read", PERMIT_TOKENIZE, WIRE_FIELDS},
+    [WIRE_LEAF] = {"ca.sign", PERMIT_PROXY, WIRE_LEAF_MADE},
 };
 
 /* --- writing answers --- */
@@ -50,6 +51,7 @@ void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uin
     struct wire_noticed noticed = {.error = (uint16_t)e};
     struct wire_reported reported = {.error = (uint16_t)e, .last = 1};
     struct wire_fields fields = {.error = (uint16_t)e};
+    struct wire_leaf_made leaf = {.error = (uint16_t)e};
     const void *fixed = &token;
     assert(e != ERR_NONE);
     switch (answer) {
@@ -60,6 +62,7 @@ void answer_error(struct relay *r, enum wire_type answer, uint64_t dialogue, uin
     case WIRE_NOTICED: fixed = &noticed; break;
     case WIRE_REPORTED: fixed = &reported; break;
     case WIRE_FIELDS: fixed = &fields; break;
+    case WIRE_LEAF_MADE: fixed = &leaf; break;
     default: break;
     }
     server_put(r, answer, dialogue, sequence, fixed, none);
@@ -310,7 +313,8 @@ static bool fits_purpose(const struct standing *s, enum wire_type type)
     switch (s->purpose) {
     case KEEPER_FOR_NOTICE: return type == WIRE_NOTICE;
     case KEEPER_FOR_PUSH: return type == (route->direction == DIRECTION_FILTER_PUSH ? WIRE_CAPTURE : WIRE_REVEAL);
-    case KEEPER_FOR_PROXY: return has_permission || (type == WIRE_CAPTURE && config_route_answer_work(route) == MESSAGE_CAPTURED);
+    case KEEPER_FOR_TUNNEL: return type == WIRE_LEAF;
+    case KEEPER_FOR_PROXY: return (has_permission && type != WIRE_LEAF) || (type == WIRE_CAPTURE && config_route_answer_work(route) == MESSAGE_CAPTURED);
     case KEEPER_FOR_FIELDS: return type == WIRE_FIELDS_GET || type == WIRE_TOKEN_CREATE || type == WIRE_TEMPORAL_CREATE;
     case KEEPER_FOR_API: return has_permission && type != WIRE_FIELDS_GET;
     }
@@ -359,6 +363,7 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     case WIRE_CREDENTIALS: answer_credentials(q, f); return;
     case WIRE_NETWORK_TOKEN: answer_network_token(q, f); return;
     case WIRE_NOTICE: answer_notice(q, f); return;
+    case WIRE_LEAF: answer_leaf(q, f); return;
     case WIRE_REPORT: answer_report(q, f); return;
     case WIRE_FIELDS_OPEN:
     case WIRE_FIELDS_GET: answer_fields(q, d, f); return;

@@ -36,6 +36,7 @@ void answer_notice(struct question *q, const struct wire_frame *f);
 void answer_fields(struct question *q, struct dialogue *d, const struct wire_frame *f);
 /* What a dialogue opened by a session may ask for; takes one of its uses with the dialogue's first card. */
 enum error answer_check_fields(struct dialogue *d, enum wire_type type);
+void answer_leaf(struct question *q, const struct wire_frame *f);
 void answer_report(struct question *q, const struct wire_frame *f);
 
 #endif

@@ -188,6 +188,17 @@ static bool handle_fields(struct keeper_dialogue *d, const struct wire_frame *f)
     return true;
 }
 
+static bool handle_leaf(struct keeper_dialogue *d, const struct wire_frame *f)
+{
+    struct wire_leaf_made w;
+    struct question *q = open_question(d, f);
+    wire_fixed(f, &w, sizeof w);
+    if (!q || w.error >= ERR_COUNT) return false;
+    uint32_t index = close_question(d, q);
+    d->handlers->on_leaf(d->owner, index, (result){w.error}, wire_tail(f, 0));
+    return true;
+}
+
 /* The keeper waits for the card network and says so: it has not forgotten the dialogue. */
 static bool handle_working(struct keeper_dialogue *d)
 {
@@ -204,6 +215,7 @@ void client_fail(struct keeper_dialogue *d, const struct question *q, result r)
     case WIRE_SIGNED: d->handlers->on_signed(d->owner, q->index, r, SLICE_NONE); return;
     case WIRE_NOTICED: d->handlers->on_noticed(d->owner, q->index, r); return;
     case WIRE_FIELDS: d->handlers->on_fields(d->owner, q->index, r, NULL); return;
+    case WIRE_LEAF_MADE: d->handlers->on_leaf(d->owner, q->index, r, SLICE_NONE); return;
     case WIRE_REPORTED: d->handlers->on_report(d->owner, q->index, r, NULL, true); return;
     default: d->handlers->on_token(d->owner, q->index, r, NULL, false); return;
     }
@@ -234,6 +246,7 @@ bool client_on_frame(void *owner, const struct wire_frame *f)
     case WIRE_NOTICED: return handle_noticed(d, f);
     case WIRE_REPORTED: return handle_reported(d, f);
     case WIRE_FIELDS: return handle_fields(d, f);
+    case WIRE_LEAF_MADE: return handle_leaf(d, f);
     case WIRE_WORKING: return handle_working(d);
     default: return false;
     }

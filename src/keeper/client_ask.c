@@ -97,6 +97,7 @@ static enum wire_type answer_to(enum wire_type question)
     case WIRE_REPORT: return WIRE_REPORTED;
     case WIRE_FIELDS_OPEN:
     case WIRE_FIELDS_GET: return WIRE_FIELDS;
+    case WIRE_LEAF: return WIRE_LEAF_MADE;
     default: return WIRE_TOKEN;
     }
 }
@@ -275,6 +276,14 @@ result keeper_fields_open(struct keeper_dialogue *d, uint32_t index, slice origi
 result keeper_fields_get(struct keeper_dialogue *d, uint32_t index)
 {
     return ask(d, WIRE_FIELDS_GET, index, NULL, NULL);
+}
+
+result keeper_leaf(struct keeper_dialogue *d, uint32_t index, slice host, const uint8_t point[CA_POINT_BYTES])
+{
+    ENSURE(host.len <= CA_NAME_MAX_BYTES, CA_NAME);
+    struct wire_leaf w = {.host_len = (uint8_t)host.len, .point_len = CA_POINT_BYTES};
+    const slice tails[] = {host, {(const char *)point, CA_POINT_BYTES}};
+    return ask(d, WIRE_LEAF, index, &w, tails);
 }
 
 /* An END that finds no room is made good by the keeper: it ends a dialogue whose slot is opened again, and stale ones, and takes

@@ -28,7 +28,7 @@ struct layout {
 #define RESERVED(type) offsetof(struct type, reserved), sizeof((const struct type *)0)->reserved
 static const struct layout layouts[WIRE_TYPE_END] = {
     [WIRE_OPEN] = {"OPEN", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_open), RESERVED(wire_open),
-        {BYTE(wire_open, key_len, API_KEY_TEXT_BYTES)}, {BYTE(wire_open, purpose, KEEPER_FOR_PUSH), BYTE(wire_open, has_key, 1)}},
+        {BYTE(wire_open, key_len, API_KEY_TEXT_BYTES)}, {BYTE(wire_open, purpose, KEEPER_FOR_TUNNEL), BYTE(wire_open, has_key, 1)}},
     [WIRE_REVEAL] = {"REVEAL", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_reveal), 0, 0,
         {BYTE(wire_reveal, token_len, TOKEN_ID_MAX_BYTES)},
         {BYTE(wire_reveal, kind, TOKEN_TEMPORAL), BYTE(wire_reveal, wanted, WANTED_COUNT - 1),
@@ -75,6 +75,8 @@ static const struct layout layouts[WIRE_TYPE_END] = {
         {BYTE(wire_capture, number_len, PAN_MAX_DIGITS), BYTE(wire_capture, holder_len, HOLDER_MAX_BYTES),
          BYTE(wire_capture, cvc_len, CVC_MAX_DIGITS)},
         {BYTE(wire_capture, month, 12)}},
+    [WIRE_LEAF] = {"LEAF", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_leaf), 0, 0,
+        {BYTE(wire_leaf, host_len, CA_NAME_MAX_BYTES), BYTE(wire_leaf, point_len, CA_POINT_BYTES)}, {{0}}},
     [WIRE_END] = {"END", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_end), 0, 0, {{0}}, {BYTE(wire_end, is_unsent, 1)}},
     [WIRE_OPENED] = {"OPENED", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_opened), RESERVED(wire_opened),
         {BYTE(wire_opened, key_id_len, API_KEY_ID_BYTES)}, {{0}}},
@@ -112,6 +114,8 @@ static const struct layout layouts[WIRE_TYPE_END] = {
     [WIRE_FIELDS] = {"FIELDS", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_fields), RESERVED(wire_fields),
         {BYTE(wire_fields, session_len, FIELD_SESSION_ID_BYTES), WIDE(wire_fields, origin_len, ORIGIN_MAX_BYTES)},
         {BYTE(wire_fields, kind, FIELD_BOTH)}},
+    [WIRE_LEAF_MADE] = {"LEAF_MADE", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_leaf_made), 0, 0,
+        {WIDE(wire_leaf_made, certificate_len, CA_LEAF_MAX_BYTES)}, {{0}}},
     [WIRE_WORKING] = {"WORKING", WIRE_KEEPER_TO_RELAY, 0, 0, 0, {{0}}, {{0}}},
     [WIRE_PAYMENTS_KEPT] = {"PAYMENTS_KEPT", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_payments_kept), 0, 0,
         {{0}}, {{0}}},

@@ -178,11 +178,10 @@ bool tls_server_fits(const struct tls_server *t, const SSL *ssl, slice host)
     return !better || better == shown || is_named(shown, host, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 }
 
-static result identity_fill(struct tls_server *t, SSL_CTX *c, const struct tls_identity *identity)
+static result context_fill(struct tls_server *t, SSL_CTX *c)
 {
     static const unsigned char session_context[] = "cardveil";
     TRY(set_rules(c));
-    TRY(use_identity(c, identity->certificate, identity->key));
     SSL_CTX_set_alpn_select_cb(c, choose_protocol, NULL);
     /* Tickets only: nothing is kept here per session. One is enough for a client that keeps its connection. */
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
@@ -201,7 +200,8 @@ static result server_fill(struct tls_server *t, const struct tls_identity *ident
         SSL_CTX *c = SSL_CTX_new(TLS_server_method());
         ENSURE(c != NULL, CRYPTO);
         t->contexts[t->count++] = c;
-        TRY(identity_fill(t, c, &identities[i]));
+        TRY(context_fill(t, c));
+        TRY(use_identity(c, identities[i].certificate, identities[i].key));
     }
     if (count == 1) return OK;
     /* Each connection begins with the first context; only its callback is asked. */
@@ -223,6 +223,31 @@ result tls_server_new(const struct tls_identity *identities, size_t count, slice
         return r;
     }
     *out = t;
+    return OK;
+}
+
+static result bare_fill(struct tls_server *t)
+{
+    t->contexts = calloc(1, sizeof(SSL_CTX *));
+    ENSURE(t->contexts != NULL, MEMORY);
+    t->contexts[0] = SSL_CTX_new(TLS_server_method());
+    ENSURE(t->contexts[0] != NULL, CRYPTO);
+    t->count = 1;
+    return context_fill(t, t->contexts[0]);
+}
+
+result tls_server_bare(struct tls_server **out, SSL_CTX **context)
+{
+    struct tls_server *t = calloc(1, sizeof *t);
+    ENSURE(t != NULL, MEMORY);
+    t->users = 1;
+    result r = bare_fill(t);
+    if (failed(r)) {
+        tls_server_free(t);
+        return r;
+    }
+    *out = t;
+    *context = t->contexts[0];
     return OK;
 }
 

@@ -133,6 +133,10 @@ static int add_rules(scmp_filter_ctx filter, enum sandbox_profile profile)
     if (r >= 0 && profile == SANDBOX_RELAY) r = add_list(filter, SCMP_ACT_ALLOW, for_relay);
     if (r >= 0 && profile != SANDBOX_KEEPER) r = add_list(filter, SCMP_ACT_ALLOW, for_network);
     if (r >= 0 && profile != SANDBOX_KEEPER) r = add_sockets(filter);
+    /* A pair inside this process leads nowhere: the relay ends a client's TLS behind a CONNECT in it. */
+    if (r >= 0 && profile == SANDBOX_RELAY)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, C(socketpair), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
     return r;
 }
 

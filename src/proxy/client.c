@@ -6,6 +6,7 @@
 #include "http/reader.h"
 #include "proxy/exchange.h"
 #include "proxy/reply.h"
+#include "proxy/tunnel.h"
 #include "proxy_priv.h"
 
 #include <assert.h>
@@ -24,6 +25,7 @@ struct client {
     struct http_reader *reader;
     struct exchange *exchange; /* one at a time */
     uint32_t listen;
+    struct client_origin *origin; /* NULL: not in a tunnel */
     bool ending;               /* link_end was called: nothing more is read or written */
     bool peer_done;            /* the peer sends no more; it may still read */
     uint64_t phase_started_ms, body_bytes;
@@ -44,20 +46,22 @@ static void enter_phase(struct client *c, enum client_phase phase)
     link_set_deadline(c->link, *deadline[phase]);
 }
 
-struct client *client_new(struct proxy *p, uint32_t listen, int fd)
+struct client *client_new_inside(struct proxy *p, uint32_t listen, int fd, struct tls_server *tls, struct client_origin *origin)
 {
     struct client *c = calloc(1, sizeof *c);
     const struct config *config = p->gate->config;
     struct http_limits limits = {.head_bytes = config->head_bytes, .fields = config->head_fields};
     struct http_reader *reader = http_reader_new(HTTP_REQUESTS, &limits);
-    struct link *l = link_accept(p->loop, fd, p->gate->listen_tls[listen], config->tls_handshake_ms, on_link, c);
+    struct link *l = link_accept(p->loop, fd, tls, config->tls_handshake_ms, on_link, c);
     if (!c || !reader || !l) {
         link_end(l, LINK_END_ABORT);
         http_reader_free(reader);
+        client_origin_free(origin);
         free(c);
         return NULL;
     }
-    *c = (struct client){.magic = CLIENT_MAGIC, .proxy = p, .link = l, .reader = reader, .listen = listen};
+    *c = (struct client){.magic = CLIENT_MAGIC, .proxy = p, .link = l, .reader = reader, .listen = listen, .origin = origin};
+    http_reader_take_connect(reader, !origin && config->listens[listen].forward_proxy);
     LIST_INSERT_HEAD(&p->clients, c, all);
     p->client_count++;
     metrics_add(METRIC_CLIENTS, 1);
@@ -65,13 +69,30 @@ struct client *client_new(struct proxy *p, uint32_t listen, int fd)
     return c;
 }
 
+struct client *client_new(struct proxy *p, uint32_t listen, int fd)
+{
+    return client_new_inside(p, listen, fd, p->gate->listen_tls[listen], NULL);
+}
+
 static void client_free(void *object)
 {
     struct client *c = object;
     assert(c->magic == CLIENT_MAGIC && !c->exchange);
+    client_origin_free(c->origin);
     http_reader_free(c->reader);
     c->magic = 0;
     free(c);
+}
+
+static void leave(struct client *c)
+{
+    LIST_REMOVE(c, all);
+    c->proxy->client_count--;
+    struct exchange *x = c->exchange;
+    c->exchange = NULL;
+    if (x) exchange_client_gone(x);
+    proxy_client_gone(c->proxy);
+    loop_free_later(c->proxy->loop, client_free, c);
 }
 
 static void client_end(struct client *c, enum link_end how)
@@ -82,13 +103,15 @@ static void client_end(struct client *c, enum link_end how)
     metrics_add(METRIC_CLIENT_BYTES_OUT, link_sent_total(c->link) + link_unsent(c->link));
     metrics_gauge(METRIC_CLIENTS_OPEN, -1);
     link_end(c->link, how);
-    LIST_REMOVE(c, all);
-    c->proxy->client_count--;
-    struct exchange *x = c->exchange;
-    c->exchange = NULL;
-    if (x) exchange_client_gone(x);
-    proxy_client_gone(c->proxy);
-    loop_free_later(c->proxy->loop, client_free, c);
+    leave(c);
+}
+
+/* CONNECT: the connection is a tunnel's from here on. */
+static void hand_over(struct client *c)
+{
+    c->ending = true;
+    tunnel_begin(c->proxy, c->listen, c->link, http_reader_head(c->reader));
+    leave(c);
 }
 
 struct client *client_next(const struct client *c)
@@ -106,9 +129,14 @@ struct link *client_link(struct client *c)
     return c->ending ? NULL : c->link;
 }
 
+const struct client_origin *client_origin(const struct client *c)
+{
+    return c->origin;
+}
+
 const struct sockaddr *client_peer(const struct client *c)
 {
-    return link_peer(c->link);
+    return c->origin ? client_origin_peer(c->origin) : link_peer(c->link);
 }
 
 uint32_t client_listen(const struct client *c)
@@ -183,6 +211,10 @@ static void refuse(struct client *c)
 
 static void on_head(struct client *c)
 {
+    if (http_reader_head(c->reader)->is_connect) {
+        hand_over(c);
+        return;
+    }
     c->body_bytes = 0;
     c->exchange = exchange_new(c->proxy, c, http_reader_head(c->reader));
     if (!c->exchange) {

@@ -203,6 +203,11 @@ static bool find_token(const struct exchange *x, uint32_t token, struct body_fau
     return false;
 }
 
+static const struct client_origin *client_origin_of(const struct exchange *x)
+{
+    return x->client ? client_origin(x->client) : NULL;
+}
+
 static bool is_capturing_request(const struct exchange *x)
 {
     return x->route && x->request_work == MESSAGE_CAPTURED;
@@ -217,6 +222,7 @@ static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
         attempt_answer_held(x, e);
         return;
     }
+    if (x->is_proxied && !client_origin_of(x) && (e == ERR_KEY_MISSING || e == ERR_KEY_WRONG)) e = ERR_PROXY_KEY;
     struct reply reply = reply_of_error(e);
     const struct body_fault *fault = x->capture ? capture_fault(x->capture) : x->body ? body_fault(x->body) : NULL;
     bool has_answered = x->state == EXCHANGE_REWRITE; /* the other side: what it was asked for is done */
@@ -275,20 +281,65 @@ static bool is_for_service(const struct exchange *x, const struct route *route)
     return !is_hosted && x->proxy->service && x->proxy->service->takes(x->head->path);
 }
 
+static const struct config_listen *listen_of(const struct exchange *x)
+{
+    return &x->gate->config->listens[client_listen(x->client)];
+}
+
+/* RFC 9110 7.4: the client believed a certificate; is this host one that it was for? */
+static bool is_for_connection(const struct exchange *x)
+{
+    const struct client_origin *origin = client_origin(x->client);
+    slice host = host_of_authority(x->head->authority);
+    return origin ? slice_ieq(host, client_origin_host(origin)) : link_is_for(client_link(x->client), host);
+}
+
+/* A plain request to a forward proxy is for the port that its target has. */
+static uint16_t port_of(slice authority)
+{
+    uint64_t port;
+    size_t name = slice_starts(authority, SLICE("[")) ? slice_find(authority, ']') : 0;
+    slice rest = slice_after(authority, name);
+    size_t colon = slice_find(rest, ':');
+    return colon < rest.len && slice_to_u64(slice_after(rest, colon + 1), UINT16_MAX, &port) && port ? (uint16_t)port : 80;
+}
+
+static const struct route *find_route(const struct exchange *x, slice *prefix)
+{
+    const struct client_origin *origin = client_origin(x->client);
+    const struct http_head *h = x->head;
+    if (x->is_proxied) {
+        slice merchant = origin ? client_origin_merchant(origin) : listen_of(x)->merchant;
+        uint16_t port = origin ? client_origin_port(origin) : port_of(h->authority);
+        return gate_route_proxied(x->gate, merchant, h->authority, port, h->path, prefix);
+    }
+    const struct route *route = gate_route(x->gate, h->authority, h->path);
+    if (route) *prefix = route->config->prefix;
+    return route;
+}
+
+static bool is_read(const struct exchange *x)
+{
+    return config_route_for_host(x->gate->config, SLICE_NONE, host_of_authority(x->head->authority), 0);
+}
+
 static result begin(struct exchange *x)
 {
-    const struct route *route = gate_route(x->gate, x->head->authority, x->head->path);
-    ENSURE(link_is_for(client_link(x->client), host_of_authority(x->head->authority)), MISDIRECTED);
-    if (is_for_service(x, route)) {
+    slice prefix = SLICE("/");
+    x->is_proxied = client_origin(x->client) || (x->head->is_absolute && listen_of(x)->forward_proxy);
+    ENSURE(is_for_connection(x), MISDIRECTED);
+    const struct route *route = find_route(x, &prefix);
+    if (!x->is_proxied && is_for_service(x, route)) {
         size_t most = x->proxy->service->max_body_bytes;
         ENSURE(x->head->framing != HTTP_LENGTH || x->head->length <= most, TOO_LARGE);
         return OK;
     }
+    ENSURE(route != NULL || !x->is_proxied || is_read(x), PROXY_HOST);
     ENSURE(route != NULL, ROUTE_NONE);
     x->route = route;
     x->tokens = token_table_new(x->route->config->placeholders, tokens_on_new, x);
     ENSURE(x->tokens != NULL, MEMORY);
-    TRY(request_plan(x, x->route->config->prefix));
+    TRY(request_plan(x, prefix));
     TRY(tokens_open(x));
     TRY(x->request_work == MESSAGE_CAPTURED ? capture_scan_request(x) : request_scan(x));
     x->head_tokens = token_table_count(x->tokens);

@@ -57,6 +57,7 @@ struct exchange {
 
     /* The request's head. NULL once the client is gone; what is needed after that is copied. */
     const struct http_head *head;
+    bool is_proxied; /* it came through the forward proxy: in a tunnel, or in absolute-form */
     bool is_head_method, keep_alive, is_http_1_0, awaits_continue, body_complete;
     enum message_work request_work, answer_work;
     slice forwarded_path; /* head->path without the route's prefix */

@@ -2,6 +2,8 @@
 #include "exchange_priv.h"
 
 #include "base/metrics.h"
+#include "base/secret.h"
+#include "proxy/proxy_key.h"
 
 #include <assert.h>
 #include <netinet/in.h>
@@ -186,14 +188,27 @@ struct keeper_caller tokens_caller(const struct exchange *x)
     return caller;
 }
 
+/* Through the forward proxy the key may come as the proxy's, with the request or with the tunnel. */
+static void introduce(const struct exchange *x, struct keeper_caller *caller, struct proxy_key *key)
+{
+    const struct client_origin *origin = client_origin(x->client);
+    if (origin) client_origin_introduce(origin, caller);
+    if (origin || !x->is_proxied || caller->api_key.at) return;
+    proxy_key_read(x->head, key);
+    if (key->is_given) caller->api_key = (slice){key->text, key->len};
+}
+
 result tokens_open(struct exchange *x)
 {
     struct keeper_caller caller = tokens_caller(x);
+    struct proxy_key key = {.len = 0};
     const struct config_route *route = x->route->config;
     caller.purpose = config_route_is_push(route) ? KEEPER_FOR_PUSH : KEEPER_FOR_PROXY;
     caller.route = x->route->index;
     caller.permission = route->direction == DIRECTION_FILTER_PUSH ? PERMIT_TOKENIZE : PERMIT_PROXY;
+    introduce(x, &caller, &key);
     x->dialogue = keeper_open(x->proxy->keeper, &caller, &handlers, x);
+    secret_wipe(&key, sizeof key); /* it is in the frame by now */
     ENSURE(x->dialogue != NULL, MEMORY);
     if (x->request_work != MESSAGE_REVEALS) return OK; /* a partner has no say in it */
     x->asks_masked = slice_ieq(http_head_get(x->head, MASKED_FIELD), SLICE("yes"));

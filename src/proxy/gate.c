@@ -165,3 +165,30 @@ const struct route *gate_route(const struct gate *g, slice authority, slice path
     }
     return best;
 }
+
+/* 0: no; 1: the host is its upstream; 2 and 3: its 'host', as a wildcard, or this very name. */
+static unsigned proxied_fit(const struct config_route *c, slice host, uint16_t port)
+{
+    unsigned fit = c->host.at ? host_fit(c->host, host) : 0;
+    if (fit) return fit;
+    return c->upstream.host.len && slice_ieq(c->upstream.host, host) && c->upstream.port == port;
+}
+
+const struct route *gate_route_proxied(const struct gate *g, slice merchant, slice authority, uint16_t port, slice path, slice *prefix)
+{
+    const struct route *best = NULL;
+    unsigned best_fit = 0;
+    slice host = host_of_authority(authority);
+    for (size_t i = 0; i < g->config->route_count; i++) {
+        const struct config_route *c = g->routes[i].config;
+        unsigned fit = proxied_fit(c, host, port);
+        slice cut = fit != 1 ? c->prefix : c->upstream.path.len ? c->upstream.path : SLICE("/");
+        bool is_his = merchant.len == 0 || !c->merchant.at || slice_eq(c->merchant, merchant);
+        if (fit < best_fit || fit == 0 || !is_his || !holds(cut, path)) continue;
+        if (fit == best_fit && cut.len <= prefix->len) continue;
+        best = &g->routes[i];
+        best_fit = fit;
+        *prefix = cut;
+    }
+    return best;
+}

@@ -6,6 +6,8 @@
 #include "net/listener.h"
 #include "proxy/admin.h"
 #include "proxy/client.h"
+#include "proxy/leaves.h"
+#include "proxy/tunnel.h"
 #include "proxy_priv.h"
 
 #include <assert.h>
@@ -28,7 +30,7 @@ static void on_accept(void *owner, struct listener *l, int fd, const struct sock
     (void)l;
     (void)peer;
     (void)peer_len;
-    if (p->client_count >= p->gate->config->connections) {
+    if (p->client_count + p->tunnel_count >= p->gate->config->connections) {
         log_plain(LOG_LEVEL_WARN, "connection refused", "the limit 'connections' is reached");
         close(fd);
         return;
@@ -85,6 +87,8 @@ static result open_proxy(struct proxy *p, const struct proxy_options *o)
     }
     TRY(gate_new(o->loop, p->resolver, o->config, &p->gate));
     TRY(choose_first_id(p, o->relay_index));
+    p->leaves = leaves_new();
+    ENSURE(p->leaves != NULL, MEMORY);
     p->look_timer = timer_new(p->loop, on_look, p);
     ENSURE(p->look_timer != NULL, MEMORY);
     TRY(open_listeners(p, o->listen_fds));
@@ -105,6 +109,7 @@ result proxy_new(const struct proxy_options *options, struct proxy **out)
     p->keeper = options->keeper;
     p->service = options->service;
     LIST_INIT(&p->clients);
+    LIST_INIT(&p->tunnels);
     buf_init_secret(&p->scratch, SCRATCH_MAX_BYTES);
     result r = open_proxy(p, options);
     if (failed(r)) {
@@ -136,6 +141,7 @@ result proxy_reload(struct proxy *p, struct config *config)
     TRY(gate_new(p->loop, p->resolver, config, &fresh));
     gate_release(p->gate);
     p->gate = fresh;
+    leaves_clear(p->leaves); /* the CA may be another one by now */
     return OK;
 }
 
@@ -147,6 +153,7 @@ static void tell_if_idle(struct proxy *p)
 void proxy_drain(struct proxy *p, loop_hook on_idle, void *owner)
 {
     struct client *c, *next;
+    struct tunnel *t, *next_tunnel;
     p->draining = true;
     p->on_idle = on_idle;
     p->on_idle_owner = owner;
@@ -157,6 +164,10 @@ void proxy_drain(struct proxy *p, loop_hook on_idle, void *owner)
     for (c = LIST_FIRST(&p->clients); c; c = next) {
         next = client_next(c);
         client_drain(c);
+    }
+    for (t = LIST_FIRST(&p->tunnels); t; t = next_tunnel) {
+        next_tunnel = tunnel_next(t);
+        tunnel_drain(t);
     }
     tell_if_idle(p);
 }
@@ -183,10 +194,12 @@ void proxy_free(struct proxy *p)
     if (!p) return;
     p->on_idle = NULL;
     while (!LIST_EMPTY(&p->clients)) client_free_now(LIST_FIRST(&p->clients));
+    while (!LIST_EMPTY(&p->tunnels)) tunnel_free_now(LIST_FIRST(&p->tunnels));
     for (size_t i = 0; i < p->listening_count; i++) listener_free(p->listening[i].listener);
     free(p->listening);
     admin_free(p->admin);
     timer_free(p->look_timer);
+    leaves_free(p->leaves);
     gate_release(p->gate);
     resolver_free(p->resolver);
     buf_done(&p->scratch);

@@ -17,7 +17,10 @@ enum {
 };
 
 struct client;
+struct leaves;
 struct listening;
+struct tunnel;
+LIST_HEAD(tunnel_list, tunnel);
 LIST_HEAD(client_list, client);
 
 struct proxy {
@@ -30,7 +33,9 @@ struct proxy {
     size_t listening_count;
     struct admin *admin;
     struct client_list clients;
-    size_t client_count, busy_count;
+    struct tunnel_list tunnels;
+    struct leaves *leaves;
+    size_t client_count, tunnel_count, busy_count;
     uint64_t next_request_id;
     bool draining;
     loop_hook on_idle;

@@ -55,6 +55,8 @@ result reply_write_status_fields(struct buf *out, int status, slice allow, slice
     case 405: /* RFC 9110 15.5.6: "MUST generate an Allow header field" */
         return http_write_field(out, SLICE("allow"),
                                 allow.len ? allow : SLICE("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    case 407: /* RFC 9110 15.5.8: "MUST send a Proxy-Authenticate header field" */
+        return http_write_field(out, SLICE("proxy-authenticate"), SLICE("Basic realm=\"cardveil\""));
     case 429: return http_write_field(out, SLICE("retry-after"), SLICE("60"));
     case 503: return http_write_field(out, SLICE("retry-after"), SLICE("1"));
     default: return OK;

@@ -150,6 +150,7 @@ bool request_withholds(const struct exchange *x, slice name)
     case 14:
         if (target_is_field(name)) return true;
         break;
+    case 19: if (slice_ieq(name, SLICE("proxy-authorization"))) return true; break;
     case 15: if (slice_ieq(name, SLICE("accept-encoding"))) return true; break;
     case 16: if (slice_ieq(name, SLICE("content-encoding"))) return x->coding != CODING_IDENTITY; break;
     default: break;

@@ -40,6 +40,20 @@ static void read_listen_tls(struct config_loading *c, struct draft_listen *d, co
     for (const struct tree_node *n = is_lone ? tls : tls->first; n; n = is_lone ? NULL : n->next) read_certificate(c, d, n);
 }
 
+static void read_forward_proxy(struct config_loading *c, struct draft_listen *d, const struct setting_places *places)
+{
+    const struct tree_node *others = places->at[SETTING_ID_LISTEN_PROXY_OTHERS], *targets = places->at[SETTING_ID_LISTEN_PROXY_TARGETS];
+    config_read_targets(c, d->at_tunnels, &d->l.tunnels, &d->l.tunnel_count);
+    if (!places->at[SETTING_ID_LISTEN_FORWARD_PROXY] && (others || targets)) d->l.forward_proxy = true;
+    if (!d->l.forward_proxy && (others || targets))
+        loading_complain(&c->l, others ? others : targets, "this says nothing on a listener whose 'forward_proxy' is off");
+    else if (targets && d->l.proxy_others != PROXY_OTHERS_TUNNEL)
+        loading_complain(&c->l, targets, "'forward_proxy.targets' says nothing without 'others: tunnel'");
+    for (size_t i = 0; i < d->l.tunnel_count; i++)
+        if (d->l.tunnels[i].url.host.at && !d->l.tunnels[i].url.tls)
+            loading_complain(&c->l, targets, "CONNECT is for https:// hosts only");
+}
+
 /* Plain HTTP carries placeholders and API keys, and a merchant's listener asks for no key: neither may leave this
  * machine. */
 static void check_listen_reach(struct config_loading *c, const struct draft_listen *d,
@@ -91,6 +105,7 @@ void config_read_listens(struct config_loading *c)
         struct setting_places places;
         settings_read(&c->l, SCOPE_LISTEN, n, &draft, &places);
         read_listen_tls(c, &draft, &places);
+        read_forward_proxy(c, &draft, &places);
         check_listen_reach(c, &draft, &places);
         check_listen_twice(c, &draft, &places);
         config_name_merchant(c, draft.l.merchant);

@@ -81,7 +81,8 @@ static void read_webhooks(struct config_loading *c, struct config_merchant *m, c
 
 /* --- targets --- */
 
-static void check_target(struct config_loading *c, const struct config_merchant *m, struct draft_target *d, const struct setting_places *places)
+static void check_target(struct config_loading *c, const struct config_target *before, size_t count, struct draft_target *d,
+                         const struct setting_places *places)
 {
     const struct tree_node *place = setting_place(places, SETTING_ID_TARGET_URL);
     if (!d->url.at) return; /* told already */
@@ -96,18 +97,18 @@ static void check_target(struct config_loading *c, const struct config_merchant 
         loading_complain(&c->l, places->at[SETTING_ID_TARGET_PRIVATE], "'private: yes' is for one host: name it, without '*'");
     if (!d->t.may_be_private && target_is_private_address(&d->t.url))
         loading_complain(&c->l, place, "this address is not public: it can only be reached with private: yes");
-    for (size_t i = 0; i < m->target_count; i++) {
-        const struct upstream_url *other = &m->targets[i].url;
+    for (size_t i = 0; i < count; i++) {
+        const struct upstream_url *other = &before[i].url;
         if (other->tls == d->t.url.tls && other->port == d->t.url.port && slice_ieq(other->host, d->t.url.host))
             loading_complain(&c->l, place, "a second entry for this target");
     }
 }
 
-static void read_targets(struct config_loading *c, struct config_merchant *m, const struct tree_node *list)
+void config_read_targets(struct config_loading *c, const struct tree_node *list, struct config_target **out, size_t *count)
 {
     if (!list || list->count == 0) return;
-    m->targets = pool_alloc(c->l.pool, list->count * sizeof *m->targets);
-    if (!m->targets) {
+    *out = pool_alloc(c->l.pool, list->count * sizeof **out);
+    if (!*out) {
         c->l.out_of_memory = true;
         return;
     }
@@ -118,8 +119,8 @@ static void read_targets(struct config_loading *c, struct config_merchant *m, co
         url.key = SLICE("url");
         url.next = NULL;
         settings_read(&c->l, SCOPE_TARGET, n->kind == TREE_SCALAR ? &map : n, &draft, &places);
-        check_target(c, m, &draft, &places);
-        m->targets[m->target_count++] = draft.t;
+        check_target(c, *out, *count, &draft, &places);
+        (*out)[(*count)++] = draft.t;
     }
 }
 
@@ -158,7 +159,7 @@ void config_read_merchants(struct config_loading *c)
         struct setting_places places;
         settings_read(&c->l, SCOPE_MERCHANT, n, &draft, &places);
         read_webhooks(c, &draft.m, draft.at_webhooks);
-        read_targets(c, &draft.m, draft.at_targets);
+        config_read_targets(c, draft.at_targets, &draft.m.targets, &draft.m.target_count);
         find_network(c, &draft, &places);
         if (!draft.m.name.at) continue;
         if (config_merchant_index(config, draft.m.name) >= 0)

@@ -56,6 +56,8 @@ void config_read_networks(struct config_loading *c);
 void config_read_listens(struct config_loading *c);
 void config_read_merchants(struct config_loading *c);
 void config_read_routes(struct config_loading *c);
+/* Entries of 'targets', each a URL or a mapping, into the pool. */
+void config_read_targets(struct config_loading *c, const struct tree_node *list, struct config_target **out, size_t *count);
 /* A merchant that is only named, by a listener or a route, has the defaults. */
 void config_name_merchant(struct config_loading *c, slice name);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/host.h"
 
+#include "rules/config.h"
 #include "rules/url.h"
 
 bool host_pattern_is_wildcard(slice pattern)
@@ -32,4 +33,15 @@ slice host_of_authority(slice authority)
     slice host = slice_range(authority, 0, end < authority.len ? end : authority.len);
     if (host.len > 1 && host.at[host.len - 1] == '.') host.len--;
     return host;
+}
+
+const struct config_route *config_route_for_host(const struct config *c, slice merchant, slice host, uint16_t port)
+{
+    for (size_t i = 0; i < c->route_count; i++) {
+        const struct config_route *r = &c->routes[i];
+        if (merchant.at && r->merchant.at && !slice_eq(merchant, r->merchant)) continue;
+        if (r->host.at && host_pattern_matches(r->host, host)) return r;
+        if (r->upstream.host.len && slice_ieq(r->upstream.host, host) && (port == 0 || port == r->upstream.port)) return r;
+    }
+    return NULL;
 }

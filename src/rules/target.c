@@ -51,9 +51,11 @@ static result check_name(slice host, bool is_pattern)
     ENSURE(is_ascii(host), TARGET_IDN);
     ENSURE(slice_find(host, '%') == host.len, TARGET_ENCODED);
     ENSURE(!slice_ends(host, SLICE(".")), TARGET_DOT);
-    if (is_pattern && host_pattern_is_wildcard(host)) host = slice_after(host, 2);
+    bool is_wildcard = is_pattern && host_pattern_is_wildcard(host);
+    if (is_wildcard) host = slice_after(host, 2);
     ENSURE(host.len > 0 && host.len <= TARGET_HOST_MAX_BYTES, TARGET_HOST);
     if (looks_like_ipv4(host)) {
+        ENSURE(!is_wildcard, TARGET_HOST); /* an address has no names under it */
         ENSURE(url_is_ipv4(host), TARGET_ADDRESS_FORM);
         return OK;
     }

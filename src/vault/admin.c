@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "files.h"
+#include "vault/ca.h"
 #include "vault/store_lmdb.h"
 
 #include <assert.h>
@@ -286,6 +287,18 @@ static result verify_audit(struct vault *v, struct vault_verdict *out)
     return OK;
 }
 
+static result verify_ca(struct verifying *y)
+{
+    result r = vault_ca_check(y->v);
+    if (r.err == ERR_CA_MISSING) return OK;
+    y->out->records++;
+    if (r.err == ERR_VAULT_SEAL || r.err == ERR_VAULT_FORMAT) {
+        y->out->bad_records++;
+        return OK;
+    }
+    return r;
+}
+
 result vault_verify(struct vault *v, vault_progress progress, void *owner, struct vault_verdict *out)
 {
     struct verifying y = {.v = v, .out = out, .progress = progress, .owner = owner};
@@ -302,6 +315,7 @@ result vault_verify(struct vault *v, vault_progress progress, void *owner, struc
     if (!failed(r)) r = vault_each(v, STORE_KEY, verify_key, &y);
     if (!failed(r)) r = vault_each(v, STORE_INDEX, verify_index, &y);
     if (!failed(r)) r = verify_others(&y);
+    if (!failed(r)) r = verify_ca(&y);
     secret_free(y.plain, SEALED_MAX_BYTES);
     secret_free(y.network, sizeof *y.network);
     secret_free(y.record, sizeof *y.record);

@@ -100,14 +100,15 @@ static result reseal(void *owner, enum store_table t, slice key, slice value)
     return p->worst;
 }
 
-static result reseal_anchor(struct reseal_pass *p)
+/* The audit trail's anchor and the CA are sealed, but stand among what is not. */
+static result reseal_meta(struct reseal_pass *p, slice key)
 {
     uint8_t sealed[STORE_VALUE_MAX_BYTES];
     size_t len = 0;
-    result r = vault_read_now(p->o->v, STORE_META, meta_anchor, sealed, sizeof sealed, &len);
+    result r = vault_read_now(p->o->v, STORE_META, key, sealed, sizeof sealed, &len);
     if (r.err == ERR_NOT_FOUND) return OK;
     TRY(r);
-    return reseal(p, STORE_META, meta_anchor, (slice){(char *)sealed, len});
+    return reseal(p, STORE_META, key, (slice){(char *)sealed, len});
 }
 
 /* Passes until one finds nothing to do: then, and since step 2, no record is under an older key. */
@@ -117,7 +118,8 @@ static result reseal_all(struct rotation *o)
         struct reseal_pass p = {.o = o, .worst = OK};
         o->resealed = 0;
         result r = vault_each_sealed(o->v, reseal, &p);
-        if (!failed(r)) r = reseal_anchor(&p);
+        if (!failed(r)) r = reseal_meta(&p, meta_anchor);
+        if (!failed(r)) r = reseal_meta(&p, meta_ca);
         store_flush(o->v->store); /* before p goes: the queue points to it */
         TRY(r);
         TRY(p.worst);

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const slice meta_keyring = {"keyring", 7}, meta_keys = {"keys", 4}, meta_anchor = {"anchor", 6}, meta_resends = {"resends", 7};
+const slice meta_keyring = {"keyring", 7}, meta_keys = {"keys", 4}, meta_anchor = {"anchor", 6}, meta_resends = {"resends", 7},
+            meta_ca = {"ca", 2};
 static const char init_marker[] = "INIT"; /* there while vault_init works: what a killed one left may be thrown away */
 enum { SEALS_AT_ONCE = 4096, SEALS_KEY_BYTES = 16 };
 static const uint64_t seals_max = (uint64_t)1 << 32;

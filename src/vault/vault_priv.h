@@ -50,7 +50,7 @@ struct vault {
     void *removal_owner;
 };
 
-extern const slice meta_keyring, meta_keys, meta_anchor, meta_resends;
+extern const slice meta_keyring, meta_keys, meta_anchor, meta_resends, meta_ca;
 
 /* --- vault.c --- */
 /* The expectation that belongs to every batch that puts something sealed. */

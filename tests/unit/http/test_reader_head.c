@@ -60,6 +60,67 @@ START_TEST(head_is_taken_apart)
 }
 END_TEST
 
+static enum http_step read_connect(const char *text, struct http_reader **out)
+{
+    size_t used;
+    *out = http_reader_new(HTTP_REQUESTS, &limits);
+    http_reader_take_connect(*out, true);
+    return http_reader_feed(*out, slice_of(text), &used);
+}
+
+START_TEST(connect_where_it_is_taken)
+{
+    static const char *const good[] = {"CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nX-A: b\r\n\r\n",
+                                       "CONNECT api.test:443 HTTP/1.1\r\nHost: API.test:443\r\n\r\nbytes of the tunnel",
+                                       "CONNECT api.test:443 HTTP/1.0\r\n\r\n", "CONNECT [::1]:8443 HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n"};
+    struct http_reader *r;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert_msg(read_connect(good[i], &r) == HTTP_HEAD, "%s: %s", good[i], refusal_name(http_reader_refusal(r)));
+        const struct http_head *h = http_reader_head(r);
+        ck_assert(h->is_connect && h->path.len == 0 && h->framing == HTTP_NO_BODY);
+        expect_slice(h->authority, i == 3 ? "[::1]:8443" : "api.test:443");
+        http_reader_free(r);
+    }
+    size_t used; /* it is asked for again with each message, and other requests are as ever */
+    ck_assert_int_eq(read_connect("GET /a HTTP/1.1\r\n" H "\r\n", &r), HTTP_HEAD);
+    ck_assert(!http_reader_head(r)->is_connect);
+    ck_assert_int_eq(http_reader_feed(r, SLICE_NONE, &used), HTTP_END);
+    ck_assert_int_eq(http_reader_feed(r, slice_of(good[0]), &used), HTTP_HEAD);
+    ck_assert(http_reader_head(r)->is_connect);
+    http_reader_free(r);
+}
+END_TEST
+
+START_TEST(connects_that_are_refused)
+{
+    static const struct {
+        const char *text;
+        enum http_refusal why;
+    } bad[] = {
+        {"CONNECT api.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n", REFUSAL_HOST_TARGET_MISMATCH},
+        {"CONNECT api.test:443 HTTP/1.1\r\nHost: api.test\r\n\r\n", REFUSAL_HOST_TARGET_MISMATCH},
+        {"CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nHost: api.test:443\r\n\r\n", REFUSAL_HOST_MANY},
+        {"CONNECT api.test:443 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", REFUSAL_CONNECT_CONTENT},
+        {"CONNECT api.test:443 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", REFUSAL_CONNECT_CONTENT},
+        {"CONNECT api.test:443 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", REFUSAL_CONNECT_CONTENT},
+        {"CONNECT user@api.test:443 HTTP/1.1\r\n\r\n", REFUSAL_TARGET_USERINFO},
+    };
+    struct http_reader *r;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(read_connect(bad[i].text, &r), HTTP_REFUSED);
+        ck_assert_msg(http_reader_refusal(r) == bad[i].why, "%s: %s", bad[i].text, refusal_name(http_reader_refusal(r)));
+        http_reader_free(r);
+    }
+    static const char *const others[] = {"CONNECT /a HTTP/1.1\r\n" H "\r\n", "CONNECT http://api.test:443 HTTP/1.1\r\n\r\n", "CONNECT * HTTP/1.1\r\n\r\n",
+                                         "CONNECT HTTP/1.1\r\n\r\n", "CONNECT api%2etest:443 HTTP/1.1\r\n\r\n", "CONNECT :443 HTTP/1.1\r\n\r\n",
+                                         "CONNECT api.test:99999 HTTP/1.1\r\n\r\n"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        ck_assert_msg(read_connect(others[i], &r) == HTTP_REFUSED, "%s", others[i]);
+        http_reader_free(r);
+    }
+}
+END_TEST
+
 START_TEST(absolute_form_becomes_origin_form)
 {
     static const char *const rows[][3] = {
@@ -238,6 +299,8 @@ int main(void)
     tcase_add_test(heads, body_points_into_the_bytes);
     tcase_add_test(heads, refusals_have_names_and_sentences);
     tcase_add_test(heads, llhttp_is_new_enough);
+    tcase_add_test(heads, connect_where_it_is_taken);
+    tcase_add_test(heads, connects_that_are_refused);
     suite_add_tcase(s, heads);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

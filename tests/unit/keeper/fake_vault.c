@@ -271,3 +271,15 @@ int64_t config_merchant_index(const struct config *c, slice name)
         if (slice_eq(c->merchants[i].name, name)) return (int64_t)i;
     return -1;
 }
+
+/* --- the local CA: signs "leaf of HOST" --- */
+
+result vault_ca_sign(struct vault *v, slice host, const uint8_t point[CA_POINT_BYTES], struct buf *out)
+{
+    (void)v;
+    fake.leaves++;
+    memcpy(fake.point, point, sizeof fake.point);
+    if (failed(fake.leaf_result)) return fake.leaf_result;
+    TRY(buf_append(out, SLICE("leaf of ")));
+    return buf_append(out, host);
+}

@@ -7,6 +7,8 @@
 
 #include "rules/config.h"
 #include "vault/alias.h"
+#include "vault/ca.h"
+#include "vault/vault.h"
 
 struct fake_vault {
     bool answers_later;    /* as an engine on a network would: at vault_flush */
@@ -22,6 +24,9 @@ struct fake_vault {
     enum alias_format wished; /* of the last alias */
     bool falls;
     unsigned resolves;
+    result leaf_result;      /* OK, or what signing a leaf fails with */
+    unsigned leaves;         /* that were asked for */
+    uint8_t point[CA_POINT_BYTES]; /* of the last one */
     unsigned flushes, ticks, lines;
     char audited[4096];    /* "action merchant actor token route outcome\n"… */
     char peer[64];         /* of the last line */

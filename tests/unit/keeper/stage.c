@@ -100,6 +100,11 @@ static void on_fields(void *owner, uint32_t index, result r, const struct field_
     }
     TELL(";");
 }
+static void on_leaf(void *owner, uint32_t index, result r, slice certificate)
+{
+    (void)owner;
+    TELL("leaf %u %s %.*s;", index, error_name(r.err), SLICE_ARG(certificate));
+}
 static void on_noticed(void *owner, uint32_t index, result r)
 {
     (void)owner;
@@ -115,7 +120,7 @@ static void on_report(void *owner, uint32_t index, result r, const struct report
     TELL("%s;", last ? " end" : "");
 }
 static const struct keeper_handlers handlers = {.on_opened = on_opened, .on_revealed = on_revealed, .on_token = on_token, .on_captured = on_captured, .on_network = on_network,
-                                                .on_signed = on_signed, .on_noticed = on_noticed, .on_report = on_report, .on_fields = on_fields};
+                                                .on_signed = on_signed, .on_leaf = on_leaf, .on_noticed = on_noticed, .on_report = on_report, .on_fields = on_fields};
 
 uint32_t broken_pairs;
 static void on_breach(void *owner, uint32_t pair)

@@ -34,6 +34,8 @@ static const struct wire_notice notice_fixed = {.network = 1, .field_len = 5, .b
 static const struct wire_report report_fixed = {.from_hour = 1, .to_hour = 2, .route_len = 4};
 static const struct wire_fields_open fields_open_fixed = {.ttl_s = 900, .kind = FIELD_BOTH, .origin_len = 17};
 static const struct wire_fields fields_fixed = {.ttl_s = 899, .kind = FIELD_TRANSACTION, .session_len = 6, .origin_len = 17};
+static const struct wire_leaf leaf_fixed = {.host_len = 11, .point_len = 6};
+static const struct wire_leaf_made leaf_made_fixed = {.certificate_len = 4};
 static const struct wire_payment payment_fixed = {.relay = 1, .number = 2, .generation = 3, .merchant = 4, .route = 5, .first = 1, .fallback = 1,
                                                           .card_has_token = 1, .first_verdict = 2, .retried = 1, .retry_verdict = 1,
                                                           .token_len = 6, .network_transaction_id_len = 5};
@@ -81,6 +83,7 @@ static const struct sample {
     {WIRE_REPORT, &report_fixed, sizeof report_fixed, 1, {CONST_SLICE("rede")}},
     {WIRE_FIELDS_OPEN, &fields_open_fixed, sizeof fields_open_fixed, 1, {CONST_SLICE("https://a.example")}},
     {WIRE_FIELDS_GET, NULL, 0, 0, {CONST_SLICE("")}},
+    {WIRE_LEAF, &leaf_fixed, sizeof leaf_fixed, 2, {CONST_SLICE("api.example"), CONST_SLICE("\004point")}},
     {WIRE_PAYMENT, &payment_fixed, sizeof payment_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("MCC12")}},
     {WIRE_END, &end_fixed, sizeof end_fixed, 0, {CONST_SLICE("")}},
     {WIRE_OPENED, &opened_fixed, sizeof opened_fixed, 1, {CONST_SLICE("key1")}},
@@ -95,6 +98,7 @@ static const struct sample {
     {WIRE_NOTICED, &noticed_fixed, sizeof noticed_fixed, 0, {CONST_SLICE("")}},
     {WIRE_REPORTED, &reported_fixed, sizeof reported_fixed, 1, {CONST_SLICE("rede")}},
     {WIRE_FIELDS, &fields_fixed, sizeof fields_fixed, 2, {CONST_SLICE("fs_abc"), CONST_SLICE("https://a.example")}},
+    {WIRE_LEAF_MADE, &leaf_made_fixed, sizeof leaf_made_fixed, 1, {CONST_SLICE("leaf")}},
     {WIRE_WORKING, NULL, 0, 0, {CONST_SLICE("")}},
     {WIRE_PAYMENTS_KEPT, &kept_fixed, sizeof kept_fixed, 0, {CONST_SLICE("")}},
     {WIRE_ORDER_ENROL, &order_enrol_fixed, sizeof order_enrol_fixed, 6, {CONST_SLICE("visa"), CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123"), CONST_SLICE("abc"), CONST_SLICE("u-i")}},
@@ -215,7 +219,7 @@ static const struct {
     bool is_length;
 } bad[] = {
     {WIRE_OPEN, offsetof(struct wire_open, key_len), API_KEY_TEXT_BYTES + 1, true},
-    {WIRE_OPEN, offsetof(struct wire_open, purpose), KEEPER_FOR_PUSH + 1, false},
+    {WIRE_OPEN, offsetof(struct wire_open, purpose), KEEPER_FOR_TUNNEL + 1, false},
     {WIRE_OPEN, offsetof(struct wire_open, has_key), 2, false},
     {WIRE_OPEN, offsetof(struct wire_open, reserved), 1, false},
     {WIRE_OPEN, offsetof(struct wire_open, reserved) + 3, 1, false},
@@ -267,6 +271,8 @@ static const struct {
     {WIRE_CREDENTIALS, offsetof(struct wire_ask, reserved), 1, false},
     {WIRE_SIGN, offsetof(struct wire_sign, last), 2, false},
     {WIRE_SIGN, offsetof(struct wire_sign, rs256), 2, false},
+    {WIRE_LEAF, offsetof(struct wire_leaf, host_len), CA_NAME_MAX_BYTES + 1, true},
+    {WIRE_LEAF, offsetof(struct wire_leaf, point_len), CA_POINT_BYTES + 1, true},
     {WIRE_REPORT, offsetof(struct wire_report, route_len), WIRE_NAME_MAX_BYTES + 1, true},
     {WIRE_REPORT, offsetof(struct wire_report, reserved) + 2, 1, false},
     {WIRE_FIELDS_OPEN, offsetof(struct wire_fields_open, kind), FIELD_BOTH + 1, false},
@@ -330,6 +336,7 @@ START_TEST(long_tails_have_their_maximum_too)
         {WIRE_FIELDS_OPEN, offsetof(struct wire_fields_open, origin_len), ORIGIN_MAX_BYTES},
         {WIRE_FIELDS, offsetof(struct wire_fields, origin_len), ORIGIN_MAX_BYTES},
         {WIRE_SIGNED, offsetof(struct wire_signed, signature_len), WIRE_SIGNATURE_MAX_BYTES},
+        {WIRE_LEAF_MADE, offsetof(struct wire_leaf_made, certificate_len), CA_LEAF_MAX_BYTES},
         {WIRE_ORDER_DELIVER, offsetof(struct wire_order_deliver, json_len), EVENT_JSON_MAX_BYTES},
         {WIRE_RESULT_NOTICE, offsetof(struct wire_result_notice, refs_len), WIRE_REFS_MAX_BYTES},
     };

@@ -110,6 +110,12 @@ static bool binds(void)
     return fd != -1 && bind(fd, (struct sockaddr *)&any, sizeof any) == 0;
 }
 
+static bool pairs(int type)
+{
+    int pair[2];
+    return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) == 0;
+}
+
 static bool writes_in_vault(void)
 {
     char from[PATH_BYTES], to[PATH_BYTES];
@@ -134,10 +140,12 @@ TRIAL(relay_uses_udp, SANDBOX_RELAY, socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC,
 TRIAL(relay_accepts, SANDBOX_RELAY, fcntl(listening, F_SETFL, O_NONBLOCK) == 0 && (accept(listening, NULL, NULL) != -1 || errno == EAGAIN))
 TRIAL(relay_binds_nothing, SANDBOX_RELAY, !binds())
 TRIAL(relay_has_no_unix_sockets, SANDBOX_RELAY, refused(socket(AF_UNIX, SOCK_STREAM, 0)))
+TRIAL(relay_has_pairs_of_its_own, SANDBOX_RELAY, pairs(SOCK_STREAM) && !pairs(SOCK_DGRAM))
 TRIAL(relay_has_no_raw_sockets, SANDBOX_RELAY, refused(socket(AF_INET, SOCK_RAW, IPPROTO_TCP)) && refused(socket(AF_PACKET, SOCK_RAW, 0)))
 TRIAL(relay_signals_nobody, SANDBOX_RELAY, refused(kill(getppid(), 0)))
 TRIAL(relay_makes_no_code, SANDBOX_RELAY, !executable_memory())
 TRIAL(relay_reads_its_memory_file_not, SANDBOX_RELAY, refused(open("/proc/self/mem", O_RDWR)))
+TRIAL(keeper_has_no_pairs, SANDBOX_KEEPER, !pairs(SOCK_STREAM))
 TRIAL(keeper_has_no_sockets, SANDBOX_KEEPER, refused(socket(AF_INET, SOCK_STREAM, 0)) && refused(socket(AF_UNIX, SOCK_STREAM, 0)))
 TRIAL(keeper_connects_nothing, SANDBOX_KEEPER, refused(connect(listening, (const struct sockaddr *)&listening_at, sizeof listening_at)))
 TRIAL(keeper_accepts_nothing, SANDBOX_KEEPER, refused(accept(listening, NULL, NULL)) && errno == ENOSYS)
@@ -152,8 +160,8 @@ START_TEST(what_the_filter_says)
 {
     static int (*const trials[])(void) = {
         relay_opens_nothing, relay_connects, relay_uses_udp, relay_accepts, relay_binds_nothing, relay_has_no_unix_sockets,
-        relay_has_no_raw_sockets, relay_signals_nobody, relay_makes_no_code, relay_reads_its_memory_file_not,
-        keeper_has_no_sockets, keeper_connects_nothing, keeper_accepts_nothing, keeper_writes_in_its_folder,
+        relay_has_pairs_of_its_own, relay_has_no_raw_sockets, relay_signals_nobody, relay_makes_no_code, relay_reads_its_memory_file_not,
+        keeper_has_no_pairs, keeper_has_no_sockets, keeper_connects_nothing, keeper_accepts_nothing, keeper_writes_in_its_folder,
         keeper_makes_no_code, registrar_has_no_files_and_accepts_nothing, registrar_connects, registrar_binds_nothing,
         registrar_has_no_unix_sockets};
     make_surroundings();

@@ -176,17 +176,31 @@ START_TEST(authorities_of_connect)
 }
 END_TEST
 
+START_TEST(patterns)
+{
+    static const struct {
+        const char *text;
+        enum error why;
+    } cases[] = {{"https://*.example", ERR_NONE},      {"https://*.example:8443/", ERR_NONE}, {"https://api.example", ERR_NONE}, {"https://*.10.0.0.1", ERR_TARGET_HOST},
+                 {"https://*.example/x", ERR_TARGET_ORIGIN}, {"https://a.example?x", ERR_TARGET_ORIGIN}, {"https://*", ERR_TARGET_HOST}, {"https://*.", ERR_TARGET_DOT},
+                 {"https://*.*.example", ERR_TARGET_HOST}, {"https://a.*.example", ERR_TARGET_HOST}, {"https://[*]", ERR_TARGET_ADDRESS_FORM}};
+    struct upstream_url url;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(target_parse_pattern(slice_of(cases[i].text), &url).err == cases[i].why, "%s", cases[i].text);
+}
+END_TEST
+
 START_TEST(lists)
 {
     struct config_target list[4] = {{.may_be_private = false}};
-    static const char *const patterns[] = {"https://*.example", "https://api.example", "https://b.example:8443", "http://old.example"};
+    static const char *const listed[] = {"https://*.example", "https://api.example", "https://b.example:8443", "http://old.example"};
     static const struct {
         const char *url;
         int entry; /* -1: none */
     } cases[] = {{"https://x.example/", 0},  {"https://API.example:443", 1}, {"https://api.example:8443", -1}, {"https://b.example:8443/x", 2},
                  {"https://b.example", 0},   {"http://old.example", 3},      {"https://old.example", 0},       {"http://api.example", -1},
                  {"https://a.b.example", -1}, {"https://example", -1},       {"https://api.example.evil", -1}, {"http://old.example:8080", -1}};
-    for (size_t i = 0; i < 4; i++) ck_assert(!failed(target_parse_pattern(slice_of(patterns[i]), &list[i].url)));
+    for (size_t i = 0; i < 4; i++) ck_assert(!failed(target_parse_pattern(slice_of(listed[i]), &list[i].url)));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct target t;
         ck_assert(!failed(target_parse(slice_of(cases[i].url), &t)));
@@ -212,4 +226,4 @@ START_TEST(private_addresses)
 }
 END_TEST
 
-RUN_TESTS("target", what_is_taken, what_is_refused, lengths, authorities_of_connect, lists, private_addresses)
+RUN_TESTS("target", what_is_taken, what_is_refused, lengths, authorities_of_connect, patterns, lists, private_addresses)
