@@ -39,6 +39,7 @@ static void print_help(FILE *out)
           "               GET  /erede/v1/transactions/TID    what became of a payment\n"
           "  Credibanco   POST /payment/rest/register.do, paymentorder.do, getOrderStatusExtended.do\n"
           "               POST /proxy/rest/...               the same with the field names of MCC 4722\n"
+          "  A shop       POST /shop/...                     the merchant's own system behind an inbound route: takes anything\n"
           "  Cybersource TMS, network tokens; HTTP Signature or JWT, as the real one:\n"
           "               POST /tms/v2/tokenized-cards       GET /tms/v2/tokenized-cards/ID, POST .../ID/delete\n"
           "               POST /tms/v2/tokens/ID/payment-credentials\n"

@@ -10,6 +10,7 @@
 #include "sandbox/credibanco.h"
 #include "sandbox/record.h"
 #include "sandbox/rede.h"
+#include "sandbox/shop.h"
 #include "sandbox/tms.h"
 
 #include <signal.h>
@@ -178,6 +179,7 @@ static result handle(struct client *c, const struct http_head *head)
     }
     if (tms_takes(head->path)) return tms_handle(s->tms, &q, &c->answer);
     if (rede_takes(head->path)) return rede_handle(s->rede, &q, &c->answer);
+    if (shop_takes(head->path)) return shop_handle(&q, &c->answer);
     if (credibanco_takes(head->path)) return credibanco_handle(s->credibanco, &q, &c->answer);
     c->answer.status = 404;
     return buf_append(&c->answer.body, SLICE("{\"error\":\"no simulated processor has this path; see cardveil sandbox --help\"}"));
