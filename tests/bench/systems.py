@@ -190,15 +190,16 @@ class Processor(Nginx):
         names = ["rewritten", "untouched", "rewritten_tls", "untouched_tls"]
         self.ports = dict(zip(names, free_ports(len(names))))
 
-    def start(self, batches, names):
-        """batches: the folder that has sent-NAME and wanted-NAME."""
+    def start(self, batches, names, inbound):
+        """batches: the folder that has sent-NAME and wanted-NAME; inbound: {name: cards}, of which there is sent-NAME only."""
         servers = "".join(self._server(name) for name in self.ports)
         listed = ", ".join(f'"{name}"' for name in names)
+        counted = ", ".join(f'["{name}"] = {cards}' for name, cards in inbound.items())
         return super().start(f"""
     access_log off;
     client_body_buffer_size 2m;
     lua_package_path "{HERE}/lua/?.lua;;";
-    init_by_lua_block {{ require("processor").load("{batches}", {{{listed}}}) }}
+    init_by_lua_block {{ require("processor").load("{batches}", {{{listed}}}, {{{counted}}}) }}
 {servers}""", nginx_modules())
 
     def _server(self, name):
@@ -252,6 +253,7 @@ class NginxProxy(Nginx):
         location /rede/ {{ {rewrite} proxy_pass http://processor/; }}
         location /rede-tls/ {{ {rewrite} proxy_pass https://processor_tls/; }}
         location /collected/ {{ client_body_buffer_size 2m; {rewrite} proxy_pass http://processor/; }}
+        location /inbound/ {{ client_body_buffer_size 2m; proxy_pass http://processor/; }}
         location /filed/ {{ proxy_pass http://processor/; }}
         location /streamed/ {{ proxy_request_buffering off; proxy_pass http://processor/; }}
         {sink}
@@ -300,6 +302,13 @@ routes:
     upstream: http://127.0.0.1:{rewritten}
     stream: on
     limits: {{ placeholders: 10000 }}
+  - name: inbound
+    rules: booking-webhook
+    merchant: shop
+    direction: filter-push
+    prefix: /inbound
+    upstream: http://127.0.0.1:{rewritten}
+    body: {{ buffer: 4M }}
   - name: file
     rules: passthrough
     merchant: shop

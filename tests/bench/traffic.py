@@ -56,6 +56,21 @@ def batch_pair(tokens):
     return batch(placeholders, width), batch((card(i)[0] for i in chosen), width)
 
 
+INBOUND = {"in-small": (1, 1024), "in-one": (1, 1_000_000), "in-many": (1000, 1_000_000)}  # cards, bytes
+
+
+def inbound(cards, size):
+    """A booking webhook (rules/booking-webhook.yaml) with so many cards of the 100,000, padded to about that size."""
+    def row(i, note):
+        number, month, year = card(i * 97)
+        return json.dumps({"id": f"R-{i:06d}", "room": "double", "guest": {"name": "ANA SOUZA", "note": note},
+                           "guarantee": {"card": {"number": number, "expiry": f"{month}/{year[2:]}", "holder": "ANA SOUZA"}}})
+
+    rows = [row(i, "") for i in range(cards)]
+    note = "no smoking, late arrival " * max(0, (size - sum(map(len, rows)) - 64) // (25 * cards))
+    return ('{"event":"reservation.created","reservations":[' + ",".join(row(i, note) for i in range(cards)) + "]}").encode()
+
+
 class Endless:
     """A JSON file of any size, made while it is sent: blocks of 64 KiB, each with one placeholder, each of another card."""
 
