@@ -16,6 +16,8 @@ struct reply {
     const struct body_fault *fault; /* where; NULL: not in a body */
     slice token;             /* the one it is about; may be empty */
     bool outcome_unknown;    /* adds x-cardveil-outcome: unknown */
+    int compat_code;         /* adds x-cc-error-code and x-cc-error, as PCI Proxy's users expect them; 0: none */
+    bool is_empty;           /* no body */
     bool pan_retry;          /* adds x-cardveil-pan-retry: 1: it is the second attempt whose outcome is told */
 };
 struct reply reply_of_error(enum error e);

@@ -2,6 +2,7 @@
 #include "exchange_priv.h"
 
 #include "base/metrics.h"
+#include "compat.h"
 #include "http/writer.h"
 
 #include <assert.h>
@@ -25,8 +26,9 @@ static void flush_client(struct exchange *x)
 
 /* --- the head --- */
 
-static bool is_ours(slice name)
+static bool is_ours(const struct exchange *x, slice name)
 {
+    if (compat_is_field(x, name)) return true;
     return name.len > 11 && slice_ieq(slice_range(name, 0, 11), SLICE("x-cardveil-"));
 }
 
@@ -42,7 +44,7 @@ static result guard_text(struct exchange *x, slice text, unsigned *hits)
 result answer_guard_value(struct exchange *x, const struct http_field *f, struct buf *out, bool *passes)
 {
     unsigned in_name = 0;
-    *passes = !is_ours(f->name);
+    *passes = !is_ours(x, f->name);
     if (!*passes) return OK;
     if (!x->guard) return buf_append(out, f->value);
     result r = guard_text(x, f->name, &in_name);
@@ -66,7 +68,7 @@ static result append_field(struct exchange *x, const struct http_field *f, struc
     bool passes;
     /* Of an interim answer: there is no time to ask for an alias. */
     if (x->answer_work == MESSAGE_CAPTURED && has_card_number(f->value)) return OK;
-    if (!x->guard) return is_ours(f->name) ? OK : http_write_field(out, f->name, f->value);
+    if (!x->guard) return is_ours(x, f->name) ? OK : http_write_field(out, f->name, f->value);
     result r = answer_guard_value(x, f, scratch, &passes);
     if (!failed(r) && passes) r = http_write_field(out, f->name, buf_slice(scratch));
     buf_clear(scratch);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
+#include "compat.h"
 #include "http/writer.h"
 #include "rules/host.h"
 
@@ -235,6 +236,7 @@ static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
     reply.outcome_unknown = outcome_unknown || has_answered;
     reply.pan_retry = x->attempt > 0;
     x->error = e;
+    compat_mark_refusal(x, e, &reply);
     refuse_with(x, reply);
 }
 
@@ -326,9 +328,12 @@ static bool is_read(const struct exchange *x)
 static result begin(struct exchange *x)
 {
     slice prefix = SLICE("/");
+    bool is_pull = false;
+    const struct route *route = NULL;
     x->is_proxied = client_origin(x->client) || (x->head->is_absolute && listen_of(x)->forward_proxy);
     ENSURE(is_for_connection(x), MISDIRECTED);
-    const struct route *route = find_route(x, &prefix);
+    if (!x->is_proxied) TRY(compat_find_pull(x, &route, &is_pull));
+    if (!is_pull) route = find_route(x, &prefix);
     if (!x->is_proxied && is_for_service(x, route)) {
         size_t most = x->proxy->service->max_body_bytes;
         ENSURE(x->head->framing != HTTP_LENGTH || x->head->length <= most, TOO_LARGE);

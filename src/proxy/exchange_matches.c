@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "exchange_priv.h"
-
+#include "compat.h"
 #include "http/writer.h"
 
 /* What was replaced, told in header fields: to who asked, and on push routes to the merchant too.
  *
  *     x-cardveil-matches: captured-cards=2, captured-cvcs=1, revealed-cards=0, revealed-cvcs=0       (a dictionary, RFC 8941)
  *     x-cardveil-masked: ALIAS=411111xxxxxx1111; …                                                   (to the merchant only)    */
-
-#define MASKED_FIELD "x-cardveil-masked"
 
 struct matches matches_now(const struct exchange *x)
 {
@@ -39,12 +36,12 @@ static bool wants_masked(const struct exchange *x)
     return x->capture && (x->route->config->masked || is_asked);
 }
 
-static result write_masked(const struct exchange *x, struct buf *out)
+result matches_write_masked(const struct exchange *x, slice name, struct buf *out)
 {
     struct buf pairs;
     buf_init(&pairs, MASKED_MAX_BYTES);
     result r = capture_write_masked(x->capture, &pairs);
-    if (!failed(r) && pairs.len) r = http_write_field(out, SLICE(MASKED_FIELD), buf_slice(&pairs));
+    if (!failed(r) && pairs.len) r = http_write_field(out, name, buf_slice(&pairs));
     buf_done(&pairs);
     return r;
 }
@@ -53,5 +50,6 @@ result matches_write_fields(const struct exchange *x, struct buf *out, bool to_m
 {
     struct matches m = matches_now(x);
     TRY(write_counts(out, &m));
-    return to_merchant && wants_masked(x) ? write_masked(x, out) : OK;
+    if (to_merchant && wants_masked(x)) TRY(matches_write_masked(x, SLICE("x-cardveil-masked"), out));
+    return compat_write_fields(x, out, to_merchant);
 }

@@ -61,6 +61,10 @@ struct exchange {
     bool is_head_method, keep_alive, is_http_1_0, awaits_continue, body_complete;
     enum message_work request_work, answer_work;
     slice forwarded_path; /* head->path without the route's prefix */
+    bool is_pull;                  /* PCI Proxy's /v1/pull (compat.h): path and query are those of its URL */
+    slice pull_path, pull_query;
+    bool is_upstream_itself;       /* nothing is put behind the upstream's own path */
+    slice push_key;                /* the API key in the path of its /v1/push/KEY; start NULL: none */
 
     /* Tokens and what the keeper gave for them. */
     struct token_table *tokens;
@@ -168,6 +172,7 @@ void capture_done(struct exchange *x);                    /* what was found is c
 
 /* exchange_matches.c: what was replaced, for callers and merchants */
 struct matches matches_now(const struct exchange *x);
+MUST_USE result matches_write_masked(const struct exchange *x, slice name, struct buf *out); /* while the capture lasts */
 MUST_USE result matches_write_fields(const struct exchange *x, struct buf *out, bool to_merchant);
 
 /* exchange_sign.c */

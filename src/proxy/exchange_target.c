@@ -131,5 +131,6 @@ const struct upstream_url *exchange_upstream(const struct exchange *x)
 
 slice exchange_query(const struct exchange *x)
 {
-    return x->target ? x->target->joined_query : x->head->query;
+    if (x->target) return x->target->joined_query;
+    return x->is_pull ? x->pull_query : x->head->query;
 }

@@ -3,6 +3,7 @@
 
 #include "base/metrics.h"
 #include "base/secret.h"
+#include "compat.h"
 #include "proxy/proxy_key.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
     x->merchant = merchant;
     x->key_id_len = key_id.len < sizeof x->key_id ? key_id.len : sizeof x->key_id;
     if (x->key_id_len) memcpy(x->key_id, key_id.at, x->key_id_len);
+    if (!x->refusal_due) x->refusal_due = compat_check_merchant(x).err;
     if (!x->refusal_due) x->refusal_due = target_allow(x).err;
     if (x->refusal_due)
         exchange_refuse(x, x->refusal_due);
@@ -181,6 +183,7 @@ struct keeper_caller tokens_caller(const struct exchange *x)
         .request = x->id,
     };
     if (http_head_count(x->head, "x-api-key") > 1) caller.api_key = SLICE(""); /* which one? neither: it is a wrong key */
+    if (compat_api_key(x).at) caller.api_key = compat_api_key(x);
     const struct sockaddr *peer = client_peer(x->client);
     caller.peer.ss_family = peer->sa_family;
     if (peer->sa_family == AF_INET) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in));

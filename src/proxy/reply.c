@@ -63,12 +63,22 @@ result reply_write_status_fields(struct buf *out, int status, slice allow, slice
     }
 }
 
+static result write_compat(struct buf *out, const struct reply *r, uint64_t request_id)
+{
+    char id[REQUEST_ID_BYTES];
+    request_id_text(request_id, id);
+    TRY(http_write_field_u64(out, SLICE("x-cc-error-code"), (uint64_t)r->compat_code));
+    TRY(http_write_field(out, SLICE("x-cc-error"), slice_of(r->text)));
+    return http_write_field(out, SLICE("x-cc-proxy-action-id"), (slice){id, sizeof id});
+}
+
 static result write_with_body(struct buf *out, struct buf *body, const struct reply *r, uint64_t request_id,
                               bool keep_alive, bool without_body)
 {
-    TRY(append_envelope(body, r));
+    if (!r->is_empty) TRY(append_envelope(body, r));
     TRY(reply_write_head(out, r->status, request_id, false));
-    TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
+    if (!r->is_empty) TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
+    if (r->compat_code) TRY(write_compat(out, r, request_id));
     if (r->outcome_unknown) TRY(http_write_field(out, SLICE("x-cardveil-outcome"), SLICE("unknown")));
     if (r->pan_retry) TRY(http_write_field(out, SLICE("x-cardveil-pan-retry"), SLICE("1")));
     TRY(reply_write_status_fields(out, r->status, SLICE_NONE, SLICE_NONE));

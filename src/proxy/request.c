@@ -2,6 +2,7 @@
 #include "exchange_priv.h"
 
 #include "base/metrics.h"
+#include "compat.h"
 #include "http/writer.h"
 #include "media.h"
 #include "rules/url.h"
@@ -113,7 +114,9 @@ static result open_body(struct exchange *x)
 result request_plan(struct exchange *x, slice prefix)
 {
     ENSURE(!has_dot_segments(x->head->path), ROUTE_NOT_ACCEPTED);
-    x->forwarded_path = path_after_prefix(x->head->path, prefix);
+    x->forwarded_path = x->is_pull ? x->pull_path : path_after_prefix(x->head->path, prefix);
+    ENSURE(!has_dot_segments(x->forwarded_path), ROUTE_NOT_ACCEPTED);
+    TRY(compat_take_key(x, &x->forwarded_path));
     if (x->route->config->target_header) {
         TRY(target_read(x, x->forwarded_path, &x->forwarded_path));
         ENSURE(!has_dot_segments(x->forwarded_path), ROUTE_NOT_ACCEPTED);
@@ -121,6 +124,7 @@ result request_plan(struct exchange *x, slice prefix)
     x->request_work = config_route_request_work(x->route->config);
     x->answer_work = config_route_answer_work(x->route->config);
     TRY(choose_plan(x));
+    if (x->is_upstream_itself && x->route->config->upstream.path.len) x->forwarded_path = SLICE("");
     TRY(open_body(x));
     return x->request_work == MESSAGE_CAPTURED ? capture_open_request(x) : OK;
 }
@@ -156,6 +160,7 @@ bool request_withholds(const struct exchange *x, slice name)
     default: break;
     }
     if (media_is_digest_field(name)) return is_body_changed(x);
+    if (compat_is_field(x, name)) return true;
     return name.len > 11 && slice_ieq(slice_range(name, 0, 11), SLICE("x-cardveil-"));
 }
 
