@@ -12,9 +12,17 @@
  * Bytes may come in any split; the result is the same for every split. Nothing outside a place changes. What is held has card
  * data in it, so all of it is secret memory, and it is held whole: not a byte of it goes on before every card has its alias.
  *
- * An element belongs to the only number in the smallest container (object, XML element, row, form) that has both. A CVC that
- * belongs to no number, or could belong to several, is a card of its own without number; an expiry or holder like that is left
- * out. Holder and expiry stay in the message as they stand; numbers and CVCs never do. */
+ * An element belongs to the only number in the smallest container (object, array, XML element, row, form) that has both; where the
+ * rules name numbers there, those found by scan do not count. The same number twice in a container is one card, unless what stands
+ * beside it differs. A CVC that belongs to no number, or could belong to several, is a card of its own without number; an expiry or
+ * holder like that is left out. Holder and expiry stay in the message as they stand; numbers and CVCs never do.
+ *
+ * At a field that the rules call a number, and at all that stands below it, 12 to 19 digits with a valid check digit are one, of
+ * whatever brand, blanks and dashes aside. Nothing, blanks, null, true and false stay. So does what has the form of a token: 6 to 64
+ * word characters with a letter among them, and no card number. All else is invalid, masked numbers too ("411111******1111",
+ * "411111xxxxxx1111"), and digits that fail the check: an alias of digits (alias: digits) is made so that it fails, and cannot be
+ * told from a mistyped number here. A route on which such aliases come back says invalid: pass. A CVC is three or four digits; a
+ * temporal token ("tmp_" and a UUID) stays. The scan looks at member, field and column names as well. */
 
 #include "base/buf.h"
 #include "body/body.h"
