@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "body/brand.h"
+#include "fingerprint.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -188,16 +189,27 @@ static void note_number(struct found *f, struct level *l, uint32_t card, bool is
     if (takes && !merged) l->card = card;
 }
 
+/* A number met before, where nothing can come to stand beside it any more: the same few cards on all lines of a long text are few. */
+static uint32_t known_card(const struct found *f, const struct level *l, slice digits, bool is_ruled)
+{
+    uint32_t known = f->recent[fingerprint_of(digits) % FOUND_RECENT];
+    bool serves = !is_ruled && l->has_several && known && known <= f->card_count && same_number(&card_at(f, known - 1)->c, digits);
+    return serves ? known - 1 : FOUND_NONE;
+}
+
 result found_number(struct found *f, slice digits, bool is_ruled, const struct place *place)
 {
     struct level *l = top(f);
     struct place p = *place;
-    uint32_t card;
-    if (l->card != FOUND_NONE && same_number(&card_at(f, l->card)->c, digits)) {
+    uint32_t card = known_card(f, l, digits, is_ruled);
+    if (card != FOUND_NONE) {
+        /* nothing else to be done */
+    } else if (l->card != FOUND_NONE && same_number(&card_at(f, l->card)->c, digits)) {
         card = l->card;
         l->is_ruled |= is_ruled;
     } else {
         TRY(add_card(f, digits, place->start, &card));
+        f->recent[fingerprint_of(digits) % FOUND_RECENT] = card + 1;
         note_number(f, l, card, is_ruled, false);
     }
     p.kind = PLACE_NUMBER;

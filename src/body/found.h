@@ -13,6 +13,7 @@
 #include "body/inbound.h"
 
 #define FOUND_NONE UINT32_MAX
+enum { FOUND_RECENT = 256 };
 
 enum place_kind { PLACE_NUMBER, PLACE_CVC, PLACE_MASK /* digits become 'x' */, PLACE_QUOTE /* nothing becomes '"' */ };
 struct place {
@@ -29,6 +30,7 @@ struct found {
     uint32_t live;                  /* cards that were not merged into another */
     struct place *places;           /* in the order of their starts */
     size_t place_count, place_cap;
+    uint32_t recent[FOUND_RECENT];  /* a card and one, by its number's fingerprint; 0: none */
     uint32_t *order;                /* once settled: the cards by their first places */
     uint32_t *index;                /* the other way round */
 };

@@ -134,6 +134,10 @@ START_TEST(rules_and_scan_together)
          P " 12/2030 123"},
         {"{\"text\":\"" P "\",\"more\":\"5555555555554444\",\"cvc\":\"123\"}", "{\"text\":\"alias_0\",\"more\":\"alias_1\",\"cvc\":\"cvc_2\"}",
          P "; 5555555555554444; 123"},
+        /* A number met before keeps what stood beside it there, and takes nothing from elsewhere. */
+        {"[{\"number\":\"" P "\",\"cvc\":\"123\"},\"5555555555554444\",\"" P "\",{\"a\":\"" P "\",\"cvc\":\"456\"}]",
+         "[{\"number\":\"alias_0\",\"cvc\":\"cvc_0\"},\"alias_1\",\"alias_0\",{\"a\":\"alias_2\",\"cvc\":\"cvc_2\"}]",
+         P " 123; 5555555555554444; " P " 456"},
         /* A number in the holder's field is no name. */
         {"{\"number\":\"" P "\",\"holder\":\"5555555555554444\"}", "{\"number\":\"alias_0\",\"holder\":\"alias_1\"}",
          P "; 5555555555554444"},

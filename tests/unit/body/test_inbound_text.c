@@ -15,6 +15,7 @@ START_TEST(lines)
         {"\xff\xfe\x00" P "\n", "\xff\xfe", ""},
         {"{{x:y}} <<TOKEN1:detokenize>>", "{{x:y}} <<TOKEN1:detokenize>>", ""},
         {P " " P " " Q "\n" P, "alias_0 alias_0 alias_1\nalias_0", P "; " Q},
+        {P "\n" Q "\n" P "\n" Q "\n" Q, "alias_0\nalias_1\nalias_0\nalias_1\nalias_1", P "; " Q},
     };
     CHECK_INBOUND(BODY_TEXT, "find", cases);
 }
