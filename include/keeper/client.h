@@ -30,7 +30,7 @@ struct keeper_dialogue;
 struct keeper_client *keeper_client_new(struct loop *loop, int fd, uint64_t answer_ms);
 void keeper_client_free(struct keeper_client *c); /* calls nobody back; NULL is fine */
 void keeper_client_replace(struct keeper_client *c, int fd);
-/* breach: called when the keeper breaks the protocol or the connection fails, not when the keeper closed it: what then helps is a new
+/* breach: called when the keeper breaks the protocol, or the connection fails or cannot be taken up, not when the keeper closed it: what then helps is a new
  * pair, so this process has to end. */
 void keeper_client_on_breach(struct keeper_client *c, void (*breach)(void *owner), void *owner);
 bool keeper_client_is_connected(const struct keeper_client *c);

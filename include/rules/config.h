@@ -53,6 +53,7 @@ struct config_network {
     slice answer_key;             /* registrar: PEM, opens encrypted answers */
     slice notice_key_id, notice_key; /* notice_key: registrar, Base64. Empty: notifications are refused */
     enum notice_signs notice_signs;
+    bool notice_any_time;         /* how old a notification is counts for nothing */
     unsigned brands;              /* bit set of enum card_brand */
     uint64_t timeout_ms;          /* one call */
 };

@@ -204,7 +204,10 @@ static bool connect_to(struct keeper_client *c, int fd)
 void keeper_client_replace(struct keeper_client *c, int fd)
 {
     disconnect(c);
-    if (!connect_to(c, fd)) log_failure("keeper_connect", FAIL(MEMORY));
+    if (!connect_to(c, fd)) {
+        log_failure("keeper_connect", FAIL(MEMORY));
+        if (c->breach) c->breach(c->breach_owner); /* nobody would send another pair */
+    }
     if (c->channel) payments_tell_all_again(c);
 }
 

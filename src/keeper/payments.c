@@ -88,9 +88,9 @@ static void on_trail(void *owner, result r)
     if (failed(r) && r.err != ERR_TOKEN_NOT_FOUND) log_failure("network_transaction_id", r);
 }
 
-static bool is_a_payment(const struct wire_payment *w)
+static enum payment_verdict last_verdict(const struct wire_payment *w)
 {
-    return (w->retried ? w->retry_verdict : w->first_verdict) != PAYMENT_DECLINED;
+    return w->retried ? w->retry_verdict : w->first_verdict;
 }
 
 static const struct config_route *route_of(const struct payer *p, const struct wire_payment *w, const struct config_merchant **merchant)
@@ -99,7 +99,7 @@ static const struct config_route *route_of(const struct payer *p, const struct w
     if (!v || w->merchant >= v->config->merchant_count || w->route >= v->config->route_count) return NULL;
     const struct config_route *route = &v->config->routes[w->route];
     *merchant = &v->config->merchants[w->merchant];
-    return !route->merchant.at || slice_eq(route->merchant, (*merchant)->name) ? route : NULL;
+    return config_route_serves(route, (*merchant)->name) ? route : NULL;
 }
 
 static void follow(struct payer *p, const struct payment *one, const struct network_record *record)
@@ -111,8 +111,10 @@ static void follow(struct payer *p, const struct payment *one, const struct netw
     count(p->payments, &one->w, merchant->name, route->name);
     if (!record) return; /* a temporal token's card has no life of its own */
     slice token = token_id_slice(&one->token);
-    if (one->id_len) vault_trail_put(server->vault, merchant->name, token, route->name, (slice){one->id, one->id_len}, on_trail, NULL);
-    if (is_a_payment(&one->w)) jobs_after_payment(server->jobs, merchant, route->provision, token, record);
+    enum payment_verdict verdict = last_verdict(&one->w);
+    if (one->id_len && verdict == PAYMENT_APPROVED) /* a later payment must not lean on one that an issuer has declined */
+        vault_trail_put(server->vault, merchant->name, token, route->name, (slice){one->id, one->id_len}, on_trail, NULL);
+    if (verdict != PAYMENT_DECLINED) jobs_after_payment(server->jobs, merchant, route->provision, token, record);
 }
 
 /* --- one after the other --- */

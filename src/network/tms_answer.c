@@ -174,6 +174,18 @@ static result read_refusal(const struct http_call_answer *a, struct network_answ
     return FAIL(NETWORK_REFUSED);
 }
 
+/* A gateway on the way, or an address that is wrong, says 404 too, mostly with a page for people. Believed, it would end every token
+ * that is asked about, for good: so who says it must at least speak as TMS does. */
+static result read_gone(const struct network_call *c, const struct http_call_answer *a, struct network_answer *out)
+{
+    struct json_field f[REFUSAL_FIELDS];
+    ENSURE(c->kind != TMS_ENROL, NETWORK_ANSWER); /* nothing was there that could be gone */
+    if (a->body.len) TRY(json_take_fields(a->body, refusal_paths, REFUSAL_FIELDS, f));
+    out->ref = c->ref;
+    out->state = NETWORK_DELETED;
+    return FAIL(NETWORK_TOKEN_GONE);
+}
+
 /* --- the whole --- */
 
 static result read_done(const struct network_call *c, const struct http_call_answer *a, struct credential *credential,
@@ -201,10 +213,7 @@ static result read_any(const struct network_call *c, const struct http_call_answ
     case MEANS_OUR_CREDENTIALS:
         return FAIL(NETWORK_CREDENTIALS);
     case MEANS_GONE:
-        ENSURE(c->kind != TMS_ENROL, NETWORK_ANSWER); /* nothing was there that could be gone */
-        out->ref = c->ref;
-        out->state = NETWORK_DELETED;
-        return FAIL(NETWORK_TOKEN_GONE);
+        return read_gone(c, a, out);
     case MEANS_REFUSED:
         return read_refusal(a, out);
     case MEANS_NOTHING:

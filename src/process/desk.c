@@ -334,7 +334,9 @@ void desk_connect(struct desk *d, int fd)
     disconnect(d);
     if (fd < 0) return;
     d->channel = channel_new(d->loop, fd, d->scratch, &handlers, d);
-    if (!d->channel) log_failure("keeper_connect", FAIL(MEMORY));
+    if (d->channel) return;
+    log_failure("keeper_connect", FAIL(MEMORY));
+    if (d->breach) d->breach(d->breach_owner); /* nobody would send another pair */
 }
 
 void desk_on_breach(struct desk *d, void (*breach)(void *owner), void *owner)

@@ -60,11 +60,14 @@ static void check_notice(struct config_loading *c, const struct setting_places *
 {
     const struct tree_node *key = places->at[SETTING_ID_NETWORK_NOTICE_KEY],
                            *id = places->at[SETTING_ID_NETWORK_NOTICE_KEY_ID];
-    const struct tree_node *signs = places->at[SETTING_ID_NETWORK_NOTICE_SIGNS];
+    const struct tree_node *signs = places->at[SETTING_ID_NETWORK_NOTICE_SIGNS],
+                           *any_time = places->at[SETTING_ID_NETWORK_NOTICE_ANY_TIME];
     if (key && !id) loading_complain(&c->l, key, "'notice.key' needs 'notice.key_id'");
     if (id && !key) loading_complain(&c->l, id, "'notice.key_id' needs 'notice.key'");
     if (signs && !id && !key)
         loading_complain(&c->l, signs, "'notice.signs' says nothing without 'notice.key' and 'notice.key_id'");
+    if (any_time && !id && !key)
+        loading_complain(&c->l, any_time, "'notice.any_time' says nothing without 'notice.key' and 'notice.key_id'");
 }
 
 /* --- one network --- */

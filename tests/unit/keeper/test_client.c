@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -309,6 +310,20 @@ static void count_breach(void *owner)
     ++*(unsigned *)owner;
 }
 
+/* Without a keeper, and without a word, it would stay so for ever. */
+START_TEST(a_connection_that_cannot_be_taken_up_is_told)
+{
+    unsigned told = 0;
+    set_up(1000);
+    keeper_client_on_breach(client, count_breach, &told);
+    keeper_client_replace(client, open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC)); /* a file: no loop waits for one */
+    ck_assert(!keeper_client_is_connected(client) && told == 1);
+    keeper_client_replace(client, -1);
+    ck_assert_uint_eq(told, 1);
+    tear_down();
+}
+END_TEST
+
 static void breach(void (*say_it)(uint64_t id))
 {
     set_up(1000);
@@ -459,7 +474,8 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("client");
-    const TTest *const list[] = {one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions, a_captured_card_crosses_both_ways, a_credential_comes_whole, a_card_s_last_digits_are_four_or_none,
+    const TTest *const list[] = {a_connection_that_cannot_be_taken_up_is_told,
+                                 one_turn_is_one_datagram, what_is_claimed_goes_as_it_is, answers_find_their_questions, a_captured_card_crosses_both_ways, a_credential_comes_whole, a_card_s_last_digits_are_four_or_none,
                                  nothing_comes_after_the_end, a_lost_keeper_fails_every_open_question_once,
                                  a_failure_may_end_all_the_others, a_silent_keeper_is_slow,
                                  a_full_socket_keeps_all_in_order, a_keeper_that_never_reads_is_bounded,

@@ -231,6 +231,32 @@ START_TEST(the_network_transaction_id_is_kept)
 }
 END_TEST
 
+/* A processor may give an id to a payment that it declines, too. The next one by the merchant names the last that was approved. */
+START_TEST(the_id_of_what_was_not_approved_is_not_kept)
+{
+    static const struct {
+        enum payment_verdict first, retry;
+        bool retried, is_kept;
+    } cases[] = {
+        {PAYMENT_DECLINED, PAYMENT_UNKNOWN, false, false}, {PAYMENT_UNKNOWN, PAYMENT_UNKNOWN, false, false},
+        {PAYMENT_DECLINED, PAYMENT_DECLINED, true, false}, {PAYMENT_DECLINED, PAYMENT_UNKNOWN, true, false},
+        {PAYMENT_DECLINED, PAYMENT_APPROVED, true, true},
+    };
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct payment_outcome o = outcome();
+        o.network_transaction_id = SLICE("MCC123");
+        o.first_verdict = cases[i].first;
+        o.retried = cases[i].retried;
+        o.retry_verdict = cases[i].retry;
+        tell(&o);
+        until_committed(i + 1);
+        ck_assert_msg((fake_network.trails[0] != '\0') == cases[i].is_kept, "case %zu", i);
+    }
+    tear_down();
+}
+END_TEST
+
 /* --- strategies --- */
 
 static size_t enrolments_after(enum provision strategy, unsigned payments, enum payment_verdict verdict)
@@ -307,7 +333,8 @@ int main(void)
 {
     const TTest *const list[] = {what_a_payment_counts_for, each_is_counted_once_whatever_dies, an_acknowledgement_that_was_lost_comes_again,
                                  a_commit_that_fails_is_made_again,
-                                        nobody_counts_for_another, a_relay_tells_under_one_number, the_network_transaction_id_is_kept, a_used_card_is_not_new,
+                                        nobody_counts_for_another, a_relay_tells_under_one_number, the_network_transaction_id_is_kept,
+                                 the_id_of_what_was_not_approved_is_not_kept, a_used_card_is_not_new,
                                         a_merchant_without_a_network_enrols_nobody};
     TCase *all = tcase_create("payments");
     tcase_set_timeout(all, 60);

@@ -108,7 +108,13 @@ static const struct {
     {TMS_STATE, 404, "", ERR_NETWORK_TOKEN_GONE, NETWORK_DELETED, NO_REASON, "AB12"},
     {TMS_STATE, 410, "", ERR_NETWORK_TOKEN_GONE, NETWORK_DELETED, NO_REASON, "AB12"},
     {TMS_REMOVE, 410, "", ERR_NETWORK_TOKEN_GONE, NETWORK_DELETED, NO_REASON, "AB12"},
+    {TMS_STATE, 404, "{\"errors\":[{\"type\":\"notFound\",\"message\":\"m\"}]}", ERR_NETWORK_TOKEN_GONE, NETWORK_DELETED, NO_REASON, "AB12"},
     {TMS_ENROL, 404, "", ERR_NETWORK_ANSWER, 0, NO_REASON, ""},
+    /* a gateway's page is not the network's word */
+    {TMS_STATE, 404, "<html>", ERR_NETWORK_ANSWER, 0, NO_REASON, ""},
+    {TMS_STATE, 410, "gone", ERR_NETWORK_ANSWER, 0, NO_REASON, ""},
+    {TMS_REMOVE, 404, "<html>", ERR_NETWORK_ANSWER, 0, NO_REASON, ""},
+    {TMS_CREDENTIALS, 404, "<html>", ERR_NETWORK_ANSWER, 0, NO_REASON, ""},
     /* down */
     {TMS_ENROL, 408, "", ERR_NETWORK_DOWN, 0, NO_REASON, ""},
     {TMS_ENROL, 429, "", ERR_NETWORK_DOWN, 0, NO_REASON, ""},

@@ -5,6 +5,7 @@
 #include "keeper/client.h"
 #include "keeper/wire.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,5 +264,20 @@ START_TEST(what_a_keeper_never_says_ends_the_connection)
 }
 END_TEST
 
+/* Without a keeper, and without a word, it would stay so for ever. */
+START_TEST(a_connection_that_cannot_be_taken_up_is_told)
+{
+    unsigned told = 0;
+    set_up();
+    desk_on_breach(desk, count_breach, &told);
+    desk_connect(desk, open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC)); /* a file: no loop waits for one */
+    ck_assert_uint_eq(told, 1);
+    desk_connect(desk, -1);
+    ck_assert_uint_eq(told, 1);
+    tear_down();
+}
+END_TEST
+
 RUN_TESTS("desk", an_enrolment_goes_out_and_its_answer_comes_back, a_cryptogram_crosses, orders_for_nobody, a_webhook_is_delivered,
-          what_is_not_wanted_any_more, a_new_configuration_meanwhile, what_a_keeper_never_says_ends_the_connection)
+          what_is_not_wanted_any_more, a_new_configuration_meanwhile, what_a_keeper_never_says_ends_the_connection,
+          a_connection_that_cannot_be_taken_up_is_told)

@@ -241,11 +241,11 @@ static void check_networks(const struct config *c, unsigned role)
     ck_assert(slice_is(n->merchant_id, "demo_mid") && slice_starts(n->key_id, SLICE("08c9")) && slice_starts(n->profile_id, SLICE("93B3")));
     ck_assert(slice_is(n->secret, registrar ? shared : "") && slice_is(n->notice_key, registrar ? "ZW52aXJvbm1lbnQ=" : ""));
     ck_assert(slice_starts(n->answer_key, SLICE("-----BEGIN")) == registrar && (n->answer_key.len > 0) == registrar);
-    ck_assert(slice_is(n->notice_key_id, "a-notice-key") && n->notice_signs == NOTICE_SIGNS_PAYLOAD);
+    ck_assert(slice_is(n->notice_key_id, "a-notice-key") && n->notice_signs == NOTICE_SIGNS_PAYLOAD && n->notice_any_time);
     ck_assert_uint_eq(n->brands, 1u << BRAND_VISA | 1u << BRAND_AMEX);
     n = &c->networks[1];
     ck_assert(n->upstream.tls && slice_is(n->upstream.host, "api.cybersource.com") && n->ca.len && n->timeout_ms == 10000);
-    ck_assert(n->auth == NETWORK_AUTH_JWT_KEY && (n->jwt_key.len > 0) == registrar && n->notice_signs == NOTICE_SIGNS_EITHER);
+    ck_assert(n->auth == NETWORK_AUTH_JWT_KEY && (n->jwt_key.len > 0) == registrar && n->notice_signs == NOTICE_SIGNS_EITHER && !n->notice_any_time);
     ck_assert_uint_eq(n->brands, 1u << BRAND_VISA | 1u << BRAND_MASTERCARD | 1u << BRAND_AMEX);
     ck_assert(c->networks[2].auth == NETWORK_AUTH_JWT_SECRET && !c->networks[2].notice_key.at);
 

@@ -384,7 +384,7 @@ START_TEST(every_outcome_is_counted_exactly_once_over_kill_9)
 {
     fixture_close(&f);
     shared = shared_room(sizeof *shared);
-    for (unsigned round = 0; round < 12; round++) {
+    for (unsigned round = 0; round < 12 || (shared->sent <= 60 && round < 300); round++) { /* more on a busy machine */
         run_and_kill(work, 30 + round * 13 % 50);
         fixture_open(&f);
         uint64_t counted = total("shop", 0, UINT32_MAX, "", COUNTER_TOKEN_APPROVED);
