@@ -142,6 +142,9 @@ static void check_push(struct route_loading *r)
     for (size_t i = 0; i < sizeof payments / sizeof *payments; i++)
         says_nothing(r, payments[i], "no payment goes out on a push route");
     says_nothing(r, SETTING_ID_ROUTE_STREAM, "messages of a push route are held whole");
+    if (route->target_header)
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_TARGET_HEADER],
+                         "'target_header' on a push route: a partner does not say where your messages go; set 'upstream'");
     if (route->rules->sign.kind != SIGN_NONE)
         loading_complain(&r->c->l, at, "rules '%.*s' sign every request, which a push route does not",
                          SLICE_ARG(route->rules->name));

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from client import request
 from inbound import RULES, aliases, booking, counts, guest, inbound_routes, matches, no_card_in, numbers, pay_with, without
 from leaks import VISA, scan_memory
 from payments import JSON
@@ -116,6 +117,80 @@ def test_the_keeper_is_killed_during_captures(make_cardveil, processor):
     processor.forget()
     _, last = pushed(veil, processor, bodies[0])
     assert pay_with(veil, processor, f"{{{{ {aliases(last.body)[0][0]} : detokenize }}}}") == VISA
+
+
+def test_a_full_vault_stops_messages_and_makes_nothing_up(make_cardveil, processor):
+    veil = make_cardveil(inbound_routes(processor.url), start=False, own_rules=RULES)
+    veil.config["vault"]["size"] = "1M"
+    veil.write_config()
+    veil.start()
+    cards = iter(numbers(10000))
+    stopped = None
+    while stopped is None:
+        batch = [next(cards) for _ in range(100)]
+        processor.forget()
+        answer = veil.ask("POST", "/in/bookings", [JSON], booking(*[guest(number, cvc=None) for number in batch]))
+        if answer.status == 200:
+            assert not any(number.encode() in processor.only().raw for number in batch)
+        else:
+            stopped = answer
+    assert stopped.status == 503 and stopped.get("retry-after") and not processor.requests, stopped
+    answer = stopped
+    while answer.status != 502:
+        processor.script("/bookings/7", reply(200, booking(*[guest(next(cards), cvc=None) for _ in range(100)])))
+        answer = veil.ask("GET", "/pull/bookings/7")
+        assert answer.status in (200, 502) and b"401200" not in answer.raw, answer
+    assert answer.get("x-cardveil-outcome") == "unknown" and code(answer) == code(stopped)
+
+
+def test_who_leaves_during_a_capture_leaves_nothing_behind(make_cardveil, processor):
+    veil = make_cardveil(inbound_routes(processor.url), own_rules=RULES, more={"deadlines": {"keeper": "30s"}})
+    processor.script("/bookings/7", reply(200, booking(guest())))
+    start = veil.mark()
+    pid = stop_keeper(veil)
+    for method, path, body in (("POST", "/in/bookings", booking(guest())), ("GET", "/called/bookings/7", b"")):
+        client = veil.client()
+        before = veil.metric("cardveil_requests_total")
+        client.send(request(method, path, [JSON] if body else [], body))
+        while veil.metric("cardveil_requests_total") == before:
+            pass
+        client.reset()
+    veil.wait_line(lambda line: line.get("reason") == "CLIENT_GONE", start)
+    os.kill(pid, signal.SIGCONT)
+    assert not processor.requests
+    with veil.client() as client:  # and the answer of a pull that nobody waits for is not stored
+        client.send(request("GET", "/pull/bookings/7"))
+        processor.wait_for(1)
+    assert veil.ask("GET", "/pull/bookings/7").status == 200
+
+
+def test_pipelined_pushes_are_answered_in_order(veil, processor):
+    bodies = [booking(*[guest(number, cvc=None) for number in numbers(count)], note=f"n{count}") for count in (9, 1, 5)]
+    processor.default = echo_note
+    with veil.client() as client:
+        client.send(b"".join(request("POST", "/in/bookings", [JSON], body) for body in bodies))
+        answers = [client.read_answer() for _ in bodies]
+    assert [answer.body for answer in answers] == [b"n9", b"n1", b"n5"]
+    assert [matches(answer) for answer in answers] == [counts(cards=count) for count in (9, 1, 5)]
+
+
+def echo_note(talk):
+    note = json.loads(talk.read_body().body)["note"]
+    talk.send(message(body=note.encode()))
+    return True
+
+
+def test_a_push_that_waits_is_seen_through_when_draining(make_cardveil, processor):
+    veil = make_cardveil(inbound_routes(processor.url), own_rules=RULES)
+    pid = stop_keeper(veil)
+    with veil.client() as client:
+        client.send(request("POST", "/in/bookings", [JSON], booking(guest())))
+        veil.terminate()
+        veil.wait_line(lambda line: "drain" in line.get("event", "") or "stop" in line.get("event", ""))
+        os.kill(pid, signal.SIGCONT)
+        assert client.read_answer().status in (200, 503)
+    assert veil.wait_end() == 0
+    assert all(no_card_in(seen.raw) for seen in processor.requests)
 
 
 # --- size ---
