@@ -72,7 +72,9 @@ struct config_merchant {
     size_t target_count;
     bool no_pan;                  /* a card's number is destroyed once its network token is ACTIVE */
 };
-/* After which payments a card is enrolled by itself; never before or during its first one (seed 003). */
+/* After which payments a card is enrolled by itself; never before or during its first one (seed 003). On a filter route NEW and ALL enrol
+ * a card that was captured, if it has no network record and its expiry is known: after the message's dialogue has ended, whether it has
+ * been paid with or not. What a killed keeper forgot of that, the card's first payment makes good. */
 enum provision { PROVISION_OFF, PROVISION_NEW /* after a card's first payment */, PROVISION_USED /* after later ones */, PROVISION_ALL };
 /* Which way card data goes on a route, as PCI Proxy names it. Pull: the merchant asks; push: a partner asks. */
 enum route_direction {

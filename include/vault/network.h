@@ -53,6 +53,11 @@ void vault_network_get(struct vault *v, slice merchant, slice token, vault_netwo
 typedef void (*vault_network_found)(void *owner, result r, slice merchant, slice token, const struct network_record *record);
 void vault_network_find(struct vault *v, slice ref, vault_network_found done, void *owner);
 
+/* At once: the records of one merchant whose tokens stand past <after> (empty: from the first), at most <limit>; *more: there are
+ * others. Valid for the call; the callback may use the vault. A damaged one is left out. */
+typedef void (*vault_network_each)(void *owner, slice token, const struct network_record *record);
+MUST_USE result vault_network_page(struct vault *v, slice merchant, slice after, size_t limit, vault_network_each each, void *owner, bool *more);
+
 /* Changes a record together with what follows from the change, in one atomic batch. Read, decided by <decide>, written; on a
  * conflict it is read and decided again, so decide must have no other effect; what <change> points to is borrowed until the next
  * decide or the answer. A deleted card gets ERR_TOKEN_NOT_FOUND, and nothing is done. ERR_VAULT_FORMAT: the record, the job or an

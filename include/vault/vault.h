@@ -73,6 +73,8 @@ struct card_change {
     uint8_t holder_len;
     char holder[HOLDER_MAX_BYTES];
 };
+/* remove_pan: for good, and only while the card's network token is ACTIVE and within its expiry (the same batch expects that), so that
+ * it can still be paid with: ERR_NETWORK_TOKEN_NEEDED. Where the number is gone already it changes nothing of it. */
 void vault_card_change(struct vault *v, slice merchant, slice token, const struct card_change *change, vault_info_callback done, void *owner);
 void vault_card_delete(struct vault *v, slice merchant, slice token, vault_info_callback done, void *owner);
 

@@ -273,6 +273,8 @@ static void give_up_waiting(struct question *q)
     fetch_rest(q);
 }
 
+static void on_card_out_of_volume(void *owner, result r, const struct card *card, const struct card_info *info);
+
 static void on_record(void *owner, result r, const struct network_record *record)
 {
     struct question *q = owner;
@@ -285,7 +287,9 @@ static void on_record(void *owner, result r, const struct network_record *record
     q->choice.fallback = choice_before_network(route_of(q), token_id_slice(&q->token), q->wish, state);
     if (state != record->state && q->choice.fallback == FALLBACK_NOT_PROVISIONED) /* it has lapsed, and nobody has told of the next one */
         jobs_refresh_for_payment(q->relay->server->jobs, answer_merchant(q), token_id_slice(&q->token));
-    if (q->choice.fallback != FALLBACK_NONE || !server_find(q->relay, q->dialogue))
+    if (q->choice.fallback == FALLBACK_NOT_IN_VOLUME && state == NETWORK_ACTIVE)
+        vault_card_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_card_out_of_volume, q);
+    else if (q->choice.fallback != FALLBACK_NONE || !server_find(q->relay, q->dialogue))
         fetch_rest(q);
     else if (goes_without_cryptogram(q) && record->number_len > 0)
         use_stored(q, record);
@@ -293,6 +297,19 @@ static void on_record(void *owner, result r, const struct network_record *record
         ask_network(q, record);
     else
         give_up_waiting(q);
+}
+
+/* A rollout is between number and network token: a card whose number is gone goes with the only one it has. */
+static void on_card_out_of_volume(void *owner, result r, const struct card *card, const struct card_info *info)
+{
+    struct question *q = owner;
+    (void)card;
+    bool has_no_pan = !failed(r) && info->state == CARD_PAN_REMOVED;
+    if (has_no_pan) q->wish.wanted = WANTED_TOKEN;
+    if (has_no_pan)
+        vault_network_get(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), on_record, q);
+    else
+        fetch_rest(q);
 }
 
 /* --- the question --- */

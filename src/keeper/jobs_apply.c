@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "events.h"
+#include "no_pan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,8 @@ static void on_applied(void *owner, result r, const struct network_record *recor
     if (a->from != a->to) audit(a);
     events_add(jobs_server(q->jobs)->events, a->events, a->event_count);
     jobs_tell(q, outcome(a), record);
+    if (a->to == NETWORK_ACTIVE)
+        no_pan_apply(jobs_server(q->jobs)->no_pan, network_padded(q->merchant, sizeof q->merchant), token_id_slice(&q->token));
     if (!a->is_over) {
         q->kind = JOB_REFRESH;
         q->tries = a->next.tries;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "events.h"
 #include "jobs.h"
+#include "no_pan.h"
 #include "payments.h"
 #include "reports.h"
 #include "server_priv.h"
@@ -384,6 +385,7 @@ static void on_tick(void *arg)
     field_sessions_expire(s->field_sessions, now);
     (void)server_wall_ms(s);
     events_tick(s->events);
+    no_pan_tick(s->no_pan);
     vault_tick(s->vault);
     timer_set(s->tick, TICK_MS);
 }
@@ -423,8 +425,9 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     s->payments = payments_new(s);
     s->jobs = jobs_new(s);
     s->events = events_new(s);
+    s->no_pan = no_pan_new(s);
     s->reports = reports_new(s);
-    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events && s->reports, MEMORY);
+    ENSURE(s->at_work && s->registry && s->payments && s->jobs && s->events && s->reports && s->no_pan, MEMORY);
     ENSURE(s->bad && s->rates && s->temporal && s->field_sessions && s->tick && s->scratch && s->card, MEMORY);
     TRY(loop_at_turn_end(s->loop, on_turn_end, s));
     timer_set(s->tick, TICK_MS);
@@ -481,6 +484,7 @@ void keeper_server_free(struct keeper_server *s)
     temporal_table_free(s->temporal);
     field_sessions_free(s->field_sessions);
     events_free(s->events);
+    no_pan_free(s->no_pan);
     reports_free(s->reports);
     jobs_free(s->jobs);
     payments_free(s->payments);

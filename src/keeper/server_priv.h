@@ -105,6 +105,7 @@ struct keeper_server {
     struct payments *payments;
     struct jobs *jobs;
     struct events *events;
+    struct no_pan *no_pan;
     struct reports *reports;
     TAILQ_HEAD(, question) waiting; /* for the card network */
     struct timer *at_work;

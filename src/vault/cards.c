@@ -11,7 +11,7 @@
  * was faster, the batch conflicts and the op starts again; so one PAN gets one token though two processes create it at once.
  *
  *     put:            index ─► record ─► batch ─► done      get: record ─► done
- *     change, delete: record ─► index ─► (delete: what goes with it) ─► batch ─► done */
+ *     change, delete: record ─► index ─► (delete: what goes with it; a number that goes: its network token) ─► batch ─► done */
 
 enum op_kind { OP_PUT, OP_GET, OP_CHANGE, OP_DELETE };
 enum index_step { INDEX_KEEP, INDEX_PUT, INDEX_DELETE };
@@ -38,7 +38,8 @@ struct op { /* secret memory */
     struct token_id indexed;   /* what the index says; len 0: nothing */
     uint8_t old[CARD_SEALED_MAX_BYTES]; /* the record as read, sealed: what the batch expects */
     size_t old_len;
-    enum index_step index_step; /* OP_DELETE: while what goes with the card is read */
+    bool removes_pan;          /* OP_CHANGE: of a card that has one */
+    enum index_step index_step; /* while what goes with the card, or must be there without its number, is read */
     struct leaving *leaving;
     uint8_t plain[CARD_RECORD_MAX_BYTES];
 };
@@ -129,7 +130,7 @@ static void on_written(void *owner, result r)
     struct op *op = owner;
     if (vault_tries_again(op->v, &op->tries, TRIES_MAX, &r)) {
         op_start(op);
-    } else if (!failed(r) && op->leaving) {
+    } else if (!failed(r) && op->kind == OP_DELETE) {
         leaving_finish(op->leaving, op_answer, op);
     } else {
         op_answer(op, r);
@@ -146,6 +147,7 @@ static result write_record(struct op *op, enum index_step index)
     if (op->kind != OP_DELETE) {
         TRY(seal_new_record(op, sealed_room, &sealed));
         b.steps[b.count++] = vault_expect_ring(op->v);
+        if (op->removes_pan) leaving_expect_record(op->leaving, &b);
     } else {
         TRY(leaving_add(op->leaving, &b));
     }
@@ -277,16 +279,17 @@ static void put_start(struct op *op)
 static void on_leaving(void *owner, result r)
 {
     struct op *op = owner;
+    if (!failed(r) && op->removes_pan && !leaving_has_active(op->leaving)) r = FAIL(NETWORK_TOKEN_NEEDED);
     if (failed(r))
         op_answer(op, r);
     else
         write_or_fail(op, op->index_step);
 }
 
-/* A change is written; before a delete, what goes with the card is read. */
+/* A change is written; before a delete, what goes with the card is read, and before its number goes, what is left to be paid with. */
 static void write_or_leave(struct op *op, enum index_step index)
 {
-    if (op->kind != OP_DELETE) {
+    if (op->kind != OP_DELETE && !op->removes_pan) {
         write_or_fail(op, index);
         return;
     }
@@ -327,6 +330,7 @@ static void apply_change(struct card_record *r, const struct card_change *c)
 
 static void alter(struct op *op)
 {
+    op->removes_pan = op->kind == OP_CHANGE && op->change.remove_pan && op->record.state == CARD_ACTIVE;
     bool leaves_index = op->record.indexed && (op->kind == OP_DELETE || op->change.remove_pan);
     result r = leaves_index ? find_index(op, &op->record.card) : OK;
     if (failed(r)) {

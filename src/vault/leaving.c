@@ -137,6 +137,21 @@ void leaving_read(struct leaving *l, vault_done done, void *owner)
     store_get(l->v->store, STORE_NETWORK, card_key(merchant_of(l), token_id_slice(&l->token), l->room), on_record, l);
 }
 
+/* --- a number that goes --- */
+
+bool leaving_has_active(const struct leaving *l)
+{
+    const struct network_record *record = &l->record;
+    if (!l->old_len || record->state != NETWORK_ACTIVE) return false;
+    return record->month == 0 || clock_wall_ms() < clock_month_end_ms(record->year, record->month);
+}
+
+void leaving_expect_record(struct leaving *l, struct batch *b)
+{
+    slice key = card_key(merchant_of(l), token_id_slice(&l->token), l->room);
+    batch_add(b, STORE_EXPECT, STORE_NETWORK, key, (slice){(char *)l->old, l->old_len});
+}
+
 /* --- the batch --- */
 
 static result add_job(struct leaving *l, struct batch *b)
@@ -191,7 +206,7 @@ result leaving_add(struct leaving *l, struct batch *b)
     l->tells = false;
     add_trails(l, b);
     TRY(add_aliases(l, b, key));
-    batch_add(b, STORE_EXPECT, STORE_NETWORK, key, (slice){(char *)l->old, l->old_len});
+    leaving_expect_record(l, b);
     if (!l->old_len) return OK;
     batch_add(b, STORE_DELETE, STORE_NETWORK, key, SLICE_NONE);
     for (size_t i = 0; i < 2; i++) {

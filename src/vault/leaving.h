@@ -17,6 +17,10 @@ struct leaving *leaving_new(struct vault *v, slice merchant, const struct token_
 void leaving_free(struct leaving *l);                                                       /* NULL is fine */
 /* Again after a conflict. ERR_VAULT_SEAL, ERR_VAULT_FORMAT, ERR_VAULT_STORE. */
 void leaving_read(struct leaving *l, vault_done done, void *owner);
+/* Of a card whose number goes, while it stays: after leaving_read. Has it a network token to be paid with? And the expectation that it
+ * still has that very one. */
+bool leaving_has_active(const struct leaving *l);
+void leaving_expect_record(struct leaving *l, struct batch *b);
 MUST_USE result leaving_add(struct leaving *l, struct batch *b); /* what it points to lives as long as l */
 void leaving_finish(struct leaving *l, vault_done done, void *owner); /* r: OK always: the card is gone */
 

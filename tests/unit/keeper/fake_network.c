@@ -5,6 +5,7 @@
 #include "fake_vault.h"
 #include "vault/network_record.h"
 
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,19 @@ void vault_network_get(struct vault *v, slice merchant, slice token, vault_netwo
     const struct network_record *r = find(merchant, token);
     (void)v;
     done(owner, r ? OK : FAIL(TOKEN_NOT_FOUND), r);
+}
+
+result vault_network_page(struct vault *v, slice merchant, slice after, size_t limit, vault_network_each each, void *owner, bool *more)
+{
+    (void)v;
+    (void)after;
+    ck_assert_uint_gt(limit, fake_network.record_count);
+    *more = false;
+    for (size_t i = 0; i < fake_network.record_count; i++) {
+        struct fake_record *f = &fake_network.records[i];
+        if (slice_is(merchant, f->merchant)) each(owner, slice_of(f->token), &f->record);
+    }
+    return OK;
 }
 
 void vault_network_find(struct vault *v, slice ref, vault_network_found done, void *owner)

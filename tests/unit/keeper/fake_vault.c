@@ -100,7 +100,7 @@ static void find(slice merchant, slice token, struct later *l)
     l->r = of_shop || of_other ? OK : FAIL(TOKEN_NOT_FOUND);
     if (failed(l->r)) return;
     describe(token, l);
-    if (!slice_is(token, "tok_removed")) return;
+    if (!slice_is(token, "tok_removed") && !(fake.pan_removed && slice_is(token, "tok_good1"))) return;
     l->info.state = CARD_PAN_REMOVED;
     l->card.number_len = 0;
 }
@@ -140,6 +140,9 @@ void vault_card_change(struct vault *v, slice merchant, slice token, const struc
     (void)v;
     find(merchant, token, &l);
     if (change->set_expiry) l.info.month = change->month;
+    if (change->remove_pan && !failed(l.r)) l.r = fake.removal_result;
+    if (change->remove_pan && !failed(l.r)) fake.pan_removed = true;
+    fake.removals += change->remove_pan;
     finish(&l, true);
 }
 

@@ -27,6 +27,9 @@ struct fake_vault {
     result leaf_result;      /* OK, or what signing a leaf fails with */
     unsigned leaves;         /* that were asked for */
     uint8_t point[CA_POINT_BYTES]; /* of the last one */
+    bool pan_removed; /* of "tok_good1" */
+    result removal_result; /* OK, or what the removal of a number fails with */
+    unsigned removals;     /* asked for */
     unsigned flushes, ticks, lines;
     char audited[4096];    /* "action merchant actor token route outcome\n"… */
     char peer[64];         /* of the last line */

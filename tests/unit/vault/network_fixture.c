@@ -233,6 +233,8 @@ void list_events(struct vault *v, struct event_list *out)
 void remove_pan(struct vault *v, slice token)
 {
     const struct card_change change = {.remove_pan = true};
+    const struct network_record active = test_record("TOKEN-1", "INSTRUMENT-1");
+    expect_err(set_network(v, shop, token, &active).r, ERR_NONE);
     expect_err(change_card(v, shop, token, &change).r, ERR_NONE);
 }
 

@@ -56,7 +56,7 @@ struct event_list {
 void list_jobs(struct vault *v, struct job_list *out);
 void list_events(struct vault *v, struct event_list *out);
 
-void remove_pan(struct vault *v, slice token); /* of the shop */
+void remove_pan(struct vault *v, slice token); /* of the shop; its network token is ACTIVE then */
 
 void expect_err(result r, enum error e);
 void expect_sound(struct vault *v); /* vault_verify finds nothing */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault_fixture.h"
 
+#include "vault/network.h"
+
 #include <check.h>
 #include <string.h>
 
@@ -160,12 +162,33 @@ START_TEST(deleting_a_unique_card_leaves_the_other_one_indexed)
 }
 END_TEST
 
+static void make_it_active(void *owner, struct network_record *record, struct network_change *change)
+{
+    (void)owner;
+    *record = (struct network_record){.state = NETWORK_ACTIVE, .network = "tms", .ref = {7, "TOKEN-1"}, .month = 12, .year = 2031};
+    change->write = true;
+}
+
+static void on_active(void *owner, result r, const struct network_record *record)
+{
+    (void)owner;
+    (void)record;
+    expect_err(r, ERR_NONE);
+}
+
+static void make_active(slice token)
+{
+    vault_network_alter(f.v, shop, token, make_it_active, on_active, NULL);
+    vault_flush(f.v);
+}
+
 START_TEST(a_removed_pan_leaves_the_mask_only)
 {
     struct card c = test_card("4111111111111111", "12/30", "A");
     struct card_change remove = {.remove_pan = true}, expiry = {.set_expiry = true, .month = 1, .year = 2031};
     struct answer made = put_card(f.v, shop, &c, false);
     slice token = token_id_slice(&made.info.token);
+    make_active(token);
     struct answer gone = change_card(f.v, shop, token, &remove);
     expect_err(gone.r, ERR_NONE);
     ck_assert_int_eq(gone.info.state, CARD_PAN_REMOVED);
