@@ -102,14 +102,20 @@ static const struct credential *card_at(const struct capture *c, uint32_t card)
     return inbound_text_card(c->texts[i].text, card - c->texts[i].first_card);
 }
 
-result capture_ask(struct capture *c, struct keeper_dialogue *d, uint32_t *asked)
+static result number_through(struct capture *c)
 {
     assert(!c->aliases);
-    *asked = 0;
     c->card_count = c->text_cards + (c->body ? (uint32_t)inbound_card_count(c->body) : 0);
     c->aliases = calloc(c->card_count + 1, sizeof *c->aliases);
     c->alias_texts = calloc(c->card_count + 1, sizeof *c->alias_texts);
     ENSURE(c->aliases && c->alias_texts, MEMORY);
+    return OK;
+}
+
+result capture_ask(struct capture *c, struct keeper_dialogue *d, uint32_t *asked)
+{
+    *asked = 0;
+    TRY(number_through(c));
     for (uint32_t i = 0; i < c->card_count; i++) {
         TRY(keeper_capture(d, i, card_at(c, i)));
         ++*asked;
@@ -141,6 +147,34 @@ result capture_take(struct capture *c, uint32_t card, const struct captured *wha
     return OK;
 }
 
+/* PCI DSS 3.4.1: at most the BIN and the last four digits may be shown. */
+static result append_masked(struct buf *out, const struct credential *card)
+{
+    enum { FIRST = 6, LAST = 4 };
+    slice number = {card->number, card->number_len};
+    if (number.len <= FIRST + LAST) return OK;
+    TRY(buf_append(out, slice_range(number, 0, FIRST)));
+    for (size_t i = FIRST + LAST; i < number.len; i++) TRY(buf_append(out, SLICE("x")));
+    return buf_append(out, slice_after(number, number.len - LAST));
+}
+
+static result show(struct capture *c, uint32_t card, struct buf *room)
+{
+    buf_clear(room);
+    TRY(append_masked(room, card_at(c, card)));
+    return capture_take(c, card, &(struct captured){.alias = buf_slice(room), .cvc_alias = SLICE("xxx")});
+}
+
+result capture_show(struct capture *c)
+{
+    struct buf room;
+    result r = number_through(c);
+    buf_init(&room, PAN_MAX_DIGITS);
+    for (uint32_t i = 0; !failed(r) && i < c->card_count; i++) r = show(c, i, &room);
+    buf_done(&room);
+    return r;
+}
+
 struct capture_counts capture_counts(const struct capture *c)
 {
     return c->counts;
@@ -164,17 +198,12 @@ result capture_render_text(const struct capture *c, uint32_t text, struct buf *o
     return inbound_text_render(t->text, c->aliases + t->first_card, out);
 }
 
-/* PCI DSS 3.4.1: at most the BIN and the last four digits may be shown. */
-static result append_masked(struct buf *out, slice alias, const struct credential *card)
+static result append_pair(struct buf *out, slice alias, const struct credential *card)
 {
-    enum { FIRST = 6, LAST = 4 };
-    slice number = {card->number, card->number_len};
     TRY(buf_append(out, out->len ? SLICE("; ") : SLICE("")));
     TRY(buf_append(out, alias));
     TRY(buf_append(out, SLICE("=")));
-    TRY(buf_append(out, slice_range(number, 0, FIRST)));
-    for (size_t i = FIRST + LAST; i < number.len; i++) TRY(buf_append(out, SLICE("x")));
-    return buf_append(out, slice_after(number, number.len - LAST));
+    return append_masked(out, card);
 }
 
 result capture_write_masked(const struct capture *c, struct buf *out)
@@ -182,6 +211,6 @@ result capture_write_masked(const struct capture *c, struct buf *out)
     enum { PAIR_MAX_BYTES = 2 + TOKEN_ID_MAX_BYTES + 1 + PAN_MAX_DIGITS };
     assert(out->len == 0);
     for (uint32_t i = 0; i < c->card_count && out->len + PAIR_MAX_BYTES <= MASKED_MAX_BYTES; i++)
-        if (c->aliases[i].number.len) TRY(append_masked(out, c->aliases[i].number, card_at(c, i)));
+        if (c->aliases[i].number.len) TRY(append_pair(out, c->aliases[i].number, card_at(c, i)));
     return OK;
 }

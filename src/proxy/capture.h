@@ -27,6 +27,8 @@ MUST_USE result capture_add_text(struct capture *c, slice value, enum encoding e
 
 /* Asks for every card's alias; <index> of keeper_handlers.on_captured is the card's. Only after capture_end. *asked: how many. */
 MUST_USE result capture_ask(struct capture *c, struct keeper_dialogue *d, uint32_t *asked);
+/* For 'explain', instead of asking: each card's alias is its masked number, each CVC's "xxx". */
+MUST_USE result capture_show(struct capture *c);
 MUST_USE result capture_take(struct capture *c, uint32_t card, const struct captured *what);
 
 struct capture_counts {

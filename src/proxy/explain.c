@@ -401,6 +401,8 @@ static result take_body(struct explanation *e, slice bytes)
 {
     struct exchange *x = &e->exchange;
     TRY(buf_append(&e->body, bytes));
+    if (x->request_work == MESSAGE_CAPTURED) return capture_feed(x->capture, bytes);
+    if (x->request_work == MESSAGE_PASSES) return buf_append(&x->plain_body, bytes);
     return x->body ? body_feed(x->body, bytes) : OK;
 }
 
@@ -414,7 +416,7 @@ static result take_head(struct explanation *e, const struct route *route)
     x->route = route;
     TRY(request_plan(x, prefixed ? prefix : SLICE("/")));
     x->streamed = false;
-    return request_scan(x);
+    return x->request_work == MESSAGE_CAPTURED ? capture_scan_request(x) : request_scan(x);
 }
 
 static result run(struct explanation *e, const struct route *route, slice bytes)
@@ -430,7 +432,9 @@ static result run(struct explanation *e, const struct route *route, slice bytes)
         bytes = slice_after(bytes, used);
         ENSURE(step != HTTP_MORE || bytes.len, CLIENT_TIMEOUT);
     }
-    return x->body ? body_end(x->body) : OK;
+    if (x->request_work != MESSAGE_CAPTURED) return x->body ? body_end(x->body) : OK;
+    TRY(capture_end(x->capture));
+    return capture_show(x->capture);
 }
 
 /* As it would be signed, but over stand-ins and without a key: what it comes to is masked. */
@@ -534,7 +538,9 @@ const struct plan_edit *explain_edit_at(const struct explanation *e, size_t slot
 
 const struct body_fault *explain_fault(const struct explanation *e)
 {
-    return e->exchange.body ? body_fault(e->exchange.body) : NULL;
+    const struct exchange *x = &e->exchange;
+    if (x->capture) return capture_fault(x->capture);
+    return x->body ? body_fault(x->body) : NULL;
 }
 
 enum http_refusal explain_refusal(const struct explanation *e)

@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 
+from client import request
 from inbound import RULES, aliases, booking, counts, guest, inbound_routes, matches, no_card_in, numbers, pay_with, without
 from leaks import AMEX, CVC, MASTERCARD, VISA
 from payments import FORM, JSON, TEXT
@@ -88,9 +89,13 @@ def test_digests_of_a_changed_body_are_left_out(veil, processor):
 
 def test_any_format_is_searched_by_passthrough(veil, processor):
     for kind, body in ((FORM, f"a=1&pan={VISA}&b=%20"), (TEXT, f"card {VISA}, thanks"), (JSON, f'{{"deep":[{{"x":"{VISA}"}}]}}'),
-                       (("Content-Type", "application/octet-stream"), f"\x00{VISA}\x01")):
+                       (("Content-Type", "application/octet-stream"), f"\x00{VISA}\x01"),
+                       (("Content-Type", "text/xml; charset=ISO-8859-1"), f'<?xml version="1.0"?><a b="{VISA}">\xe9</a>'),
+                       (("Content-Type", "text/csv"), f"id,pan\r\n1,{VISA}\r\n"),
+                       (("Content-Type", 'multipart/form-data; boundary="x y"'),
+                        f'--x y\r\nContent-Disposition: form-data; name="n"\r\n\r\n{VISA}\r\n--x y--\r\n')):
         processor.forget()
-        _, seen = pushed(veil, processor, body.encode(), "/scan/any/path", [kind])
+        _, seen = pushed(veil, processor, body.encode("latin-1"), "/scan/any/path", [kind])
         assert no_card_in(seen.raw) and matches(seen) == counts(cards=1), kind
         assert len(seen.body) == len(body) - len(VISA) + 36, kind
 
@@ -330,3 +335,22 @@ def test_only_an_allowed_address_is_answered(make_cardveil, processor):
         answer = own.ask("GET", "/out/bookings/7", headers, how=how)
         assert answer.status in (401, 403) and VISA.encode() not in answer.raw, answer
     assert not processor.requests
+
+
+# --- explain ---
+
+def test_explain_shows_what_would_become_an_alias(veil):
+    body = booking(guest(), note=f"card {MASTERCARD}")
+    done = veil.cli("explain", "--route", "in", stdin=request("POST", f"/in/bookings/{AMEX}", [JSON], body))
+    shown = done.stdout.decode()
+    assert "POST /bookings/378282xxxxx0005 " in shown and "card 555555xxxxxx4444" in shown
+    assert without(body, VISA, MASTERCARD, CVC).decode() in shown.replace("411111xxxxxx1111", "<>").replace("555555xxxxxx4444", "<>").replace(
+        '"cvc": "xxx"', '"cvc": "<>"').replace('"cvc": "***"', '"cvc": "<>"')
+    assert "captured-cards=3, captured-cvcs=1" in shown
+
+
+def test_explain_of_messages_that_pass_or_are_wrong(veil):
+    done = veil.cli("explain", "--route", "out", stdin=request("POST", "/out/bookings", [JSON], b'{"a": "{{ x : detokenize }}"}'))
+    assert b'{"a": "{{ x : detokenize }}"}' in done.stdout
+    done = veil.cli("explain", "--route", "in", stdin=request("POST", "/in/bookings", [JSON], booking(guest("12"))), check=False)
+    assert done.returncode != 0 and b"$.guests[0].card.number" in done.stderr + done.stdout
