@@ -110,6 +110,7 @@ def proxy(session_folder, watch, rules, processor, tls_processor):
               {"name": "deep", "rules": "passthrough", "merchant": "shop", "host": HOST, "prefix": "/deep", "upstream": processor.url + "/other"},
               {"name": "wild", "rules": "passthrough", "host": '"*.wild.example"', "upstream": processor.url},
               {"name": "up", "rules": "passthrough", "merchant": "shop", "prefix": "/up", "upstream": up, "ca": CERTS / "ca.pem"},
+              {"name": "up-other", "rules": "passthrough", "merchant": "other", "prefix": "/up-other", "upstream": up, "ca": CERTS / "ca.pem"},
               {"name": "foreign", "rules": "passthrough", "merchant": "other", "host": "foreign.example", "upstream": processor.url}]
     veil = start_world(session_folder, watch, rules, routes)
     veil.tunnelling, veil.wide, veil.closed = (free_port() for _ in range(3))
@@ -177,6 +178,15 @@ def test_upstream_host_of_a_route_is_read(proxy, tls_processor):
             refused(client.ask("POST", path, [JSON], body(proxy), host=host), 404, "ROUTE_NONE")
     assert [(got.path, got.body) for got in tls_processor.requests] == [("/base/x", PAID), ("/base/", PAID)]
     refused(refusal(proxy, f"localhost:{tls_processor.port + 1}"), 403, "PROXY_HOST")
+
+
+def test_upstream_host_that_two_merchants_have(proxy, tls_processor):
+    host = f"localhost:{tls_processor.port}"
+    with inside(proxy, host, proxy.keyed, basic(proxy.other_key)) as client:
+        answer = client.ask("POST", "/base/x", [JSON], b'{"n":1}', host=host)
+        assert (answer.status, proxy.exchange(answer)["route"]) == (200, "up-other")
+    with inside(proxy, host, proxy.keyed, basic(proxy.key)) as client:
+        assert proxy.exchange(client.ask("POST", "/base/x", [JSON], b'{"n":1}', host=host))["route"] == "up"
 
 
 def test_leaf_certificates(proxy):

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cardveil import CERTS, free_port
+from cardveil import CERTS, ROOT, free_port
 from client import Client, request
 from leaks import VISA
 from payments import JSON
@@ -341,3 +341,20 @@ def test_explain_shows_where_it_would_go(targeted):
     shown = targeted.cli("explain", "--route", "target", stdin=wanted).stdout.decode()
     assert "to https://x.host.example:8443," in shown and "POST /a/b?q=1 HTTP/1.1\r\nhost: x.host.example:8443\r\n" in shown
     assert "x-cc-url" not in shown
+
+
+# --- the example ---
+
+def test_example_is_right(make_cardveil):
+    veil = make_cardveil(start=False)
+    (veil.folder / "certs").mkdir()
+    for name in ("server", "rede"):
+        for kind in ("pem", "key"):
+            (veil.folder / "certs" / f"{name}.{kind}").write_bytes((CERTS / f"server.{kind}").read_bytes())
+    veil.file.write_text((ROOT / "examples" / "pointing.yaml").read_text())
+    said = veil.cli("check").stdout.decode()
+    assert "2 certificates" in said and "forward proxy, others are tunnelled" in said and "the URL in x-cardveil-url" in said
+    assert "rede: rede.cards.shop.example/ to" in said
+    shown = json.loads(veil.cli("check", "--json").stdout)
+    assert [(route.get("host"), route.get("target_header")) for route in shown["routes"]] == [
+        ("rede.cards.shop.example", None), ("api.payments.example.com", None), (None, True)]
