@@ -3,7 +3,6 @@
 
 #include "fake_network.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +158,10 @@ void vault_card_delete(struct vault *v, slice merchant, slice token, vault_info_
 void vault_alias_make(struct vault *v, slice merchant, slice token, const struct alias_wish *wish, vault_alias_callback done, void *owner)
 {
     (void)v;
-    ck_assert(slice_is(merchant, "shop") && slice_is(token, "tok_new_one"));
+    if (!slice_is(merchant, "shop") || !slice_is(token, "tok_new_one")) { /* no check of a test's: the fuzz target has this vault, too */
+        done(owner, FAIL(TOKEN_NOT_FOUND), SLICE_NONE, false);
+        return;
+    }
     fake.wished = wish->format;
     if (alias_is_own_id(wish))
         done(owner, OK, token, false);
