@@ -53,6 +53,7 @@ static result add_item(struct buf *b, const void *item, size_t bytes, size_t *co
 
 static void drop_items(struct buf *b, size_t bytes, size_t *count, size_t left)
 {
+    if (*count == left) return;
     secret_wipe(b->at + left * bytes, (*count - left) * bytes);
     b->len = left * bytes;
     *count = left;

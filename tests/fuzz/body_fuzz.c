@@ -103,10 +103,24 @@ static result feed(struct body *b, slice text, unsigned seed)
     return body_end(b);
 }
 
+static enum encoding encoding_of(enum body_format format)
+{
+    switch (format) {
+    case BODY_FORM:
+        return ENCODING_FORM;
+    case BODY_XML:
+        return ENCODING_XML;
+    case BODY_MULTIPART:
+        return ENCODING_TEXT;
+    default:
+        return ENCODING_JSON_STRING;
+    }
+}
+
 static struct run run(const struct plan *plan, slice text, unsigned seed)
 {
     struct token_table *tokens = token_table_new(MOST_TOKENS, NULL, NULL);
-    const struct body_options options = {.plan = plan, .max_held_bytes = 1u << 20};
+    const struct body_options options = {.plan = plan, .max_held_bytes = 1u << 20, .boundary = SLICE("b")};
     struct body *b = body_new(&options, tokens);
     struct run r = {.pan = ERR_INTERNAL};
     require(b != NULL);
@@ -116,8 +130,7 @@ static struct run run(const struct plan *plan, slice text, unsigned seed)
     if (!failed(fed)) {
         r.pan = render(b, CREDENTIAL_PAN, &r.pan_out);
         r.token = render(b, CREDENTIAL_NETWORK_TOKEN, &r.token_out);
-        enum encoding encoding = plan->format == BODY_FORM ? ENCODING_FORM : ENCODING_JSON_STRING;
-        if (r.pan == ERR_NONE) check_outside_slots(b, tokens, text, encoding, buf_slice(&r.pan_out));
+        if (r.pan == ERR_NONE) check_outside_slots(b, tokens, text, encoding_of(plan->format), buf_slice(&r.pan_out));
     }
     body_free(b);
     token_table_free(tokens);

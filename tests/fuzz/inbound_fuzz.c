@@ -24,7 +24,7 @@ struct plan fuzz_inbound_plan(enum body_format format, const char *fields)
 {
     struct plan p = {.format = format, .find_pan = true};
     slice rest = slice_of(fields), line, name;
-    p.paths = path_set_new(format == BODY_JSON ? PATH_JSON : PATH_FORM);
+    p.paths = path_set_new(plan_language(format));
     p.fields = calloc(MOST_FIELDS, sizeof *p.fields);
     while (slice_next(&rest, '\n', &line)) {
         if (line.len == 0) continue;
@@ -110,10 +110,14 @@ static void check_same(const struct run *a, const struct run *b)
     require(a->cards == b->cards && slice_eq(buf_slice(&a->out), buf_slice(&b->out)));
 }
 
-void fuzz_inbound(const struct plan *plan, slice text)
+void fuzz_inbound_in(const struct plan *plan, slice charset, slice text)
 {
-    const struct inbound_options options = {
-        .plan = plan, .max_held_bytes = 1u << 20, .max_cards = MOST_CARDS, .invalid = (enum invalid_policy)(text.len % 3)};
+    const struct inbound_options options = {.plan = plan,
+                                            .max_held_bytes = 1u << 20,
+                                            .max_cards = MOST_CARDS,
+                                            .invalid = (enum invalid_policy)(text.len % 3),
+                                            .charset = charset,
+                                            .boundary = SLICE("b")};
     const unsigned seeds[] = {1, 2 + (unsigned)text.len, 3 + 7 * (unsigned)text.len};
     struct run whole = run(&options, text, 0);
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
@@ -124,4 +128,9 @@ void fuzz_inbound(const struct plan *plan, slice text)
     bool is_plain = options.invalid != INVALID_MASK && slice_find_slice(text, SLICE(marker)) == text.len;
     if (whole.fault.err == ERR_NONE && is_plain) check_outside(text, buf_slice(&whole.out));
     buf_done(&whole.out);
+}
+
+void fuzz_inbound(const struct plan *plan, slice text)
+{
+    fuzz_inbound_in(plan, SLICE_NONE, text);
 }

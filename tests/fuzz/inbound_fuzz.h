@@ -13,6 +13,7 @@
 
 /* Each line of <fields>: an element's name and its path, with a blank between. */
 struct plan fuzz_inbound_plan(enum body_format format, const char *fields);
-void fuzz_inbound(const struct plan *plan, slice text);
+void fuzz_inbound(const struct plan *plan, slice text); /* the boundary of multipart bodies is "b" */
+void fuzz_inbound_in(const struct plan *plan, slice charset, slice text);
 
 #endif

@@ -35,7 +35,8 @@ static void fail_each_allocation(enum body_format format, const char *rules, sli
 {
     static const size_t pieces[] = {100000, 61};
     struct plan *plan = plan_of(format, rules);
-    const struct inbound_options options = {.plan = plan, .max_held_bytes = 1u << 20, .max_cards = MOST_CARDS, .charset = SLICE("utf-8")};
+    const struct inbound_options options = {.plan = plan, .max_held_bytes = 1u << 20, .max_cards = MOST_CARDS, .charset = SLICE("utf-8"),
+                                            .boundary = SLICE("b")};
     for (size_t p = 0; p < 4; p++) {
         for (long n = 1;; n++) {
             refused = 0;
@@ -60,6 +61,10 @@ START_TEST(memory_runs_out)
                          SLICE("[" TWENTY_ROWS("{\"\\n\":\"x\\t" P "\",\"cvc\":123,\"a\":\"5555555555554444\"},") "0]"));
     fail_each_allocation(BODY_FORM, "find\nfield cvc cvc", SLICE("x" TWENTY_ROWS("&cvc=123&b=+" P "+5555555555554444")));
     fail_each_allocation(BODY_CSV, "find\nfield cvc cvc", SLICE("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,cvc\n" TWENTY_ROWS("\"\"\"" P "\",5555555555554444\n")));
+    fail_each_allocation(BODY_XML, "find\nfield //@cvc cvc", SLICE("<r>" TWENTY_ROWS("<c cvc='123' a='" P "'>&#53;555555555554444</c>") "</r>"));
+    fail_each_allocation(BODY_MULTIPART, "find\nfield cvc cvc",
+                         SLICE(TWENTY_ROWS("--b\r\nContent-Disposition: form-data; name=cvc\r\n\r\n123\r\n--b\r\nContent-Disposition: form-data; name=f; "
+                                           "filename=x\r\n\r\n" P "\n5555555555554444\r\n") "--b--"));
     fail_each_allocation(BODY_TEXT, "find", SLICE(TWENTY_ROWS(P " 5555555555554444\n")));
 }
 END_TEST
