@@ -359,6 +359,10 @@ START_TEST(memory_runs_out)
                          SLICE("cvc=1&number={{TOKEN1:detokenize}}&a={{TOKEN2:detokenize}}&b={{TOKEN3:detokenize}}"
                                "&c={{TOKEN4:detokenize}}&d={{TOKEN5:detokenize}}&e={{TOKEN6:detokenize}}"
                                "&f={{TOKEN7:detokenize}}{{TOKEN8:detokenize}}{{TOKEN9:detokenize}}{{TOKENa:detokenize}}"));
+    fail_each_allocation(BODY_XML, "field //number number\nfield //@name expiry",
+                         SLICE("<?xml version='1.0' encoding='utf-8'?><a:b xmlns:a='u' name='{{TOKEN1:detokenize}}'><!-- x --><number>{{TOKEN2:detokenize}}"
+                               "</number><c><d><e/></d></c>{{TOKEN3:detokenize}}{{TOKEN4:detokenize}}{{TOKEN5:detokenize}}{{TOKEN6:detokenize}}"
+                               "{{TOKEN7:detokenize}}{{TOKEN8:detokenize}}{{TOKEN9:detokenize}}{{TOKENa:detokenize}}<![CDATA[]]></a:b>"));
     fail_each_allocation(BODY_TEXT, "", SLICE("{{TOKEN1:detokenize}} {{TOKEN2:detokenize}} {{TOKEN3:detokenize}}"
                                               "{{TOKEN4:detokenize}}{{TOKEN5:detokenize}}{{TOKEN6:detokenize}}"
                                               "{{TOKEN7:detokenize}}{{TOKEN8:detokenize}}{{TOKEN9:detokenize}}"));

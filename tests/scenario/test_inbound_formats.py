@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reservations in XML and forms in multipart, by the shipped rules: a partner pushes them, the merchant gets aliases and pays with
+them, and a merchant fetches them. What stands around the cards comes through byte for byte."""
+
+import re
+
+import pytest
+
+from inbound import counts, matches, no_card_in, pay_with
+from leaks import AMEX, CVC, MASTERCARD, VISA
+from processor import reply
+
+XML = ("Content-Type", "text/xml; charset=utf-8")
+LATIN1 = ("Content-Type", "application/xml;charset=ISO-8859-1")
+FORM_DATA = ("Content-Type", 'multipart/form-data; boundary="--- b"')
+FORM_RULES = """
+processor: checkout-form
+accept: [ POST /form ]
+body: multipart
+card: { number: pan, expiry: { at: exp, as: MM/YY }, cvc: cvc, holder: name }
+find: pan
+"""
+
+
+def route(name, rules, direction, upstream):
+    return {"name": name, "rules": rules, "merchant": "shop", "prefix": f"/{name}", "upstream": upstream, "direction": direction}
+
+
+@pytest.fixture(scope="module", name="veil")
+def veil_fixture(session_folder, watch, rules, processor):
+    from conftest import start_world  # pylint: disable=import-outside-toplevel
+    routes = [route("ota", "ota-reservation", "filter-push", processor.url), route("fetch", "ota-reservation", "filter-pull", processor.url),
+              route("form", "checkout-form", "filter-push", processor.url), route("scan", "passthrough", "filter-push", processor.url),
+              route("reveal", "ota-reservation", "forward-pull", processor.url), route("pay", "passthrough", "forward-pull", processor.url)]
+    made = start_world(session_folder, watch, {**rules, "checkout-form": FORM_RULES}, routes).start()
+    yield made
+    status = made.stop()
+    watch.cardveils.remove(made)
+    assert status == 0, f"serve ended with {status}"
+
+
+def reservation(number=VISA, cvc=CVC, other=MASTERCARD, note=AMEX, encoding="utf-8"):
+    return (f'<?xml version="1.0"?>\r\n<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>\n<OTA_HotelResNotifRQ '
+            f'xmlns="http://www.opentravel.org/OTA/2003/05"><HotelReservation ResStatus = "Commit">\n'
+            f'<PaymentCard CardCode="VI" CardNumber="{number}"\n ExpireDate=\'1231\' SeriesCode="{cvc}"><CardHolderName>Zo\xe9 &amp; Co</CardHolderName>'
+            f'</PaymentCard><o:PaymentCard xmlns:o="urn:x" ExpireDate="0132"><o:CardNumber Mask="x"><o:PlainText><![CDATA[{other}]]></o:PlainText>'
+            f'</o:CardNumber></o:PaymentCard><!-- kept -->\n<Text>call +49 30 1234567; {note}</Text></HotelReservation></OTA_HotelResNotifRQ>'
+            f'</s:Body></s:Envelope>\r\n').encode(encoding)
+
+
+def aliases_of(body):
+    """number, CVC, the other number, the note's"""
+    return re.search(rb'CardNumber="([^"]*)".*SeriesCode="([^"]*)".*CDATA\[([^\]]*)\].*1234567; ([^<]*)<', body, re.S).groups()
+
+
+def expect_reservation(body, encoding):
+    number, cvc, other, note = (alias.decode() for alias in aliases_of(body))
+    assert len({number, cvc, other, note, VISA, CVC, MASTERCARD, AMEX}) == 8
+    assert body == reservation(number, cvc, other, note, encoding)
+    return number, cvc, other, note
+
+
+@pytest.mark.parametrize("kind,encoding", [(XML, "utf-8"), (LATIN1, "iso-8859-1")], ids=["utf-8", "iso-8859-1"])
+def test_a_pushed_reservation_reaches_the_merchant_with_aliases(veil, processor, kind, encoding):
+    processor.forget()
+    answer = veil.ask("POST", "/ota/reservations", [kind], reservation(encoding=encoding))
+    assert answer.status == 200, answer
+    seen = processor.only()
+    assert no_card_in(seen.raw) and AMEX.encode() not in seen.raw
+    number, cvc, other, note = expect_reservation(seen.body, encoding)
+    assert matches(seen) == counts(cards=3, cvcs=1)
+    assert pay_with(veil, processor, f"{{{{ {number} : detokenize }}}}") == VISA
+    assert pay_with(veil, processor, f"{{{{ {number} : detokenize | extract:expiration | date:MM/YY }}}}") == "12/31"
+    assert pay_with(veil, processor, f"{{{{ {number} : detokenize | extract:name }}}}") == "Zo\xe9 & Co"
+    assert pay_with(veil, processor, f"{{{{ {cvc} : transaction | extract:cvv }}}}") == CVC
+    assert pay_with(veil, processor, f"{{{{ {other} : detokenize }}}}") == MASTERCARD
+    assert pay_with(veil, processor, f"{{{{ {other} : detokenize | extract:expiration | date:MM/YY }}}}") == "01/32"
+    assert pay_with(veil, processor, f"{{{{ {note} : detokenize }}}}") == AMEX
+
+
+def test_a_fetched_reservation_comes_back_with_aliases(veil, processor):
+    processor.forget()
+    processor.script("/read", reply(200, reservation(), [XML]))
+    answer = veil.ask("POST", "/fetch/read", [XML], b"<OTA_ReadRQ/>")
+    assert answer.status == 200, answer
+    assert no_card_in(answer.raw) and processor.only().body == b"<OTA_ReadRQ/>"
+    expect_reservation(answer.body, "utf-8")
+
+
+def test_placeholders_in_xml_are_served_by_rule(veil, processor):
+    processor.forget()
+    body = b'<r><PaymentCard CardNumber="{{ %s : detokenize }}" ExpireDate="{{ %s : detokenize }}"/></r>' % ((veil.visa.encode(),) * 2)
+    assert veil.ask("POST", "/reveal/x", [XML], body).status == 200
+    seen = processor.only().body
+    assert re.fullmatch(rb'<r><PaymentCard CardNumber="%s" ExpireDate="\d{4}"/></r>' % VISA.encode(), seen), seen
+
+
+@pytest.mark.parametrize("body,path", [
+    (b'<!DOCTYPE r [<!ENTITY a "4111111111111111">]><r>&a;</r>', None),
+    (b"<r><PaymentCard CardNumber='4111111111111112'/></r>", "/r/PaymentCard/@CardNumber"),
+    (b"<r>" * 65 + b"</r>" * 65, None), (b"<r>41111111<!-- -->11111111</r>", "/r"), (b"<r>\xff</r>", "/r"), (b"<r>&nbsp;</r>", "/r"), (b"<r>", "/r"),
+    (b"\xff\xfe<\0r\0/\0>\0", None)], ids=["entity", "number", "deep", "split", "utf-8", "unknown", "cut", "utf-16"])
+def test_what_cannot_be_read_for_sure_goes_nowhere(veil, processor, body, path):
+    processor.forget()
+    answer = veil.ask("POST", "/ota/x", [("Content-Type", "text/xml")], body)
+    assert answer.status in (400, 422), answer
+    assert path is None or path.encode() in answer.body, answer
+    assert not processor.requests
+
+
+def form(pan, cvc, line, note):
+    head = "----- b\r\nContent-Disposition: form-data; name="
+    return (f'{head}"name"\r\n\r\nAna\r\n{head}"pan"\r\n\r\n{pan}\r\n{head}exp\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n12/31\r\n{head}cvc\r\n\r\n{cvc}\r\n'
+            f'{head}"list"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\nid;pan\r\n1;{line}\n\r\n{head}note\r\n\r\nor {note}?\r\n----- b--\r\n').encode()
+
+
+def test_a_form_in_parts_reaches_the_merchant_with_aliases(veil, processor):
+    processor.forget()
+    answer = veil.ask("POST", "/form/form", [FORM_DATA], form(VISA, CVC, MASTERCARD, AMEX))
+    assert answer.status == 200, answer
+    seen = processor.only()
+    made = re.search(rb'name="pan"\r\n\r\n(.*?)\r.*name=cvc\r\n\r\n(.*?)\r.*\n1;(.*?)\n.*or (.*?)\?', seen.body, re.S)
+    pan, cvc, line, note = (alias.decode() for alias in made.groups())
+    assert no_card_in(seen.raw) and seen.body == form(pan, cvc, line, note)
+    assert pay_with(veil, processor, f"{{{{ {pan} : detokenize | extract:expiration | date:MM/YY }}}}") == "12/31"
+    assert pay_with(veil, processor, f"{{{{ {cvc} : transaction | extract:cvv }}}}") == CVC
+
+
+@pytest.mark.parametrize("kind,body", [
+    ("multipart/form-data", form(VISA, CVC, "", "")), ("multipart/form-data; boundary=x; boundary=\"--- b\"", form(VISA, CVC, "", "")),
+    ("multipart/form-data; boundary=\"--- b\"", form(VISA, CVC, "", "")[:-10]),
+    ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data; name=pan\r\nContent-Transfer-Encoding: base64\r\n\r\nNDEx\r\n--b--"),
+], ids=["no boundary", "two boundaries", "cut off", "base64"])
+def test_parts_that_cannot_be_read_for_sure_go_nowhere(veil, processor, kind, body):
+    processor.forget()
+    answer = veil.ask("POST", "/form/form", [("Content-Type", kind)], body)
+    assert answer.status in (400, 415), answer
+    assert not processor.requests
+
+
+def test_passthrough_finds_numbers_in_both(veil, processor):
+    for kind, body in ((XML, f"<a b='{VISA}'>{MASTERCARD}</a>"), (FORM_DATA, form(VISA, "", MASTERCARD, "").decode())):
+        processor.forget()
+        assert veil.ask("POST", "/scan/x", [kind], body.encode()).status == 200
+        assert no_card_in(processor.only().raw)
