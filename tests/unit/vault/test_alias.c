@@ -505,7 +505,7 @@ START_TEST(every_acknowledged_alias_leads_to_its_card_after_kill_9)
     unsigned made = 0, gone = 0;
     fixture_close(&f);
     shared = shared_room(sizeof *shared);
-    for (unsigned round = 0; round < 10; round++) {
+    for (unsigned round = 0; round < 10 || ((made <= 40 || gone <= 5) && round < 300); round++) { /* more on a busy machine */
         run_and_kill(work, 40 + round * 13 % 50);
         fixture_open(&f);
         expect_sound(f.v);

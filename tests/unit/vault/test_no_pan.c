@@ -191,7 +191,7 @@ START_TEST(an_acknowledged_removal_stays_and_none_is_half_done_after_kill_9)
     unsigned removed = 0;
     fixture_close(&f);
     shared = shared_room(sizeof *shared);
-    for (unsigned round = 0; round < 8; round++) {
+    for (unsigned round = 0; round < 8 || (removed <= 10 && round < 300); round++) { /* more on a busy machine */
         run_and_kill(work, 60 + round * 13 % 50);
         fixture_open(&f);
         expect_sound(f.v); /* number and index entry went together, or stayed together */
