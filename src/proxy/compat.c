@@ -225,7 +225,7 @@ void compat_mark_refusal(const struct exchange *x, enum error e, struct reply *r
     bool speaks = x->is_pull || (x->route && is_compat(x->route->config));
     if (!speaks) return;
     enum compat_code code = code_of(x, e);
-    reply->compat_code = code;
+    reply->compat_code = (int)code;
     if (code != CODE_TIMEOUT) return;
     reply->status = GATEWAY_TIMEOUT; /* theirs: 504 with an empty body for connect, DNS and read */
     reply->is_empty = true;
