@@ -50,6 +50,7 @@ def inbound_routes(upstream, callers="127.0.0.0/8"):
         route("pull", "filter-pull"),
         route("ruled", "filter-pull", "fields"),
         route("search", "filter-pull", "passthrough"),
+        route("streamed", "filter-pull", "passthrough", stream="on"),
         route("little", "filter-pull", body={"buffer": "1K"}),
         route("out", "forward-push"),
         route("pay", "forward-pull", "passthrough"),

@@ -203,6 +203,14 @@ def test_placeholders_of_a_pull_are_filled_and_do_not_come_back(veil, processor)
     assert matches(answer) == counts(cards=1, revealed=1)
 
 
+def test_a_streamed_request_has_its_answer_captured(veil, processor):
+    processor.script("/x", reply(200, f'{{"n":"{MASTERCARD}"}}'.encode(), chunks=[5]))
+    pieces = [b'{"fill":["'] + [b"x" * 50000 + b'","'] * 40 + [f'{{{{ {veil.visa} : detokenize }}}}"]}}'.encode()]
+    answer = veil.ask("POST", "/streamed/x", [JSON], pieces, chunked=True)
+    assert answer.status == 200 and no_card_in(answer.raw) and matches(answer) == counts(cards=1, revealed=1)
+    assert processor.only().body == b"".join(pieces[:-1]) + f'{VISA}"]}}'.encode()
+
+
 def test_answers_without_body_pass(veil, processor):
     for method, status in (("GET", 204), ("GET", 304), ("HEAD", 200)):
         processor.forget()
