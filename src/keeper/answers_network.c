@@ -110,7 +110,10 @@ static void on_final_record(void *owner, result r, const struct network_record *
 {
     struct question *q = owner;
     const struct network_record *told = failed(r) ? NULL : record;
-    if (told && !answer_asked_about(q, told)) r = FAIL(VAULT_CONFLICT); /* asked again it is right */
+    if (told && !answer_asked_about(q, told))
+        r = FAIL(VAULT_CONFLICT); /* asked again it is right */
+    else if (told && !answer_is_expiry_of(q->credential, told))
+        jobs_refresh_for_payment(q->relay->server->jobs, answer_merchant(q), token_id_slice(&q->token));
     tell(q, r, told, q->credential);
 }
 

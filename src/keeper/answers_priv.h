@@ -27,6 +27,12 @@ static inline bool answer_asked_about(const struct question *q, const struct net
     return slice_eq(network_text_slice(&record->ref), network_text_slice(&q->ref));
 }
 
+/* Where not, its state is to be read back: nobody has told of the renewal. */
+static inline bool answer_is_expiry_of(const struct credential *c, const struct network_record *record)
+{
+    return record->month == c->month && record->year == c->year;
+}
+
 void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f);
 void answer_capture(struct question *q, const struct wire_frame *f);
 void answer_enrol(struct question *q, struct dialogue *d, const struct wire_frame *f);

@@ -149,17 +149,24 @@ static bool goes_without_cryptogram(const struct question *q)
     return q->wish.merchant_initiated && route_of(q)->rules->network_token_mit_without_cryptogram;
 }
 
+/* For merchant-initiated payments. Another expiry than the record's is a renewal that nobody has told of: reading the state back writes
+ * it, and tells the merchant; written here it would be news to nobody. */
 static void keep_number(void *owner, struct network_record *record, struct network_change *change)
 {
-    const struct question *q = owner;
+    struct question *q = owner;
     const struct credential *c = q->credential;
+    q->has_news = false;
     if (record->state != NETWORK_ACTIVE || !answer_asked_about(q, record)) return;
+    bool is_same_number = slice_eq((slice){record->number, record->number_len}, (slice){c->number, c->number_len});
+    bool is_same_expiry = answer_is_expiry_of(c, record);
+    q->has_news = !is_same_expiry || (record->number_len > 0 && !is_same_number);
+    if (is_same_expiry ? is_same_number : record->month > 0) return;
     record->number_len = c->number_len;
     memcpy(record->number, c->number, c->number_len);
     record->requestor_len = c->requestor_len;
     memcpy(record->requestor, c->requestor, c->requestor_len);
-    if (c->month) record->month = c->month;
-    if (c->month) record->year = c->year;
+    record->month = c->month; /* the first that is known */
+    record->year = c->year;
     change->write = true;
 }
 
@@ -173,6 +180,7 @@ static void on_record_again(void *owner, result r, const struct network_record *
         q->credential = NULL;
         q->choice.fallback = FALLBACK_CRYPTOGRAM_FAILED;
     }
+    if (q->has_news) jobs_refresh_for_payment(q->relay->server->jobs, answer_merchant(q), token_id_slice(&q->token));
     fetch_rest(q);
 }
 
@@ -224,10 +232,7 @@ static void on_answer(void *owner, const struct registry_answer *a)
     if (is_usable(q, a)) q->credential = secret_alloc(sizeof *q->credential);
     if (q->credential) {
         *q->credential = *a->credential;
-        if (q->has_stored_number)
-            vault_network_get(server->vault, answer_merchant(q), token_id_slice(&q->token), on_record_again, q);
-        else
-            vault_network_alter(server->vault, answer_merchant(q), token_id_slice(&q->token), keep_number, on_record_again, q);
+        vault_network_alter(server->vault, answer_merchant(q), token_id_slice(&q->token), keep_number, on_record_again, q);
         return;
     }
     q->choice.fallback = a->is_late ? FALLBACK_BUDGET_SPENT : FALLBACK_CRYPTOGRAM_FAILED;
@@ -254,7 +259,6 @@ static void use_stored(struct question *q, const struct network_record *record)
 static void ask_network(struct question *q, const struct network_record *record)
 {
     struct keeper_server *server = q->relay->server;
-    q->has_stored_number = record->number_len > 0;
     q->ref = record->ref;
     q->asked_us = loop_now_us(server->loop);
     q->order = registry_credentials(server->registry, network_padded(record->network, sizeof record->network),

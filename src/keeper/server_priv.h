@@ -129,7 +129,7 @@ struct question {
     /* of a reveal */
     struct wish wish;
     struct choice choice;
-    bool has_stored_number;
+    bool has_news; /* what the network gave is not what the record has */
     uint8_t trail_len;
     char trail[NETWORK_TRANSACTION_ID_MAX_BYTES];
     /* of what the card network is asked */

@@ -104,7 +104,7 @@ void registrar_fail(enum error e, enum network_reason reason)
 
 void registrar_credential(const char *cryptogram)
 {
-    const struct wire_result w = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 11, .credential_year = 2031,
+    const struct wire_result w = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 12, .credential_year = 2031,
                                   .number_len = 16, .cryptogram_len = (uint8_t)strlen(cryptogram), .eci_len = 2, .requestor_len = 11};
     const slice tails[WIRE_TAILS_MAX] = {[2] = SLICE("4895370000000002"), [3] = slice_of(cryptogram), [4] = SLICE("05"),
                                          [5] = SLICE("40010030273")};

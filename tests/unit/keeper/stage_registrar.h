@@ -9,7 +9,7 @@
 
 /* What a payment with "tok_good1" is told: the card, or the credential of registrar_credential(). */
 #define PAN "revealed 1 NONE 4111111111111111 12/2030 ANNA B;"
-#define TOKEN "revealed 1 NONE 4895370000000002 11/2031 ANNA B;"
+#define TOKEN "revealed 1 NONE 4895370000000002 12/2031 ANNA B;"
 struct keeper_dialogue *pay(void); /* asks for it, as <wish> has it */
 
 extern int registrar; /* our end of the pair */

@@ -29,7 +29,7 @@ START_TEST(a_fresh_cryptogram_for_a_customer)
     ck_assert_ptr_null(strstr(fake.audited, "reveal "));
     /* Its number stays for merchant-initiated payments, its cryptogram nowhere. */
     const struct network_record *r = fake_record("shop", "tok_good1");
-    ck_assert(slice_is((slice){r->number, r->number_len}, "4895370000000002") && r->month == 11);
+    ck_assert(slice_is((slice){r->number, r->number_len}, "4895370000000002") && r->month == 12);
     keeper_end(d);
     registrar_stop();
     tear_down();
@@ -81,12 +81,12 @@ START_TEST(concurrent_payments_get_one_each)
     for (size_t i = 8; i-- > 0;) {
         char cryptogram[32];
         (void)snprintf(cryptogram, sizeof cryptogram, "CRYPTO%zu=", i);
-        const struct wire_result w = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 11, .credential_year = 2031,
+        const struct wire_result w = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 12, .credential_year = 2031,
                                       .number_len = 16, .cryptogram_len = (uint8_t)strlen(cryptogram)};
         const slice tails[WIRE_TAILS_MAX] = {[2] = SLICE("4895370000000002"), [3] = slice_of(cryptogram)};
         registrar_say(ids[i], WIRE_RESULT, &w, tails);
         char told[80];
-        (void)snprintf(told, sizeof told, "revealed %zu NONE 4895370000000002 11/2031 ANNA B;", i);
+        (void)snprintf(told, sizeof told, "revealed %zu NONE 4895370000000002 12/2031 ANNA B;", i);
         expect(told);
         ck_assert(slice_is((slice){revealed.cryptogram, revealed.cryptogram_len}, cryptogram));
     }
@@ -107,7 +107,7 @@ START_TEST(a_slow_network_costs_the_budget_and_no_more)
     ck_assert(chosen.fallback == FALLBACK_BUDGET_SPENT && chosen.card_has_token && chosen.network_us >= 140000);
     ck_assert_str_eq(registrar_order()->text, "ORDER_CANCEL");
     /* What comes late is for nobody: not for the next payment either. */
-    const struct wire_result late = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 11, .credential_year = 2031, .number_len = 16,
+    const struct wire_result late = {.state = NETWORK_ACTIVE, .has_credential = 1, .credential_month = 12, .credential_year = 2031, .number_len = 16,
                                      .cryptogram_len = 4};
     const slice tails[WIRE_TAILS_MAX] = {[2] = SLICE("4895370000000002"), [3] = SLICE("LATE")};
     registrar_say(id, WIRE_RESULT, &late, tails);
@@ -151,7 +151,7 @@ START_TEST(a_network_that_hangs_costs_no_more_than_some_budgets)
     reveal(one, 2, "tok_good1", TOKEN_PERMANENT);
     (void)registrar_order();
     registrar_credential("FRESH2==");
-    ck_assert_ptr_nonnull(wait_for("revealed 2 NONE 4895370000000002 11/2031 ANNA B;"));
+    ck_assert_ptr_nonnull(wait_for("revealed 2 NONE 4895370000000002 12/2031 ANNA B;"));
     keeper_end(one);
     registrar_stop();
     tear_down();
