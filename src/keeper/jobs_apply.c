@@ -182,13 +182,12 @@ static void free_applying(struct applying *a)
     free(a);
 }
 
+/* Written or not, it is tried: nothing else knows of that token any more. What fails again is written again. */
 static void on_removal_put(void *owner, result r)
 {
     struct applying *a = owner;
-    if (failed(r))
-        log_failure("network_removal", r);
-    else
-        (void)jobs_add(a->q->jobs, &a->next);
+    if (failed(r)) log_failure("network_removal", r);
+    if (!jobs_add(a->q->jobs, &a->next) && failed(r)) log_failure("network_removal", FAIL(MEMORY)); /* else it runs after the next start */
     jobs_drop(a->q);
     free_applying(a);
 }

@@ -519,56 +519,10 @@ START_TEST(a_deleted_token_is_final)
 }
 END_TEST
 
-/* The vault tells of a card that is gone: the network is told that its token is, until it has heard. */
-START_TEST(a_removal_is_told_to_the_network)
-{
-    struct job j = {.id = "removal", .kind = JOB_REMOVE, .merchant = "shop", .token = {9, "tok_good1"}};
-    set_up();
-    registrar_start();
-    job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
-    fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
-    ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
-    registrar_fail(ERR_NETWORK_DOWN, NETWORK_REASON_NONE);
-    ck_assert_uint_eq(fake_network.job_count, 1);
-    ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
-    registrar_state(NETWORK_DELETED, "");
-    ck_assert_uint_eq(fake_network.job_count, 0);
-    registrar_stop();
-    tear_down();
-}
-END_TEST
-
-/* A network may give one token to two cards (the same number, stored by two merchants): one merchant's deletion must not take the
- * other's token from him. */
-START_TEST(a_token_that_another_card_has_is_not_removed)
-{
-    struct job j = {.id = "removal", .kind = JOB_REMOVE, .merchant = "shop", .token = {9, "tok_gone1"}};
-    struct network_record *other = fake_record("other", "tok_other1");
-    *other = (struct network_record){.state = NETWORK_ACTIVE, .network = "cards", .ref = {5, "ref-1"}, .month = 12, .year = 2031};
-    set_up();
-    registrar_start();
-    job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
-    fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
-    ck_assert(registrar_is_idle());
-    ck_assert_uint_eq(fake_network.job_count, 0);
-    other->state = NETWORK_DELETED; /* nobody pays with it any more */
-    fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
-    ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
-    registrar_state(NETWORK_DELETED, "");
-    ck_assert_uint_eq(fake_network.job_count, 0);
-    registrar_stop();
-    tear_down();
-}
-END_TEST
-
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
           jobs_outlive_the_keeper, a_registrar_that_is_away_costs_no_try, credentials_for_the_api,
           credentials_are_within_the_relays_reveals, an_error_that_no_network_has, what_is_known_without_a_call,
           a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_long_report_is_made_in_slices, a_provisioning_that_takes_its_time,
           a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,
-          nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final,
-          a_removal_is_told_to_the_network, a_token_that_another_card_has_is_not_removed)
+          nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final)
