@@ -63,7 +63,7 @@ struct connector_engine {
     struct network_call *(*remove)(struct connector *c, slice ref, network_done done, void *owner);
     void (*cancel)(struct network_call *call);
     /* An inbound notification: is it signed by the network, and which tokenised cards or instruments does it speak of? Synchronous.
-     * ERR_SIGNATURE_…, ERR_JSON_…, ERR_NETWORK_ANSWER. */
+     * One that is speaks of the first <room> that can be read in it, of nobody maybe. ERR_SIGNATURE_…, ERR_MEMORY. */
     result (*notice)(struct connector *c, slice signature_field, slice body, struct network_ref *refs, size_t room, size_t *count);
     void (*free)(struct connector *c);
 };

@@ -28,7 +28,8 @@
  * enough for the platform's own three retries, a minute apart. One of the platform's pages calls t= the time when the key was made;
  * should that be so, every notification is refused, the log says why with its age, and the state is read by polling. Of payload the
  * parts that name tokens are read: data.id, and the last segment of each data._links.instrumentIdentifiers[].href. Both forms of
- * payload are taken, as they came and without the white space between tokens. */
+ * payload are taken, as they came and without the white space between tokens. What is rightly signed is never refused for what stands
+ * in it: a test call names no token, and what cannot be read now could not be read the next time. The log has it. */
 
 #include "network/connector.h"
 

@@ -77,7 +77,9 @@ static result check_signature(struct tms *t, const struct cybersource_notice_sig
     slice key = buf_slice(&t->notice_key);
     if (form != NOTICE_SIGNS_PAYLOAD && cybersource_notice_matches(s, key, body)) {
         tell_form(t, NOTICE_SIGNS_BODY);
-        return find_payload(body, payload);
+        result found = find_payload(body, payload);
+        if (failed(found)) *payload = SLICE_NONE; /* genuine all the same: it speaks of nobody */
+        return found.err == ERR_MEMORY ? found : OK;
     }
     ENSURE(form != NOTICE_SIGNS_BODY, SIGNATURE_WRONG);
     result found = find_payload(body, payload);
@@ -113,6 +115,7 @@ static result check_age(const struct tms *t, slice time_ms, int64_t now_ms)
 struct found {
     struct network_ref *refs;
     size_t room, count;
+    bool has_more, has_unreadable;
 };
 
 static bool has(const struct found *f, const struct network_ref *ref)
@@ -130,16 +133,43 @@ static result add_ref(void *owner, size_t path, slice value)
     bool is_link = path % 2 == 1;
     while (is_link && slice_next(&rest, '/', &segment))
         continue; /* the last segment of its path */
-    ENSURE(network_ref_from(segment, &ref), NETWORK_ANSWER);
-    if (has(f, &ref)) return OK;
-    ENSURE(f->count < f->room, NETWORK_ANSWER);
-    f->refs[f->count++] = ref;
+    if (!network_ref_from(segment, &ref))
+        f->has_unreadable = true;
+    else if (has(f, &ref))
+        return OK;
+    else if (f->count == f->room)
+        f->has_more = true;
+    else
+        f->refs[f->count++] = ref;
     return OK;
 }
 
 /* An object, or an array of such: both have been seen. Every second one is a link. */
 static const char *const ref_paths[] = {"data.id", "data._links.instrumentIdentifiers.[].href", "[].data.id",
                                         "[].data._links.instrumentIdentifiers.[].href"};
+
+static void tell_lack(const struct tms *t, const struct found *f)
+{
+    if (f->count && !f->has_more && !f->has_unreadable) return;
+    log_begin(LOG_LEVEL_WARN, "network_notice");
+    log_word("network", t->connector.config->name);
+    log_u64("read_back", f->count);
+    log_text("reason",
+             f->has_more         ? "genuine, but it names more tokens than one may: the states of the first are read back"
+             : f->has_unreadable ? "genuine, but not all of it could be read: the states of the tokens found in it are read back"
+                                 : "genuine, but it names no token: no state is read back");
+    log_end();
+}
+
+/* A genuine one is taken, whatever stands in it: to be told it again would change nothing. */
+static result read_names(const struct tms *t, slice payload, struct found *f)
+{
+    result r = payload.len ? json_take(payload, ref_paths, sizeof ref_paths / sizeof ref_paths[0], add_ref, f) : OK;
+    ENSURE(r.err != ERR_MEMORY, MEMORY);
+    f->has_unreadable |= failed(r);
+    tell_lack(t, f);
+    return OK;
+}
 
 result tms_notice(struct tms *t, slice field, slice body, int64_t now_ms, struct network_ref *refs, size_t room,
                   size_t *count)
@@ -154,8 +184,7 @@ result tms_notice(struct tms *t, slice field, slice body, int64_t now_ms, struct
     ENSURE(!key_id.len || slice_eq(key_id, s.key_id), SIGNATURE_WRONG);
     TRY(check_signature(t, &s, body, &payload));
     TRY(check_age(t, s.time_ms, now_ms));
-    TRY(json_take(payload, ref_paths, sizeof ref_paths / sizeof ref_paths[0], add_ref, &found));
-    ENSURE(found.count, NETWORK_ANSWER);
+    TRY(read_names(t, payload, &found));
     *count = found.count;
     return OK;
 }

@@ -329,6 +329,23 @@ START_TEST(a_notification_is_not_believed_but_looked_up)
 }
 END_TEST
 
+START_TEST(a_notification_that_names_nobody)
+{
+    set_up();
+    registrar_start();
+    fake_active("tok_good1");
+    struct keeper_dialogue *d = notice(0);
+    const struct wire_result_notice w = {.error = ERR_NONE};
+    registrar_say(registrar_order()->id, WIRE_RESULT_NOTICE, &w, &(slice){NULL, 0});
+    expect("opened NONE 0 ;noticed 1 NONE;");
+    ck_assert(registrar_is_idle());
+    ck_assert_uint_eq(fake_network.job_count, 0);
+    keeper_end(d);
+    registrar_stop();
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_false_notification_counts_against_its_sender)
 {
     set_up();
@@ -522,7 +539,7 @@ END_TEST
 RUN_TESTS("enrol", enrolled_at_once, refused_by_the_network, enrolled_with_a_token_that_is_deleted, who_is_refused_before, a_cvc_goes_out_once,
           jobs_outlive_the_keeper, a_registrar_that_is_away_costs_no_try, credentials_for_the_api,
           credentials_are_within_the_relays_reveals, an_error_that_no_network_has, what_is_known_without_a_call,
-          a_notification_is_not_believed_but_looked_up, a_false_notification_counts_against_its_sender,
+          a_notification_is_not_believed_but_looked_up, a_notification_that_names_nobody, a_false_notification_counts_against_its_sender,
           a_notification_that_cannot_be_kept_is_told_again, the_report_by_route, a_long_report_is_made_in_slices, a_provisioning_that_takes_its_time,
           a_provisioning_that_never_ends, a_token_that_came_after_all, nothing_else_comes_after_a_refusal, a_renewed_token,
           nothing_new_is_told_to_nobody, a_suspended_token_is_looked_at_daily, a_deleted_token_is_final)

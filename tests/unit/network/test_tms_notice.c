@@ -54,7 +54,7 @@ START_TEST(own_vector)
     stage_start(&stage, NETWORK_AUTH_JWT_SECRET);
     slice field = SLICE("t=1617830804768;keyId=notice-key;sig=cDOmvqoCyoJ46ppWmSMeO185afvTeEN8dDjG4c3TJ8E=");
     /* signed rightly as a payload, though it names nobody */
-    ck_assert_int_eq(take(field, SLICE("{\"payload\":{\"a\":1}}")).err, ERR_NETWORK_ANSWER);
+    ck_assert(!failed(take(field, SLICE("{\"payload\":{\"a\":1}}"))) && count == 0);
     ck_assert_int_eq(take(field, SLICE("{\"payload\":{\"a\":2}}")).err, ERR_SIGNATURE_WRONG);
     stage_finish(&stage);
 }
@@ -112,33 +112,31 @@ START_TEST(whom_it_speaks_of)
 {
     static const struct {
         const char *payload;
-        enum error e;
-        const char *names[ROOM];
+        const char *names[ROOM]; /* none: taken all the same */
     } cases[] = {
-        {PAYLOAD, ERR_NONE, {"A1", "703"}},
-        {"[" PAYLOAD "]", ERR_NONE, {"A1", "703"}},
-        {"{\"data\":{\"id\":\"A1\"}}", ERR_NONE, {"A1"}},
+        {PAYLOAD, {"A1", "703"}},
+        {"[" PAYLOAD "]", {"A1", "703"}},
+        {"{\"data\":{\"id\":\"A1\"}}", {"A1"}},
         {"{\"data\":{\"_links\":{\"instrumentIdentifiers\":[{\"href\":\"/tms/v1/instrumentidentifiers/"
          "703\"},{\"href\":\"704\"}]}}}",
-         ERR_NONE,
          {"703", "704"}},
         {"{\"data\":{\"id\":\"A1\",\"_links\":{\"customers\":[{\"href\":\"/tms/v2/customers/"
          "C1\"}],\"paymentInstruments\":"
          "[{\"href\":\"/tms/v1/paymentinstruments/P1\"}]}}}",
-         ERR_NONE,
          {"A1"}},
-        {"[{\"data\":{\"id\":\"A1\"}},{\"data\":{\"id\":\"A1\"}},{\"data\":{\"id\":\"B2\"}}]", ERR_NONE, {"A1", "B2"}},
-        {"{}", ERR_NETWORK_ANSWER, {NULL}},
-        {"[]", ERR_NETWORK_ANSWER, {NULL}},
-        {"{\"data\":{\"id\":\"\"}}", ERR_NETWORK_ANSWER, {NULL}},
-        {"{\"data\":{\"id\":\"a/b\"}}", ERR_NETWORK_ANSWER, {NULL}},
-        {"{\"data\":{\"id\":7}}", ERR_NETWORK_ANSWER, {NULL}},
-        {"{\"data\":{\"_links\":{\"instrumentIdentifiers\":[{\"href\":\"/tms/\"}]}}}", ERR_NETWORK_ANSWER, {NULL}},
-        {"{\"data\":{\"id\":\"A1\",\"id\":\"A2\"}}", ERR_JSON_DUPLICATE_KEY, {NULL}},
+        {"[{\"data\":{\"id\":\"A1\"}},{\"data\":{\"id\":\"A1\"}},{\"data\":{\"id\":\"B2\"}}]", {"A1", "B2"}},
+        {"{}", {NULL}},
+        {"[]", {NULL}},
+        {"{\"data\":{\"id\":\"\"}}", {NULL}},
+        {"{\"data\":{\"id\":\"a/b\"}}", {NULL}},
+        {"{\"data\":{\"id\":7}}", {NULL}},
+        {"{\"data\":{\"_links\":{\"instrumentIdentifiers\":[{\"href\":\"/tms/\"}]}}}", {NULL}},
+        {"{\"data\":{\"id\":\"A1\",\"id\":\"A2\"}}", {"A1"}},
         {"[{\"data\":{\"id\":\"1\"}},{\"data\":{\"id\":\"2\"}},{\"data\":{\"id\":\"3\"}},{\"data\":{\"id\":\"4\"}},"
          "{\"data\":{\"id\":\"5\"}}]",
-         ERR_NETWORK_ANSWER,
-         {NULL}},
+         {"1", "2", "3", "4"}},
+        {"[{\"data\":{\"id\":\"1\"}},{\"data\":{\"id\":\"a/b\"}},{\"data\":{\"id\":\"3\"}},{\"data\":{\"id\":7}},{\"data\":{\"id\":\"5\"}}]",
+         {"1", "3"}},
     };
     stage_start(&stage, NETWORK_AUTH_JWT_SECRET);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -146,7 +144,7 @@ START_TEST(whom_it_speaks_of)
         snprintf(body, sizeof body, "{\"payload\":%s}", cases[i].payload);
         for (int whole = 0; whole < 2; whole++) {
             result r = take_signed(body, whole ? body : cases[i].payload);
-            ck_assert_msg(r.err == cases[i].e, "%s: %s", cases[i].payload, error_name(r.err));
+            ck_assert_msg(!failed(r), "%s: %s", cases[i].payload, error_name(r.err));
             size_t want = 0;
             while (want < ROOM && cases[i].names[want])
                 want++;
@@ -159,29 +157,27 @@ START_TEST(whom_it_speaks_of)
 }
 END_TEST
 
+/* Signed rightly they are genuine, and speak of nobody; else nobody vouches for them. */
 START_TEST(bodies_that_cannot_be_read)
 {
-    static const struct {
-        const char *body;
-        enum error signed_rightly; /* else nobody vouches for it: SIGNATURE_WRONG */
-    } cases[] = {
-        {"", ERR_JSON_CUT_OFF},
-        {"{\"payload\":{", ERR_JSON_CUT_OFF},
-        {"<xml/>", ERR_JSON_SYNTAX},
-        {"{}", ERR_NETWORK_ANSWER},
-        {"[]", ERR_NETWORK_ANSWER},
-        {"{\"payload\":\"text\"}", ERR_NETWORK_ANSWER},
-        {"{\"payload\":null}", ERR_NETWORK_ANSWER},
-        {"{\"a\":" PAYLOAD "}", ERR_NETWORK_ANSWER},
-        {"{\"payload\":" PAYLOAD ",\"payload\":{}}", ERR_JSON_DUPLICATE_KEY},
-        {"{\"payload\":{},\"\\u0070ayload\":" PAYLOAD "}", ERR_JSON_DUPLICATE_KEY},
+    static const char *const bodies[] = {
+        "",
+        "{\"payload\":{",
+        "<xml/>",
+        "{}",
+        "[]",
+        "{\"payload\":\"text\"}",
+        "{\"payload\":null}",
+        "{\"a\":" PAYLOAD "}",
+        "{\"payload\":" PAYLOAD ",\"payload\":{}}",
+        "{\"payload\":{},\"\\u0070ayload\":" PAYLOAD "}",
     };
     stage_start(&stage, NETWORK_AUTH_JWT_SECRET);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        result r = take_signed(cases[i].body, cases[i].body);
-        ck_assert_msg(r.err == cases[i].signed_rightly, "%s: %s", cases[i].body, error_name(r.err));
-        r = take_signed(cases[i].body, PAYLOAD);
-        ck_assert_msg(r.err == ERR_SIGNATURE_WRONG, "%s: %s", cases[i].body, error_name(r.err));
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        result r = take_signed(bodies[i], bodies[i]);
+        ck_assert_msg(!failed(r) && count == 0, "%s: %s", bodies[i], error_name(r.err));
+        r = take_signed(bodies[i], PAYLOAD);
+        ck_assert_msg(r.err == ERR_SIGNATURE_WRONG, "%s: %s", bodies[i], error_name(r.err));
         ck_assert_uint_eq(count, 0);
     }
     stage_finish(&stage);
