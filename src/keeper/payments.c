@@ -29,6 +29,7 @@ struct payer {
     struct relay *relay; /* NULL: gone, or not heard of since */
     uint64_t id, taken, counted, kept; /* numbers: received up to, in the ledger up to, on disk up to */
     bool is_busy;
+    bool has_mark; /* else nobody knows yet what is in the ledger: what it tells waits */
     bool has_lost; /* one found no memory: what is behind it waits for the next keeper */
     unsigned number; /* of the relay */
     size_t queued;
@@ -119,14 +120,19 @@ static void follow(struct payer *p, const struct payment *one, const struct netw
 
 /* --- one after the other --- */
 
-static void next(struct payer *p)
+static void forget_first(struct payer *p)
 {
     struct payment *one = STAILQ_FIRST(&p->queue);
     STAILQ_REMOVE_HEAD(&p->queue, link);
     p->queued--;
-    p->counted = one->w.number;
-    (void)ledger_mark(p->payments->ledger, p->id, p->counted);
     free(one);
+}
+
+static void next(struct payer *p)
+{
+    p->counted = STAILQ_FIRST(&p->queue)->w.number;
+    (void)ledger_mark(p->payments->ledger, p->id, p->counted);
+    forget_first(p);
     p->is_busy = false;
 }
 
@@ -171,7 +177,7 @@ static void start(struct payer *p, const struct payment *one)
 static void work_on(struct payer *p)
 {
     const struct payment *one;
-    while (!p->is_busy && ledger_has_room(p->payments->ledger) && (one = STAILQ_FIRST(&p->queue)) != NULL) {
+    while (p->has_mark && !p->is_busy && ledger_has_room(p->payments->ledger) && (one = STAILQ_FIRST(&p->queue)) != NULL) {
         uint64_t number = one->w.number;
         start(p, one);
         p->is_busy = p->counted < number;
@@ -182,11 +188,7 @@ static void work_on(struct payer *p)
 
 static void drop_payer(struct payer *p)
 {
-    struct payment *one;
-    while ((one = STAILQ_FIRST(&p->queue)) != NULL) {
-        STAILQ_REMOVE_HEAD(&p->queue, link);
-        free(one);
-    }
+    while (p->queued) forget_first(p);
     LIST_REMOVE(p, link);
     p->payments->payer_count--;
     free(p);
@@ -207,18 +209,32 @@ static void retire(struct payments *p, const struct relay *r)
 static struct payer *payer_of(struct payments *p, struct relay *r, uint64_t id)
 {
     struct payer *one;
-    uint64_t mark = 0;
     LIST_FOREACH (one, &p->payers, link)
         if (one->id == id) return one;
-    if (failed(vault_count_mark(p->server->vault, id, &mark))) return NULL;
     retire(p, r);
     one = p->payer_count < PAYERS_MAX ? calloc(1, sizeof *one) : NULL;
     if (!one) return NULL;
-    *one = (struct payer){.payments = p, .id = id, .number = r->number, .taken = mark, .counted = mark, .kept = mark};
+    *one = (struct payer){.payments = p, .id = id, .number = r->number};
     STAILQ_INIT(&one->queue);
     LIST_INSERT_HEAD(&p->payers, one, link);
     p->payer_count++;
     return one;
+}
+
+/* A vault that cannot say it now is asked again with the next payment. Told out of turn, that one would acknowledge those before it. */
+static void read_mark(struct payer *p)
+{
+    uint64_t mark = 0;
+    if (p->has_mark) return;
+    result r = vault_count_mark(p->payments->server->vault, p->id, &mark);
+    if (failed(r)) {
+        if (!p->queued) log_failure("payment", r); /* once for all that wait */
+        return;
+    }
+    p->has_mark = true;
+    p->counted = p->kept = mark;
+    if (p->taken < mark) p->taken = mark;
+    while (p->queued && STAILQ_FIRST(&p->queue)->w.number <= mark) forget_first(p);
 }
 
 static void tell_kept(const struct payer *p)
@@ -253,6 +269,7 @@ bool payments_take(struct payments *p, struct relay *r, const struct wire_frame 
     struct payer *one = payer_of(p, r, w.relay);
     if (!one) return true;
     one->relay = r;
+    read_mark(one);
     if (w.number <= one->kept) {
         tell_kept(one);
         return true;

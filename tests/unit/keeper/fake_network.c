@@ -290,6 +290,7 @@ result vault_count_mark(struct vault *v, uint64_t relay, uint64_t *sequence)
 {
     (void)v;
     *sequence = 0;
+    if (fake_network.marks_fail) return FAIL(VAULT_STORE);
     for (size_t k = 0; k < fake_network.mark_count; k++)
         if (fake_network.marks[k].relay == relay) *sequence = fake_network.marks[k].sequence;
     return OK;

@@ -21,7 +21,7 @@ struct fake_network {
     char counted[4096]; /* "merchant route counter n\n"…, what was committed */
     struct counter_mark marks[FAKE_MAX];
     size_t mark_count, commits;
-    bool count_fails, writes_fail;
+    bool count_fails, marks_fail, writes_fail;
     uint64_t resends;
     unsigned sum_takes_us;        /* how long vault_count_sum works */
     unsigned sums, sums_in_a_turn; /* calls of it since the last flush; the most between two */

@@ -111,6 +111,56 @@ START_TEST(each_is_counted_once_whatever_dies)
 }
 END_TEST
 
+/* A mark that cannot be read: what comes meanwhile waits, so that none is acknowledged by the one after it and lost for the report. */
+START_TEST(a_mark_that_cannot_be_read_costs_no_payment)
+{
+    set_up();
+    struct payment_outcome o = outcome();
+    fake_network.marks_fail = true;
+    for (unsigned i = 0; i < 2; i++) tell(&o);
+    turns(50);
+    ck_assert_uint_eq(fake_network.commits, 0);
+    fake_network.marks_fail = false;
+    tell(&o);
+    until_committed(1);
+    ck_assert_uint_eq(counted("rede", COUNTER_TOKEN_APPROVED), 3);
+    ck_assert_uint_eq(fake_network.marks[0].sequence, 3);
+    tear_down();
+}
+END_TEST
+
+/* Of those that waited the keeper before had counted some, as the mark has it in the end. */
+START_TEST(a_mark_that_is_read_late_leaves_out_what_is_counted)
+{
+    set_up();
+    struct payment_outcome o = outcome();
+    tell(&o);
+    until_committed(1);
+    turns(50);
+    keeper_client_replace(client, -1);
+    turns(4);
+    struct keeper_server *dead = server; /* its hook lives as long as the loop */
+    config = fake_config();
+    const struct keeper_server_options options = {.loop = loop, .config = config, .generation = 1};
+    for (unsigned i = 0; i < 3; i++) tell(&o);
+    ck_assert(!failed(keeper_server_new(&options, &server)));
+    fake_network.marks_fail = true;
+    keeper_client_replace(client, add_relay(0));
+    turns(50);
+    ck_assert_uint_eq(fake_network.commits, 1);
+    fake_network.marks[0].sequence = 3;
+    fake_network.marks_fail = false;
+    tell(&o);
+    until_committed(2);
+    ck_assert_uint_eq(counted("rede", COUNTER_TOKEN_APPROVED), 1 + 2);
+    ck_assert_uint_eq(fake_network.marks[0].sequence, 5);
+    keeper_client_free(client);
+    keeper_server_free(server);
+    keeper_server_free(dead);
+    loop_free(loop);
+}
+END_TEST
+
 /* Kept while nobody listened: the relay hears of it when it tells again, and forgets them. */
 START_TEST(an_acknowledgement_that_was_lost_comes_again)
 {
@@ -331,7 +381,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const list[] = {what_a_payment_counts_for, each_is_counted_once_whatever_dies, an_acknowledgement_that_was_lost_comes_again,
+    const TTest *const list[] = {what_a_payment_counts_for, each_is_counted_once_whatever_dies, a_mark_that_cannot_be_read_costs_no_payment,
+                                 a_mark_that_is_read_late_leaves_out_what_is_counted, an_acknowledgement_that_was_lost_comes_again,
                                  a_commit_that_fails_is_made_again,
                                         nobody_counts_for_another, a_relay_tells_under_one_number, the_network_transaction_id_is_kept,
                                  the_id_of_what_was_not_approved_is_not_kept, a_used_card_is_not_new,
