@@ -90,7 +90,7 @@ enum message_work {
     MESSAGE_REVEALS,    /* tokens become card data */
     MESSAGE_CAPTURED,   /* card data becomes aliases */
 };
-enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY, COMPAT_FIRSTOKEN };
+enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY };
 struct config_alias {
     struct alias_wish wish;
     bool unique;         /* each time a new token, also for a number that is known */

@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "body/pan_scan.h"
+#include "charset.h"
 #include "finder.h"
 #include "intake.h"
 
@@ -13,11 +14,18 @@ struct inbound {
     struct intake intake;
     struct finder *finder;
     char *text; /* charset and boundary */
+    bool has_odd_charset; /* given, but empty or more than once */
 };
+
+static bool is_plain_text(enum body_format format)
+{
+    return format == BODY_TEXT || format == BODY_CSV || format == BODY_FORM;
+}
 
 static bool copy_text(struct inbound *b, const struct inbound_options *options)
 {
     slice charset = options->charset, boundary = options->boundary;
+    b->has_odd_charset = charset.at && charset.len == 0 && options->plan->format != BODY_JSON;
     if (charset.len + boundary.len == 0) return true;
     b->text = malloc(charset.len + boundary.len);
     if (!b->text) return false;
@@ -61,18 +69,21 @@ static result checked(struct inbound *b, result r)
     return r;
 }
 
-/* Numbers are looked for in bytes that are ASCII. JSON is UTF-8 or refused; XML says itself what it is. */
+/* JSON is UTF-8 or refused, XML says itself what it is, and so do the parts of a form. A name that is not known, or stands twice, could be
+ * one in which a number is not the bytes that are looked for. */
 static bool is_readable(const struct inbound *b)
 {
-    static const char *const others[] = {"utf-16", "utf16", "utf-32", "utf32", "ucs-2", "ucs-4", "iso-10646-ucs",
-                                         "utf-7", "ebcdic", "cp037", "ibm037", "ibm500", "ibm1047"};
     const struct walk *w = &b->intake.walk;
-    if (w->plan->format == BODY_JSON || w->plan->format == BODY_XML) return true;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        slice other = slice_of(others[i]);
-        if (w->charset.len >= other.len && slice_ieq(slice_range(w->charset, 0, other.len), other)) return false;
-    }
-    return true;
+    if (b->has_odd_charset) return false;
+    if (!is_plain_text(w->plan->format)) return true;
+    return !w->charset.len || charset_is_readable(w->charset);
+}
+
+/* No text has a zero byte, but every other one of UTF-16, and of much that is no text at all, such as archives and pictures. */
+static bool has_zero_byte(const struct inbound *b)
+{
+    slice held = buf_slice(&b->intake.walk.held);
+    return is_plain_text(b->intake.walk.plan->format) && held.len && memchr(held.at, 0, held.len);
 }
 
 result inbound_feed(struct inbound *b, slice bytes)
@@ -83,6 +94,7 @@ result inbound_feed(struct inbound *b, slice bytes)
 
 result inbound_end(struct inbound *b)
 {
+    if (has_zero_byte(b)) return walk_fail(&b->intake.walk, ERR_CHARSET, 0);
     TRY(checked(b, intake_end(&b->intake)));
     result r = finder_end(b->finder);
     if (!failed(r)) return OK;

@@ -23,8 +23,5 @@ void part_head_begin(struct part_head *h);
 /* One line without its end. ERR_MULTIPART_HEAD; ERR_MULTIPART_CODING, _NESTED, _CHARSET: the part cannot be read. */
 MUST_USE result part_head_line(struct part_head *h, slice line);
 MUST_USE result part_head_end(const struct part_head *h); /* ERR_MULTIPART_HEAD: no name */
-/* Does text in this charset have ASCII where its bytes are below 0x80? (not so: UTF-16, and GB 18030 or Shift_JIS, whose
- * characters may end in an ASCII digit or letter) */
-bool charset_is_readable(slice charset);
 
 #endif

@@ -3,6 +3,7 @@
 #include "body/utf8.h"
 #include "finder.h"
 #include "fingerprint.h"
+#include "charset.h"
 #include "multipart_head.h"
 #include "walker.h"
 

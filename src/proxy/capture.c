@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture.h"
 
+#include "base/secret.h"
+#include "vault/card.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,15 +150,17 @@ result capture_take(struct capture *c, uint32_t card, const struct captured *wha
     return OK;
 }
 
-/* PCI DSS 3.4.1: at most the BIN and the last four digits may be shown. */
-static result append_masked(struct buf *out, const struct credential *card)
+/* PCI DSS 3.4.1: at most the BIN and the last four digits may be shown; of a short number the last four (vault/card.h). */
+static result append_masked(struct buf *out, const struct credential *found)
 {
-    enum { FIRST = 6, LAST = 4 };
-    slice number = {card->number, card->number_len};
-    if (number.len <= FIRST + LAST) return OK;
-    TRY(buf_append(out, slice_range(number, 0, FIRST)));
-    for (size_t i = FIRST + LAST; i < number.len; i++) TRY(buf_append(out, SLICE("x")));
-    return buf_append(out, slice_after(number, number.len - LAST));
+    struct card_mask mask;
+    struct card card = {.number_len = found->number_len};
+    memcpy(card.number, found->number, found->number_len);
+    card_mask(&card, &mask);
+    secret_wipe(&card, sizeof card);
+    for (char *at = mask.number; *at; at++)
+        if (*at == '*') *at = 'x';
+    return buf_append(out, slice_of(mask.number));
 }
 
 static result show(struct capture *c, uint32_t card, struct buf *room)

@@ -152,7 +152,7 @@ bool request_withholds(const struct exchange *x, slice name)
     case 8: return target_is_field(name) || (is_range(name) && x->answer_work != MESSAGE_PASSES);
     case 9: return slice_ieq(name, SLICE("x-api-key"));
     case 14:
-        if (target_is_field(name)) return true;
+        if (target_is_field(name) || slice_ieq(name, SLICE("ft-access-key"))) return true;
         break;
     case 19: if (slice_ieq(name, SLICE("proxy-authorization"))) return true; break;
     case 15: if (slice_ieq(name, SLICE("accept-encoding"))) return true; break;

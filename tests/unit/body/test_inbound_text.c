@@ -34,8 +34,9 @@ static enum error of_charset(enum body_format format, slice charset)
 
 START_TEST(charsets)
 {
-    static const char *const wide[] = {"UTF-16", "utf-16le", "utf-32", "ISO-10646-UCS-2", "utf-7", "ibm1047", "ebcdic-us"};
-    static const char *const fine[] = {"utf-8", "iso-8859-1", "windows-1252", "ibm850", "shift_jis", "x-whatever"};
+    static const char *const wide[] = {"UTF-16", "utf-16le", "utf-32", "ISO-10646-UCS-2", "utf-7", "ibm1047", "ebcdic-us", "unicode", "csUnicode", "cp500",
+                                       "ibm-037", "'utf-16'", "shift_jis", "gb18030", "x-whatever"};
+    static const char *const fine[] = {"utf-8", "UTF8", "iso-8859-1", "ISO-8859-15", "windows-1252", "us-ascii"};
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
         ck_assert_int_eq(of_charset(BODY_TEXT, slice_of(wide[i])), ERR_CHARSET);
         ck_assert_int_eq(of_charset(BODY_FORM, slice_of(wide[i])), ERR_CHARSET);
@@ -43,6 +44,27 @@ START_TEST(charsets)
         ck_assert_int_eq(of_charset(BODY_JSON, slice_of(wide[i])), ERR_NONE); /* is UTF-8 by its own rules, or refused */
     }
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) ck_assert_int_eq(of_charset(BODY_TEXT, slice_of(fine[i])), ERR_NONE);
+    ck_assert_int_eq(of_charset(BODY_TEXT, SLICE_NONE), ERR_NONE);
+    ck_assert_int_eq(of_charset(BODY_TEXT, SLICE("")), ERR_CHARSET); /* none, or two of them */
+    ck_assert_int_eq(of_charset(BODY_XML, SLICE("")), ERR_CHARSET);
+}
+END_TEST
+
+/* What says nothing of its charset and is UTF-16 all the same, as spreadsheets write it. */
+START_TEST(zero_bytes)
+{
+    static const enum body_format formats[] = {BODY_TEXT, BODY_CSV, BODY_FORM};
+    static const char wide[] = "\xff\xfe" "4\0001\0001\0001\0001\0001\0001\0001\0001\0001\0001\0001\0001\0001\0001\0001\0";
+    static const slice texts[] = {{wide, sizeof wide - 1}, {wide + 2, sizeof wide - 3}, {"a=b\0", 4}};
+    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            struct plan *plan = plan_of(formats[f], "find");
+            const struct inbound_options options = {.plan = plan, .max_held_bytes = 4096, .max_cards = 10};
+            struct inbound_outcome o = run_inbound_every_split(&options, texts[i]);
+            ck_assert_int_eq(o.err, ERR_CHARSET);
+            inbound_outcome_done(&o);
+            plan_drop(plan);
+        }
 }
 END_TEST
 
@@ -99,4 +121,4 @@ START_TEST(header_values_queries_and_paths)
 }
 END_TEST
 
-RUN_TESTS("inbound_text", lines, charsets, too_large, header_values_queries_and_paths)
+RUN_TESTS("inbound_text", lines, charsets, zero_bytes, too_large, header_values_queries_and_paths)

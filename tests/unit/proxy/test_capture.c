@@ -102,6 +102,16 @@ START_TEST(cards_of_head_and_body_are_numbered_through)
 }
 END_TEST
 
+/* Of a short number six and four digits would leave hardly any to guess. */
+START_TEST(a_short_number_shows_its_last_four)
+{
+    body("{\"n\":\"4222222222222\"}");
+    ask(1);
+    answer_all();
+    ck_assert(rendered(capture_write_masked(c, &out), "alias-0=xxxxxxxxx2222"));
+}
+END_TEST
+
 START_TEST(nothing_found_changes_nothing)
 {
     body("{\"n\": 1}");
@@ -150,6 +160,7 @@ int main(void)
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, cards_of_head_and_body_are_numbered_through);
+    tcase_add_test(t, a_short_number_shows_its_last_four);
     tcase_add_test(t, nothing_found_changes_nothing);
     tcase_add_test(t, a_head_alone);
     tcase_add_test(t, an_alias_that_is_none_is_not_taken);
