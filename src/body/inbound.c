@@ -79,11 +79,31 @@ static bool is_readable(const struct inbound *b)
     return !w->charset.len || charset_is_readable(w->charset);
 }
 
-/* No text has a zero byte, but every other one of UTF-16, and of much that is no text at all, such as archives and pictures. */
-static bool has_zero_byte(const struct inbound *b)
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Digits of UTF-16 or UTF-32: with one or three zero bytes from one to the next. */
+static bool has_wide_digits(slice text)
+{
+    const char *end = text.at + text.len;
+    for (const char *at = text.at; at && at < end && (at = memchr(at, 0, (size_t)(end - at))) != NULL; at++) {
+        if (at == text.at || !is_digit(at[-1])) continue;
+        if (end - at > 1 && is_digit(at[1])) return true;
+        if (end - at > 3 && !at[1] && !at[2] && is_digit(at[3])) return true;
+    }
+    return false;
+}
+
+/* What says nothing of its charset may be UTF-16 all the same, as spreadsheets write it. No form and no CSV has a zero byte; what counts as
+ * plain text may be anything, pictures too: there a number would show as wide digits. */
+static bool is_wide(const struct inbound *b)
 {
     slice held = buf_slice(&b->intake.walk.held);
-    return is_plain_text(b->intake.walk.plan->format) && held.len && memchr(held.at, 0, held.len);
+    enum body_format format = b->intake.walk.plan->format;
+    if (!is_plain_text(format) || !held.len) return false;
+    return format == BODY_TEXT ? has_wide_digits(held) : memchr(held.at, 0, held.len) != NULL;
 }
 
 result inbound_feed(struct inbound *b, slice bytes)
@@ -94,7 +114,7 @@ result inbound_feed(struct inbound *b, slice bytes)
 
 result inbound_end(struct inbound *b)
 {
-    if (has_zero_byte(b)) return walk_fail(&b->intake.walk, ERR_CHARSET, 0);
+    if (is_wide(b)) return walk_fail(&b->intake.walk, ERR_CHARSET, 0);
     TRY(checked(b, intake_end(&b->intake)));
     result r = finder_end(b->finder);
     if (!failed(r)) return OK;
