@@ -5,10 +5,10 @@
 #include "fake_vault.h"
 #include "vault/network_record.h"
 
+#include <assert.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <assert.h>
 #include <string.h>
 
 struct fake_network fake_network;
