@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET, PATCH and DELETE /v1/aliases/{alias}: a token's state in the shape of PCI Proxy's alias status API, so that its users
  * can switch. The network token itself and its cryptogram are never in it; fingerprint, issuer and country are not known here. */
+#include "about.h"
 #include "body/json_pick.h"
-#include "call.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum operation { OPERATION_GET = 0, OPERATION_CHANGE, OPERATION_DELETE };
-enum { ABOUT_CARD, ABOUT_NETWORK_TOKEN }; /* the questions' indices */
 enum { PATH_MONTH = 0, PATH_YEAR, PATH_REMOVE, PATH_CREATE, PATH_COUNT };
 
 struct alias_call {
-    struct service_call base;
-    enum operation operation;
-    result verdict;
-    struct card_info info;
-    struct network_info network;
+    struct about_call about;
     bool seen[PATH_COUNT];
     struct card_change change;
 };
@@ -35,48 +29,13 @@ static bool takes(slice path)
 
 static result understand(struct service_call *c)
 {
-    static const struct {
-        const char *method;
-        enum operation operation;
-        unsigned permission;
-    } methods[] = {{"GET", OPERATION_GET, PERMIT_READ},
-                   {"HEAD", OPERATION_GET, PERMIT_READ},
-                   {"PATCH", OPERATION_CHANGE, PERMIT_CHANGE},
-                   {"DELETE", OPERATION_DELETE, PERMIT_DELETE}};
     struct token_id id;
     c->subject = slice_after(c->request.head->path, prefix.len);
     ENSURE(token_id_from(c->subject, &id), TOKEN_NOT_FOUND);
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (!slice_is(c->request.head->method, methods[i].method)) continue;
-        of(c)->operation = methods[i].operation;
-        c->request.caller.permission = methods[i].permission;
-        return OK;
-    }
-    return FAIL(METHOD);
+    return about_take_method(c);
 }
 
 /* --- asking --- */
-
-static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
-{
-    struct alias_call *a = of(call_from(owner));
-    (void)index;
-    (void)created;
-    if (failed(r)) a->verdict = r;
-    if (info) a->info = *info;
-    call_settle(&a->base);
-}
-
-static void on_network(void *owner, uint32_t index, result r, const struct network_info *info, const struct credential *credential)
-{
-    struct alias_call *a = of(call_from(owner));
-    (void)index;
-    (void)credential;
-    bool is_none = r.err == ERR_NETWORK_OFF || r.err == ERR_NETWORK_TOKEN_NONE;
-    if (failed(r) && !is_none && !failed(a->verdict)) a->verdict = r;
-    if (!failed(r) && info) a->network = *info;
-    call_settle(&a->base);
-}
 
 /* Month and year come apart, two digits each, as text. */
 static void on_value(void *owner, uint32_t path, slice value, bool is_text)
@@ -86,7 +45,7 @@ static void on_value(void *owner, uint32_t path, slice value, bool is_text)
     result r = a->seen[path] ? FAIL(JSON_DUPLICATE_KEY) : OK;
     a->seen[path] = true;
     if (failed(r)) {
-        a->verdict = r;
+        a->about.verdict = r;
     } else if (path == PATH_REMOVE && !is_text) {
         a->change.remove_pan = slice_is(value, "true");
     } else if (path == PATH_MONTH && value.len == 2 && slice_to_u64(value, 12, &n) && n > 0) {
@@ -94,7 +53,7 @@ static void on_value(void *owner, uint32_t path, slice value, bool is_text)
     } else if (path == PATH_YEAR && value.len == 2 && slice_to_u64(value, 99, &n)) {
         a->change.year = (uint16_t)(2000 + n);
     } else {
-        a->verdict = path == PATH_MONTH || path == PATH_YEAR ? FAIL(CARD_EXPIRY) : FAIL(CARD_CHANGE);
+        a->about.verdict = path == PATH_MONTH || path == PATH_YEAR ? FAIL(CARD_EXPIRY) : FAIL(CARD_CHANGE);
     }
 }
 
@@ -108,10 +67,10 @@ static result read_change(struct alias_call *a)
         size_t error_at;
         r = path_set_add(set, slice_of(paths[i]), &number, &error_at);
     }
-    if (!failed(r)) r = json_pick(set, a->base.request.body, on_value, a);
+    if (!failed(r)) r = json_pick(set, a->about.base.request.body, on_value, a);
     path_set_free(set);
     TRY(r);
-    TRY(a->verdict);
+    TRY(a->about.verdict);
     ENSURE(a->seen[PATH_MONTH] == a->seen[PATH_YEAR], CARD_EXPIRY);
     ENSURE(!a->seen[PATH_CREATE], CARD_CHANGE); /* POST /v1/tokens/enroll makes network tokens: it needs an address */
     a->change.set_expiry = a->seen[PATH_MONTH];
@@ -119,28 +78,20 @@ static result read_change(struct alias_call *a)
     return OK;
 }
 
-static result ask_about_network(struct service_call *c)
-{
-    if (!call_has_network(c)) return OK;
-    TRY(keeper_network_token(c->dialogue, ABOUT_NETWORK_TOKEN, c->subject));
-    c->waiting++;
-    return OK;
-}
-
 static result ask(struct service_call *c)
 {
     struct alias_call *a = of(c);
-    if (a->operation == OPERATION_CHANGE) {
+    if (a->about.operation == ABOUT_CHANGE) {
         ENSURE(call_is_json(c), CARD_CONTENT_TYPE);
         TRY(read_change(a));
         TRY(keeper_token_change(c->dialogue, ABOUT_CARD, c->subject, &a->change));
-    } else if (a->operation == OPERATION_DELETE) {
+    } else if (a->about.operation == ABOUT_DELETE) {
         TRY(keeper_token_delete(c->dialogue, ABOUT_CARD, c->subject));
     } else {
-        TRY(keeper_token_get(c->dialogue, ABOUT_CARD, c->subject));
+        return about_ask(c);
     }
     c->waiting++;
-    return a->operation == OPERATION_GET ? ask_about_network(c) : OK;
+    return OK;
 }
 
 /* --- answering --- */
@@ -226,8 +177,8 @@ static result append_network_token(struct buf *out, const struct network_info *n
 
 static result write_status(struct alias_call *a, struct buf *out)
 {
-    const struct card_info *i = &a->info;
-    TRY(json_append_member(out, SLICE("{\"alias\":\""), a->base.subject));
+    const struct card_info *i = &a->about.info;
+    TRY(json_append_member(out, SLICE("{\"alias\":\""), a->about.base.subject));
     TRY(append_time(out, SLICE(",\"type\":\"CARD\",\"dateCreated\":\""), i->created_ms));
     TRY(append_masked(out, i));
     TRY(buf_append(out, i->state == CARD_PAN_REMOVED ? SLICE(",\"panRemoved\":true,") : SLICE(",\"panRemoved\":false,")));
@@ -235,16 +186,16 @@ static result write_status(struct alias_call *a, struct buf *out)
     if (i->month) TRY(buf_append(out, SLICE(",")));
     TRY(append_brand(out, i));
     TRY(buf_append(out, SLICE("}")));
-    TRY(append_network_token(out, &a->network));
+    TRY(append_network_token(out, &a->about.network));
     return buf_append(out, SLICE("}}\n"));
 }
 
 static result write_answer(struct service_call *c, result r, struct buf *out, struct service_answer *a)
 {
     struct alias_call *call = of(c);
-    if (!failed(r)) r = call->verdict;
+    if (!failed(r)) r = call->about.verdict;
     if (failed(r)) return write_error(r, out, a);
-    if (call->operation != OPERATION_DELETE) return write_status(call, out);
+    if (call->about.operation != ABOUT_DELETE) return write_status(call, out);
     a->status = 204;
     return OK;
 }
@@ -257,5 +208,5 @@ const struct endpoint aliases_endpoint = {
     .understand = understand,
     .ask = ask,
     .write = write_answer,
-    .handlers = {.on_opened = call_opened, .on_token = on_token, .on_network = on_network},
+    .handlers = {.on_opened = call_opened, .on_token = about_on_token, .on_network = about_on_network},
 };

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET, PATCH and DELETE /v1/tokens/{id}. */
+#include "about.h"
 #include "api/card_json.h"
-#include "call.h"
 
 #include <string.h>
 
-enum operation { OPERATION_GET = 0, OPERATION_CHANGE, OPERATION_DELETE };
-enum { ABOUT_CARD, ABOUT_NETWORK_TOKEN }; /* the questions' indices */
-
 struct token_call {
-    struct service_call base;
-    enum operation operation;
+    struct about_call about;
     struct card_json_list change;
-    result verdict;
-    struct card_info info;
-    struct network_info network; /* of a card without one: NETWORK_NONE */
 };
 
 static struct token_call *of(struct service_call *c)
@@ -29,61 +22,15 @@ static bool takes(slice path)
 
 static result understand(struct service_call *c)
 {
-    static const struct {
-        const char *method;
-        enum operation operation;
-        unsigned permission;
-    } methods[] = {{"GET", OPERATION_GET, PERMIT_READ},
-                   {"HEAD", OPERATION_GET, PERMIT_READ},
-                   {"PATCH", OPERATION_CHANGE, PERMIT_CHANGE},
-                   {"DELETE", OPERATION_DELETE, PERMIT_DELETE}};
     TRY(call_take_token(c, SLICE("")));
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (!slice_is(c->request.head->method, methods[i].method)) continue;
-        of(c)->operation = methods[i].operation;
-        c->request.caller.permission = methods[i].permission;
-        return OK;
-    }
-    return FAIL(METHOD);
+    return about_take_method(c);
 }
 
 /* --- asking --- */
 
-static void on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
-{
-    struct token_call *t = of(call_from(owner));
-    (void)index;
-    (void)created;
-    if (failed(r)) t->verdict = r;
-    if (info) t->info = *info;
-    call_settle(&t->base);
-}
-
-/* What it says of a card that there is not is what the other question says, too. */
-static void on_network(void *owner, uint32_t index, result r, const struct network_info *info, const struct credential *credential)
-{
-    struct token_call *t = of(call_from(owner));
-    (void)index;
-    (void)credential;
-    bool is_none = r.err == ERR_NETWORK_OFF || r.err == ERR_NETWORK_TOKEN_NONE;
-    if (failed(r) && !is_none && !failed(t->verdict)) t->verdict = r;
-    if (!failed(r) && info) t->network = *info;
-    call_settle(&t->base);
-}
-
-static result ask_get(struct service_call *c)
-{
-    TRY(keeper_token_get(c->dialogue, ABOUT_CARD, c->subject));
-    c->waiting++;
-    if (!call_has_network(c)) return OK;
-    TRY(keeper_network_token(c->dialogue, ABOUT_NETWORK_TOKEN, c->subject));
-    c->waiting++;
-    return OK;
-}
-
 static result ask_change(struct token_call *t)
 {
-    struct service_call *c = &t->base;
+    struct service_call *c = &t->about.base;
     ENSURE(call_is_json(c), CARD_CONTENT_TYPE);
     TRY(card_json_parse(c->request.body, CARD_JSON_CHANGE, 1, &t->change));
     const struct card_json *json = &t->change.cards[0];
@@ -105,10 +52,10 @@ static result ask_change(struct token_call *t)
 
 static result ask(struct service_call *c)
 {
-    switch (of(c)->operation) {
-    case OPERATION_GET: return ask_get(c);
-    case OPERATION_CHANGE: return ask_change(of(c));
-    case OPERATION_DELETE: break;
+    switch (of(c)->about.operation) {
+    case ABOUT_GET: return about_ask(c);
+    case ABOUT_CHANGE: return ask_change(of(c));
+    case ABOUT_DELETE: break;
     }
     TRY(keeper_token_delete(c->dialogue, ABOUT_CARD, c->subject));
     c->waiting++;
@@ -129,19 +76,19 @@ static result append_network_token(struct buf *out, const struct network_info *n
 
 static result write_answer(struct service_call *c, result r, struct buf *out, struct service_answer *a)
 {
-    static const slice messages[] = {[OPERATION_GET] = {"Token found", 11},
-                                     [OPERATION_CHANGE] = {"Token changed", 13},
-                                     [OPERATION_DELETE] = {"Token deleted", 13}};
+    static const slice messages[] = {[ABOUT_GET] = {"Token found", 11},
+                                     [ABOUT_CHANGE] = {"Token changed", 13},
+                                     [ABOUT_DELETE] = {"Token deleted", 13}};
     struct token_call *t = of(c);
-    if (!failed(r)) r = t->verdict;
+    if (!failed(r)) r = t->about.verdict;
     if (failed(r)) return call_write_failure(r, out, a);
-    TRY(json_append_member(out, SLICE("{\"status\":\"success\",\"message\":\""), messages[t->operation]));
+    TRY(json_append_member(out, SLICE("{\"status\":\"success\",\"message\":\""), messages[t->about.operation]));
     TRY(buf_append(out, SLICE(",\"data\":{")));
-    if (t->operation == OPERATION_DELETE) {
+    if (t->about.operation == ABOUT_DELETE) {
         TRY(json_append_member(out, SLICE("\"token\":\""), c->subject));
     } else {
-        TRY(append_card_info(out, &t->info, 0));
-        TRY(append_network_token(out, &t->network));
+        TRY(append_card_info(out, &t->about.info, 0));
+        TRY(append_network_token(out, &t->about.network));
     }
     return buf_append(out, SLICE("}}\n"));
 }
@@ -160,5 +107,5 @@ const struct endpoint token_endpoint = {
     .ask = ask,
     .write = write_answer,
     .end = end,
-    .handlers = {.on_opened = call_opened, .on_token = on_token, .on_network = on_network},
+    .handlers = {.on_opened = call_opened, .on_token = about_on_token, .on_network = about_on_network},
 };
