@@ -19,10 +19,12 @@
  *
  * At a field that the rules call a number, and at all that stands below it, 12 to 19 digits with a valid check digit are one, of
  * whatever brand, blanks and dashes aside. Nothing, blanks, null, true and false stay. So does what has the form of a token: 6 to 64
- * word characters with a letter among them, and no card number. All else is invalid, masked numbers too ("411111******1111",
+ * word characters with a letter among them, and no card number, stuck to letters or in groups (what a UUID has in digits is chance, and
+ * counts for nothing). All else is invalid, masked numbers too ("411111******1111",
  * "411111xxxxxx1111"), and digits that fail the check: an alias of digits (alias: digits) is made so that it fails, and cannot be
  * told from a mistyped number here. A route on which such aliases come back says invalid: pass. A CVC is three or four digits; a
- * temporal token ("tmp_" and a UUID) stays. The scan looks at member, field and column names as well. */
+ * temporal token ("tmp_" and a UUID) stays. The scan looks at member, field and column names as well; where it finds the number of a magnetic stripe, what
+ * stands behind its expiry becomes 'x' (PCI DSS 3.3.1.1: no track is kept). The first row of CSV must name a column of the rules. */
 
 #include "base/buf.h"
 #include "body/body.h"

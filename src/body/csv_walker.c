@@ -5,9 +5,11 @@
 #include "walker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* Comma-separated values (RFC 4180), a row looked at when all of it is there. The first row names the columns. Spreadsheets of countries
- * with a decimal comma separate with ';' or a tabulator: the first row shows which.
+/* Comma-separated values (RFC 4180), a row looked at when all of it is there. The first row names the columns, and shows what stands
+ * between them: a comma, or ';' (spreadsheets of countries with a decimal comma), a tabulator or '|'. It is the one with which the row
+ * names most of the rules' columns; where they name none that way, nothing could be told of what comes below, and it is refused.
  *
  *   id,"card ""no""",cvc CRLF  7,"4111 1111…",123 CRLF
  *                             └ row               └ scanned up to here; in quotes or not                                  */
@@ -28,6 +30,7 @@ struct csv_walker {
     char separator; /* 0: not known yet */
     struct column *columns;
     size_t column_count, column_cap;
+    size_t named; /* while the separator is chosen: columns that the rules name */
     struct buf decoded; /* secret: one value with doubled quotes */
 };
 
@@ -36,6 +39,7 @@ struct csv_walker *csv_walker_new(struct walk *w)
     struct csv_walker *c = calloc(1, sizeof *c);
     if (!c) return NULL;
     c->walk = w;
+    c->row = c->scanned = w->base;
     c->quoting.may_open = true;
     buf_init_secret(&c->decoded, SIZE_MAX / 4);
     return c;
@@ -49,9 +53,11 @@ void csv_walker_free(struct csv_walker *c)
     free(c);
 }
 
+static const char separators[] = ",;\t|";
+
 static bool is_separator(const struct csv_walker *c, char at)
 {
-    return c->separator ? at == c->separator : at == ',' || at == ';' || at == '\t';
+    return c->separator ? at == c->separator : at && strchr(separators, at);
 }
 
 /* Takes one byte; true: it stands outside of quotes and is none. */
@@ -139,7 +145,19 @@ static result take_field(struct csv_walker *c, uint64_t start, uint64_t end, siz
     return walk_fail(c->walk, r.err, start);
 }
 
-static result take_fields(struct csv_walker *c, uint64_t start, uint64_t end)
+static result count_name(struct csv_walker *c, uint64_t start, uint64_t end, size_t number)
+{
+    struct value v = {.text = walk_raw(c->walk, start, end)};
+    (void)number;
+    TRY(decode(c, v.text, &v));
+    c->named += field_named(c, slice_trim(v.text)) != NULL;
+    buf_clear(&c->decoded);
+    return OK;
+}
+
+typedef result (*field_function)(struct csv_walker *c, uint64_t start, uint64_t end, size_t number);
+
+static result each_field(struct csv_walker *c, uint64_t start, uint64_t end, field_function take)
 {
     struct quoting q = {.may_open = true};
     size_t number = 0;
@@ -147,10 +165,78 @@ static result take_fields(struct csv_walker *c, uint64_t start, uint64_t end)
         char at = *walk_at(c->walk, i);
         if (!quoting_step(&q, at) || !is_separator(c, at)) continue;
         q.may_open = true;
-        TRY(take_field(c, start, i, number++));
+        TRY(take(c, start, i, number++));
         start = i + 1;
     }
-    return take_field(c, start, end, number);
+    return take(c, start, end, number);
+}
+
+/* --- the row of names --- */
+
+/* Where the first row ended was found with every separator in mind: with the one that it has it must be one row still. */
+static result check_one_row(const struct csv_walker *c, uint64_t start, uint64_t end)
+{
+    struct quoting q = {.may_open = true};
+    for (; start < end; start++) {
+        char at = *walk_at(c->walk, start);
+        if (!quoting_step(&q, at)) continue;
+        ENSURE(at != '\n' && at != '\r', CSV_SYNTAX);
+        q.may_open = is_separator(c, at);
+    }
+    return OK;
+}
+
+static char first_separator(const struct csv_walker *c, uint64_t start, uint64_t end)
+{
+    struct quoting q = {.may_open = true};
+    for (; start < end; start++) {
+        char at = *walk_at(c->walk, start);
+        if (!quoting_step(&q, at)) continue;
+        if (is_separator(c, at)) return at;
+    }
+    return separators[0];
+}
+
+static result choose_separator(struct csv_walker *c, uint64_t start, uint64_t end)
+{
+    char chosen = first_separator(c, start, end);
+    size_t most = 0;
+    for (const char *s = separators; *s && c->walk->plan->field_count > 0; s++) {
+        c->separator = *s;
+        c->named = 0;
+        TRY(each_field(c, start, end, count_name));
+        if (c->named > most) chosen = *s;
+        if (c->named > most) most = c->named;
+    }
+    c->separator = chosen;
+    return check_one_row(c, start, end);
+}
+
+/* A column that the rules take for numbers must be there, or one of theirs where they take none for that. */
+static result check_names(struct csv_walker *c)
+{
+    const struct plan *plan = c->walk->plan;
+    bool has_number = false, is_there = plan->field_count == 0;
+    for (size_t i = 0; i < plan->field_count; i++) has_number |= plan->fields[i].element == ELEMENT_NUMBER;
+    for (size_t i = 0; i < c->column_count; i++) {
+        const struct plan_field *field = c->columns[i].field;
+        is_there |= field && (!has_number || field->element == ELEMENT_NUMBER);
+    }
+    if (is_there) return OK;
+    for (size_t i = 0, told = 0; i < plan->field_count; i++) {
+        if (has_number && plan->fields[i].element != ELEMENT_NUMBER) continue;
+        if (told++) walk_fault_text(c->walk, SLICE(", "));
+        walk_fault_text(c->walk, path_set_text(plan->paths, plan->fields[i].path));
+    }
+    return FAIL(CSV_HEADER);
+}
+
+static result take_names(struct csv_walker *c, uint64_t start, uint64_t end)
+{
+    TRY(choose_separator(c, start, end));
+    TRY(each_field(c, start, end, take_field));
+    c->has_names = true;
+    return check_names(c);
 }
 
 static const char bom[] = "\xef\xbb\xbf";
@@ -158,12 +244,10 @@ static const char bom[] = "\xef\xbb\xbf";
 static result take_row(struct csv_walker *c, uint64_t end)
 {
     uint64_t start = c->row;
-    if (start == 0 && slice_starts(walk_raw(c->walk, start, end), SLICE(bom))) start += sizeof bom - 1;
+    if (start == c->walk->base && slice_starts(walk_raw(c->walk, start, end), SLICE(bom))) start += sizeof bom - 1;
     if (start == end) return OK; /* also between CR and LF */
-    if (!c->separator) c->separator = ',';
     TRY(finder_open(c->walk->finder));
-    TRY(take_fields(c, start, end));
-    c->has_names = true;
+    TRY(c->has_names ? each_field(c, start, end, take_field) : take_names(c, start, end));
     return finder_close_row(c->walk->finder);
 }
 
@@ -171,11 +255,11 @@ result csv_walker_feed(struct csv_walker *c)
 {
     for (uint64_t end = walk_end(c->walk); c->scanned < end; c->scanned++) {
         char at = *walk_at(c->walk, c->scanned);
-        if (c->scanned < sizeof bom - 1 && at == bom[c->scanned]) continue;
+        uint64_t offset = c->scanned - c->walk->base;
+        if (offset < sizeof bom - 1 && at == bom[offset]) continue;
         if (!quoting_step(&c->quoting, at)) continue;
         bool ends_row = at == '\n' || at == '\r', separates = is_separator(c, at);
         c->quoting.may_open = ends_row || separates;
-        if (separates) c->separator = at;
         if (!ends_row) continue;
         result r = take_row(c, c->scanned);
         if (failed(r)) return walk_fail(c->walk, r.err, c->row);

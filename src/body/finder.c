@@ -7,6 +7,7 @@
 #include "body/pan_scan.h"
 #include "body/utf8.h"
 #include "found.h"
+#include "track.h"
 #include "walker.h"
 
 #include <stdlib.h>
@@ -103,14 +104,26 @@ static struct place place_of(const struct finder *f, struct value *v, size_t fro
 
 /* --- numbers found by looking --- */
 
+static result hide(struct finder *f, struct value *v, size_t from, size_t to)
+{
+    struct place p = {.kind = PLACE_MASK, .start = raw_at(f, v, from), .length = (uint32_t)(to - from)};
+    p.end = raw_at(f, v, to);
+    return found_place(&f->found, &p);
+}
+
 static result scan(struct finder *f, struct value *v)
 {
     struct pan_found p;
+    struct track_rest rest;
     result r = OK;
-    for (size_t from = 0; !failed(r) && pan_scan(v->text, from, &p); from = p.end) {
+    for (size_t from = 0; !failed(r) && pan_scan(v->text, from, &p);) {
+        from = p.end;
         if (v->is_bare && p.start > 0) continue; /* "-4111…": as a part of a number it has no place of its own */
         struct place place = place_of(f, v, p.start, p.end);
         r = found_number(&f->found, (slice){p.digits, p.len}, false, &place);
+        if (failed(r) || !track_rest_after(v->text, p.end, &rest)) continue;
+        r = hide(f, v, rest.from, rest.to);
+        from = rest.to;
     }
     secret_wipe(&p, sizeof p);
     return r;
@@ -122,6 +135,11 @@ static bool has_number(slice text)
     bool has = pan_scan(text, 0, &p);
     secret_wipe(&p, sizeof p);
     return has;
+}
+
+bool finder_has_number(const struct finder *f, slice text)
+{
+    return f->find_pan && has_number(text);
 }
 
 /* --- values that are none --- */
@@ -154,17 +172,22 @@ static result mask(struct finder *f, struct value *v, size_t shown)
             end = i + 1;
             continue;
         }
-        struct place p = {.kind = PLACE_MASK, .start = raw_at(f, v, i), .end = raw_at(f, v, end), .length = (uint32_t)(end - i)};
-        TRY(found_place(&f->found, &p));
+        TRY(hide(f, v, i, end));
     }
     return add_quote(f, v, v->end);
+}
+
+/* The last digits of a track are no number's. */
+static bool may_be_track(slice text)
+{
+    return slice_find(text, '=') < text.len || slice_find(text, '^') < text.len;
 }
 
 static result take_invalid(struct finder *f, struct value *v, size_t shown)
 {
     ENSURE(f->invalid != INVALID_REFUSE, INBOUND_CARD);
     f->invalid_count++;
-    if (f->invalid == INVALID_MASK) return mask(f, v, shown);
+    if (f->invalid == INVALID_MASK) return mask(f, v, may_be_track(v->text) ? 0 : shown);
     return f->find_pan ? scan(f, v) : OK;
 }
 
@@ -198,14 +221,57 @@ static bool is_masked(slice text)
     return letters > 0 && marks == letters;
 }
 
-/* A run of digits in the middle of a word may be a whole number with letters stuck to it. */
+/* 'h' stands for a hexadecimal digit, in either case; the rest for itself. */
+static bool has_form(slice text, slice form)
+{
+    for (size_t i = 0; i < form.len; i++) {
+        char c = i < text.len ? text.at[i] : 0, letter = (char)(c | 0x20);
+        bool right = form.at[i] == 'h' ? is_digit(c) || (letter >= 'a' && letter <= 'f') : c == form.at[i];
+        if (!right) return false;
+    }
+    return true;
+}
+
+/* One that says its version and variant (RFC 9562 section 4.1): others are digits that somebody grouped so. */
+static bool starts_with_uuid(slice text)
+{
+    enum { VERSION_AT = 14, VARIANT_AT = 19 };
+    if (!has_form(text, SLICE("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"))) return false;
+    char version = text.at[VERSION_AT], variant = (char)(text.at[VARIANT_AT] | 0x20);
+    return version >= '1' && version <= '8' && (variant == '8' || variant == '9' || variant == 'a' || variant == 'b');
+}
+
+/* Digits from a group's first one on, "4111-1111_1111…", to the end of some group: are they a card number? */
+static bool number_begins(slice word, size_t at)
+{
+    char digits[PAN_MAX_DIGITS];
+    size_t count = 0;
+    bool is_number = false;
+    for (; at < word.len && count < sizeof digits && !is_number; at++) {
+        char c = word.at[at];
+        if (!is_digit(c)) break;
+        digits[count++] = c;
+        bool ends_group = at + 1 == word.len || !is_digit(word.at[at + 1]);
+        slice run = {digits, count};
+        is_number = ends_group && count >= PAN_MIN_DIGITS && brand_is_evident(run) && luhn_is_valid(run);
+        if (ends_group && at + 1 < word.len && (word.at[at + 1] == '-' || word.at[at + 1] == '_')) at++;
+    }
+    secret_wipe(digits, sizeof digits);
+    return is_number;
+}
+
+/* A number with letters stuck to it, in groups or not. What a UUID has in digits is chance: one number in ten passes the check. */
 static bool hides_number(slice word)
 {
+    enum { UUID_BYTES = 36 };
     for (size_t i = 0, end; i < word.len; i = end) {
-        for (end = i; end < word.len && is_digit(word.at[end]); end++) continue;
-        slice run = slice_range(word, i, end);
-        if (run.len >= PAN_MIN_DIGITS && run.len <= PAN_MAX_DIGITS && brand_is_evident(run) && luhn_is_valid(run)) return true;
-        if (end == i) end++;
+        end = i + 1;
+        if (starts_with_uuid(slice_after(word, i))) {
+            end = i + UUID_BYTES;
+        } else if (is_digit(word.at[i])) {
+            if (number_begins(word, i)) return true;
+            while (end < word.len && is_digit(word.at[end])) end++;
+        }
     }
     return false;
 }
@@ -247,13 +313,7 @@ static result take_number(struct finder *f, struct value *v)
 static bool is_temporal_token(slice text)
 {
     static const char form[] = "tmp_hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
-    if (text.len != sizeof form - 1) return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        bool right = form[i] == 'h' && i >= 4 ? is_digit(c) || (c >= 'a' && c <= 'f') : c == form[i];
-        if (!right) return false;
-    }
-    return true;
+    return text.len == sizeof form - 1 && has_form(text, SLICE(form));
 }
 
 static result take_cvc(struct finder *f, struct value *v)

@@ -27,6 +27,8 @@ struct finder *finder_new(struct walk *w /* borrows */, const struct inbound_opt
 void finder_free(struct finder *f); /* wipes; NULL is fine */
 /* Is there anything to be done about a value at this field (NULL: none) at all? */
 bool finder_wants(const struct finder *f, const struct plan_field *field);
+/* For a text that cannot be written anew: would a number be found in it? */
+bool finder_has_number(const struct finder *f, slice text);
 MUST_USE result finder_open(struct finder *f);                   /* ERR_MEMORY */
 MUST_USE result finder_close(struct finder *f);                  /* ERR_MEMORY, ERR_INBOUND_COUNT */
 MUST_USE result finder_close_row(struct finder *f);              /* the same, where nothing of it belongs to what is outside */

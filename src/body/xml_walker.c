@@ -116,13 +116,19 @@ static void on_comment(void *context, const XML_Char *text)
     if (xml_take_value(x, slice_of(text), from, to, XML_ASIDE, NULL)) begin_piece(x, e.end, XML_TEXT);
 }
 
+/* A name stands in two tags, and is what readers look for: a number in it is not replaced, the document is refused. */
+static bool check_name(struct xml_walker *x, slice name, uint64_t at)
+{
+    if (!x->walk->finder || !finder_has_number(x->walk->finder, name)) return true;
+    return xml_stop(x, ERR_XML_NAME, at);
+}
+
 /* "<?target data?>": expat leaves out the white space before the data. */
 static void on_instruction(void *context, const XML_Char *target, const XML_Char *data)
 {
     struct xml_walker *x = context;
     struct event e = event_now(x);
-    (void)target;
-    if (x->stopped || !end_piece(x, e.start)) return;
+    if (x->stopped || !end_piece(x, e.start) || !check_name(x, slice_of(target), e.start)) return;
     uint64_t from = e.start + strlen("<?"), to = e.end - strlen("?>");
     while (from < to && !xml_is_space(*walk_at(x->walk, from))) from++;
     while (from < to && xml_is_space(*walk_at(x->walk, from))) from++;
@@ -181,6 +187,7 @@ static bool take_attributes(struct xml_walker *x, const struct event *e, const X
         if (!xml_next_attribute(tag, &at, &raw)) return xml_stop(x, ERR_XML_MISREAD, e->start);
         struct xml_reader r = {.raw = raw.name, .kind = XML_CDATA, .is_latin1 = x->is_latin1};
         x->attribute = raw.name;
+        if (!check_name(x, name, e->start)) return false;
         if (failed(xml_compare(r, name, (struct xml_span){0}, &all))) return xml_stop(x, ERR_XML_MISREAD, e->start);
         if (!xml_take_value(x, slice_of(attributes[1]), e->start + raw.from, e->start + raw.to, XML_ATTRIBUTE,
                             match_attribute(x, name)))
@@ -213,6 +220,7 @@ static void on_start(void *context, const XML_Char *name, const XML_Char **attri
     while (len < raw.len && !xml_is_space(raw.at[len]) && raw.at[len] != '/' && raw.at[len] != '>') len++;
     x->levels[x->depth] = (struct xml_level){.name_at = e.start + 1, .name_len = (uint32_t)len};
     match_element(x, slice_of(name));
+    if (!check_name(x, slice_of(name), e.start)) return;
     if (x->walk->finder) {
         result r = finder_open(x->walk->finder);
         if (failed(r)) {
@@ -258,7 +266,7 @@ static void on_doctype(void *context, const XML_Char *name, const XML_Char *syst
     struct xml_walker *x = context;
     (void)name, (void)system_id, (void)public_id;
     struct event e = event_now(x);
-    if (has_subset) (void)xml_stop(x, ERR_XML_DOCTYPE, e.start);
+    if (has_subset || x->walk->finder) (void)xml_stop(x, ERR_XML_DOCTYPE, e.start);
 }
 
 static void on_entity_declaration(void *context, const XML_Char *name, int is_parameter, const XML_Char *value, int len,

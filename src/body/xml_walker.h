@@ -15,8 +15,9 @@
  * same, so both are values without a field: numbers found there get aliases like anywhere. Outbound they may hold no placeholder
  * (ERR_PLACEHOLDER_PLACE).
  *
- * No declarations of documents are read (ERR_XML_DOCTYPE): no entities, no default attributes, nothing from outside. A DOCTYPE
- * that only names its type or an external one is left as it stands, and the external one is never loaded. */
+ * No declarations of documents are read (ERR_XML_DOCTYPE): no entities, no default attributes, nothing from outside. Outbound a
+ * DOCTYPE that only names its type or an external one is left as it stands, and the external one is never loaded; inbound, where its
+ * identifiers could hold a number, there may be none. Nor may a name hold one (ERR_XML_NAME): it stands in two tags. */
 
 #include "body/path_match.h"
 #include "walker.h"

@@ -37,15 +37,47 @@ START_TEST(quoted_fields)
         {"\"pan\",\"card holder\"\n\"" P "\",\"B, \"\"ANA\"\"\"\n", "\"pan\",\"card holder\"\n\"alias_0\",\"B, \"\"ANA\"\"\"\n",
          P " [B, \"ANA\"]"},
         {"a,pan\n\"x\r\ny\",\"" P "\"\n", "a,pan\n\"x\r\ny\",\"alias_0\"\n", P}, /* a newline inside */
-        {"a,\"p\"\"an\"\"\"\n1," P "\n", "a,\"p\"\"an\"\"\"\n1," P "\n", ""},
+        {"pan,\"p\"\"an\"\"\"\n1234567a," P "\n", "pan,\"p\"\"an\"\"\"\n1234567a," P "\n", ""},
         {"pan\n\"\"\n\"\"\"\"\n", NULL, NULL, ERR_INBOUND_CARD, INVALID_REFUSE, "pan"},
         {"pan\n\"\"\n", "pan\n\"\"\n", ""},
         {"pan\n\"" P "\"x\n", NULL, NULL, ERR_INBOUND_CARD, INVALID_REFUSE, "pan"}, /* not quoted as RFC 4180 says: it stays as it is */
         {"pan\n\"" P "\n", NULL, NULL, ERR_CSV_SYNTAX},
-        {"x\n1\"2\"3,\"\n", NULL, NULL, ERR_CSV_SYNTAX},
+        {"pan\n1\"2\"3,\"\n", NULL, NULL, ERR_CSV_SYNTAX},
         {"pan,\"\"\n\"4111 1111 1111 1111\",\"\"\n", "pan,\"\"\n\"alias_0\",\"\"\n", P},
     };
     CHECK_INBOUND(BODY_CSV, card, cases);
+}
+END_TEST
+
+START_TEST(the_first_row_shows_what_separates)
+{
+    static const struct inbound_case cases[] = {
+        {"exp|pan|cvc\n12/30|" P "|123\n", "exp|pan|cvc\n12/30|alias_0|cvc_0\n", P " 12/2030 123"},
+        {"name, first|pan\na, b|" P "\n", "name, first|pan\na, b|alias_0\n", P},
+        {"a;b,pan,cvc\n1;2," P ",123\n", "a;b,pan,cvc\n1;2,alias_0,cvc_0\n", P " 123"},
+        {"cvc;a,b;pan\n123;," P ";" Q "\n", "cvc;a,b;pan\ncvc_0;," P ";alias_0\n", Q " 123"},
+        {"pan\n" P "|123\n", NULL, NULL, ERR_INBOUND_CARD, INVALID_REFUSE, "pan"}, /* not as the first row shows */
+        {"pan,s|\"5\n" P ",1\n" P ",\"\n", NULL, NULL, ERR_CSV_SYNTAX}, /* one row with '|', three with ',' */
+    };
+    CHECK_INBOUND(BODY_CSV, card, cases);
+}
+END_TEST
+
+START_TEST(no_column_of_the_rules)
+{
+    static const struct inbound_case cases[] = {
+        {P ",12/30\n", NULL, NULL, ERR_CSV_HEADER, INVALID_REFUSE, "pan"},
+        {"id,card\n1," P "\n", NULL, NULL, ERR_CSV_HEADER, INVALID_PASS, "pan"},
+        {"pan:cvc\n" P ":123\n", NULL, NULL, ERR_CSV_HEADER},
+        {"exp,cvc\n12/30,123\n", NULL, NULL, ERR_CSV_HEADER}, /* where are the numbers? */
+        {"sep=;\npan;cvc\n" P ";123\n", NULL, NULL, ERR_CSV_HEADER},
+    };
+    static const struct inbound_case other[] = {
+        {"x,cvc\n1,123\n", "x,cvc\n1,cvc_0\n", "123"},
+        {"x,y\n1,123\n", NULL, NULL, ERR_CSV_HEADER, INVALID_REFUSE, "cvc, code"},
+    };
+    CHECK_INBOUND(BODY_CSV, card, cases);
+    CHECK_INBOUND(BODY_CSV, "field cvc cvc\nfield code cvc\n", other);
 }
 END_TEST
 
@@ -69,4 +101,4 @@ START_TEST(masking)
 }
 END_TEST
 
-RUN_TESTS("inbound_csv", each_row_is_a_card, quoted_fields, by_scan, masking)
+RUN_TESTS("inbound_csv", each_row_is_a_card, quoted_fields, the_first_row_shows_what_separates, no_column_of_the_rules, by_scan, masking)

@@ -152,7 +152,10 @@ END_TEST
 START_TEST(tokens_stay_at_ruled_fields)
 {
     static const char *const tokens[] = {UUID, "tok_" UUID, "AbCdEfGh12345678AbCdEfGh12345678", "411111AbCdEf1111", "41111111ABCD1111",
-                                         "7LHXscqw_-7LHXscqw", "tmp_" UUID, "123456-a"};
+                                         "7LHXscqw_-7LHXscqw", "tmp_" UUID, "123456-a",
+                                         /* A UUID's digits are chance, check digit or not. */
+                                         "9b2fdc0e-4a53-4c1b-9f0c-501800000009", "tok_41111111-0000-4111-9f0c-1d2e3f405162", "tok4_41111111-0000-4111-9F0C-1D2E3F405162_1", "cus_4111-1111-1111-1112", "4111-1111-y-1111-1111",
+                                         "tok_20261126-145011-123456"};
     struct plan *plan = plan_of(BODY_JSON, card);
     char in[128];
     for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -175,6 +178,11 @@ START_TEST(invalid_numbers_follow_the_policy)
         {"\"411111xxxxxx1111\"", "\"xxxxxxxxxxxx1111\""},
         {"\"4111111111111111, 12/30\"", "\"xxxxxxxxxxxxxxxx, 12/30\""}, /* nothing but a number */
         {"\"PAN4111111111111111\"", "\"PANxxxxxxxxxxxx1111\""}, /* else it would have the form of a token */
+        {"\"CC_4111-1111-1111-1111\"", "\"CC_xxxx-xxxx-xxxx-1111\""},
+        {"\"VISA4111-1111-1111-1111\"", "\"VISAxxxx-xxxx-xxxx-1111\""},
+        {"\"a1-4111_1111_1111_1111-x9\"", "\"ax-xxxx_xxxx_xxxx_x111-x9\""},
+        {"\"tok_41111111-1111-1111-1111-000000000000\"", "\"tok_xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxx0000\""}, /* a UUID of no version */
+        {"\";4111111111111111=25122010000012345?\"", "\";xxxxxxxxxxxxxxxx=xxxxxxxxxxxxxxxxx?\""}, /* the last digits are the track's */
         {"\"PAN-4111-1111-1111-1111\"", "\"PAN-xxxx-xxxx-xxxx-1111\""},
         {"\"0000000000000000\"", "\"xxxxxxxxxxxx0000\""},
         {"\"41111111111111111111\"", "\"xxxxxxxxxxxxxxxx1111\""},

@@ -21,6 +21,25 @@ START_TEST(lines)
 }
 END_TEST
 
+/* Of a magnetic stripe nothing behind the expiry goes on: there is the card's verification value. */
+START_TEST(tracks)
+{
+    static const struct inbound_case cases[] = {
+        {"%B" P "^DOE/ANA^2512201000001234?;" P "=2512201000001234?\n",
+         "%Balias_0^DOE/ANA^2512xxxxxxxxxxxx?;alias_0=2512xxxxxxxxxxxx?\n", P},
+        {"t2=" P "=25122015555555555554444, 5555555555554444", "t2=alias_0=2512xxxxxxxxxxxxxxxxxxx, alias_1", P "; " Q},
+        {"%B" P "^DOE/ANA ^^201AB CD 12?", "%Balias_0^DOE/ANA ^^xxxxxxxxxxx?", P},
+        {"%B" P "^^2512201A1, lost", "%Balias_0^^2512xxxxx, lost", P},
+        {P "==201123", "alias_0==xxxxxx", P},
+        {P "=2512", "alias_0=2512", P},
+        {P "=25122", "alias_0=25122", P},
+        {P "=x; " P "^2", "alias_0=x; alias_0^2", P},
+        {P "^DOE/ANA?", "alias_0^DOE/ANA?", P},
+    };
+    CHECK_INBOUND(BODY_TEXT, "find", cases);
+}
+END_TEST
+
 static enum error of_charset(enum body_format format, slice charset)
 {
     struct plan *plan = plan_of(format, "find");
@@ -123,4 +142,4 @@ START_TEST(header_values_queries_and_paths)
 }
 END_TEST
 
-RUN_TESTS("inbound_text", lines, charsets, zero_bytes, too_large, header_values_queries_and_paths)
+RUN_TESTS("inbound_text", lines, tracks, charsets, zero_bytes, too_large, header_values_queries_and_paths)

@@ -54,6 +54,29 @@ START_TEST(numbers_anywhere)
     check_found(SLICE_NONE, "<r>4111111111<!-- -->111111</r>", NULL, NULL, ERR_XML_SPLIT);
     check_found(SLICE_NONE, "<!DOCTYPE r [<!ENTITY a '4111111111111111'>]><r>&a;</r>", NULL, NULL, ERR_XML_DOCTYPE);
     check_found(SLICE("utf-16"), "<r/>", NULL, NULL, ERR_XML_ENCODING);
+    check_found(SLICE_NONE, "<r xmlns='urn:4111111111111111' xmlns:p='4111111111111111'><p:a>&#52;&#x31;11111111111111</p:a></r>",
+                "<r xmlns='urn:alias_0' xmlns:p='alias_0'><p:a>alias_0</p:a></r>", "4111111111111111", ERR_NONE);
+}
+END_TEST
+
+/* Before the root and behind it: each once, and whatever else is the document's is still seen. */
+START_TEST(asides_around_the_root)
+{
+    check_found(SLICE_NONE, "<?xml version='1.0'?>\n<?p a 4111111111111111?><!-- 4111111111111111 -->\n<?q 5555555555554444?><r>4111111111111111</r>\n<?p 378282246310005?><!--5555555555554444-->",
+                "<?xml version='1.0'?>\n<?p a alias_0?><!-- alias_0 -->\n<?q alias_1?><r>alias_0</r>\n<?p alias_2?><!--alias_1-->",
+                "4111111111111111; 5555555555554444; 378282246310005", ERR_NONE);
+    check_found(SLICE_NONE, "\xef\xbb\xbf<?p 4111111111111111?><r/>", "\xef\xbb\xbf<?p alias_0?><r/>", "4111111111111111", ERR_NONE);
+}
+END_TEST
+
+START_TEST(what_is_no_place_for_a_number)
+{
+    static const char *const names[] = {"<r-.4111111111111111/>", "<r><a.4111-1111-1111-1111/></r>", "<r a.4111111111111111=''/>",
+                                        "<r xmlns:a.4111111111111111='u'/>", "<?p.4111111111111111 x?><r/>", "<r><?p.4111111111111111?></r>"};
+    static const char *const types[] = {"<!DOCTYPE r><r/>", "<!DOCTYPE r SYSTEM '4111111111111111'><r/>", "<!DOCTYPE r PUBLIC '4111111111111111' 'x'><r/>",
+                                        "<!DOCTYPE r [<?p 4111111111111111?>]><r/>"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_found(SLICE_NONE, names[i], NULL, NULL, ERR_XML_NAME);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) check_found(SLICE_NONE, types[i], NULL, NULL, ERR_XML_DOCTYPE);
 }
 END_TEST
 
@@ -73,6 +96,10 @@ START_TEST(outbound_by_rule)
          "<r><Card No='" PAN_TEXT "' Cvc='123' Exp='0331'/></r>"},
         {"<r><x>&lt;&lt;TOKEN1:detokenize|extract:name&gt;&gt;</x></r>", "<r><x>ANA D&#39;\xc3\x81VILA &quot;A&quot;</x></r>"},
         {"<r>{{TOKEN1:detokenize}}</r", NULL, ERR_XML_CUT_OFF},
+        {"<!DOCTYPE r PUBLIC '-//X//Y' 'http://127.0.0.1:1/x.dtd'><r>{{TOKEN1:detokenize}}</r>",
+         "<!DOCTYPE r PUBLIC '-//X//Y' 'http://127.0.0.1:1/x.dtd'><r>" PAN_TEXT "</r>"},
+        {"<!DOCTYPE r SYSTEM 'x'><r>&nbsp;</r>", NULL, ERR_XML_ENTITY},
+        {"<!DOCTYPE r SYSTEM 'x'><r b='&nbsp;'/>", NULL, ERR_XML_ENTITY},
     };
     struct plan *plan = plan_of(BODY_XML, rules);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(plan, &cases[i]);
@@ -110,4 +137,4 @@ START_TEST(streamed)
 }
 END_TEST
 
-RUN_TESTS("inbound_xml", cards_by_rule, numbers_anywhere, order_of_places, outbound_by_rule, streamed)
+RUN_TESTS("inbound_xml", cards_by_rule, numbers_anywhere, asides_around_the_root, what_is_no_place_for_a_number, order_of_places, outbound_by_rule, streamed)
