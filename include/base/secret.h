@@ -4,7 +4,8 @@
 
 /* Memory for keys and card data: locked (never swapped), left out of core dumps, wiped when freed. There is no function
  * here that prints, logs or duplicates a secret. Small blocks come from OpenSSL's secure heap (guard pages, mlock,
- * MADV_DONTDUMP); larger ones are mapped and locked one by one. PCI DSS 4.0.1 requirements 3.3, 3.5, 3.7. */
+ * MADV_DONTDUMP); larger ones are mapped and locked one by one, and a few megabytes of those are kept, wiped, for the
+ * next large body. PCI DSS 4.0.1 requirements 3.3, 3.5, 3.7. */
 
 #include "base/result.h"
 

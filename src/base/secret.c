@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SMALL_MAX_BYTES = 64 * 1024, HEAP_MIN_BLOCK = 32, SPARE_SIZES = 8 /* 32 to 4096 bytes */, SPARES_EACH = 16 };
+enum { SMALL_MAX_BYTES = 64 * 1024, HEAP_MIN_BLOCK = 32, SPARE_SIZES = 8 /* 32 to 4096 bytes */, SPARES_EACH = 16,
+       MAPPINGS_KEPT = 8, KEPT_MAX_BYTES = 4 << 20 };
 
 static bool locked;
 
@@ -37,9 +38,54 @@ static size_t whole_pages(size_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
+/* A body of a megabyte is held in mapped memory, and to map, lock, fault in and give back a megabyte costs as much as to read the JSON
+ * in it. So the last few mappings are kept, wiped and still locked; the oldest makes room. */
+static struct mapping {
+    void *at;
+    size_t size;
+} kept[MAPPINGS_KEPT]; /* oldest first, no gaps */
+static size_t kept_bytes;
+
+static void forget_kept(size_t i)
+{
+    kept_bytes -= kept[i].size;
+    memmove(kept + i, kept + i + 1, (MAPPINGS_KEPT - 1 - i) * sizeof *kept);
+    kept[MAPPINGS_KEPT - 1] = (struct mapping){NULL, 0};
+}
+
+static void *take_kept(size_t size)
+{
+    for (size_t i = 0; i < MAPPINGS_KEPT; i++) {
+        void *at = kept[i].at;
+        if (kept[i].size != size) continue;
+        forget_kept(i);
+        return at;
+    }
+    return NULL;
+}
+
+/* Keeps a wiped mapping, or gives it back. */
+static void keep_mapping(void *at, size_t size)
+{
+    if (size > KEPT_MAX_BYTES) {
+        (void)munmap(at, size);
+        return;
+    }
+    while (kept[MAPPINGS_KEPT - 1].at || kept_bytes + size > KEPT_MAX_BYTES) {
+        (void)munmap(kept[0].at, kept[0].size);
+        forget_kept(0);
+    }
+    size_t i = 0;
+    while (kept[i].at) i++;
+    kept[i] = (struct mapping){at, size};
+    kept_bytes += size;
+}
+
 static void *map_locked(size_t bytes)
 {
     size_t size = whole_pages(bytes);
+    void *spare = take_kept(size);
+    if (spare) return spare;
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) return NULL;
     (void)madvise(at, size, MADV_DONTDUMP);
@@ -84,7 +130,7 @@ void secret_free(void *at, size_t bytes)
         return;
     }
     secret_wipe(at, bytes);
-    (void)munmap(at, whole_pages(bytes));
+    keep_mapping(at, whole_pages(bytes));
 }
 
 /* The C library's: promised not to be optimised away, as OPENSSL_cleanse() is, and as quick as memset(): a payment wipes some
