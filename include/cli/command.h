@@ -46,6 +46,25 @@ int cli_wrong_usage(const struct cli_command *command, const char *why); /* prin
 /* argv: what stands behind the options. NULL: *status says how it went; told, with the nearest action or all of them. */
 const struct cli_action *cli_find_action(const struct cli_command *command, int argc, char **argv, int *status);
 
+/* --- what was typed --- */
+
+struct cli_option { /* long; exactly one of the pointers is set */
+    const char *name;                                        /* "merchant" */
+    const char **value;                                      /* where its value goes */
+    bool *flag;                                              /* becomes true */
+    const char *(*take)(void *arguments, const char *value); /* reads its value; what is wrong with it, or NULL */
+};
+enum { CLI_OPTIONS_MAX = 8 };
+struct cli_typed {
+    const char *file;                /* of -c, --config */
+    const struct cli_action *action; /* NULL: the command has none */
+    const char *word;                /* what stands behind the action; NULL: it takes none */
+};
+/* Reads the options, the last without a name, besides -c and --help, into the command's arguments, and the action. False: there is
+ * nothing to do, and *status says how it went; told, with the usage. */
+bool cli_read(const struct cli_command *command, const struct cli_option *options, void *arguments, int argc, char **argv,
+              struct cli_typed *out, int *status);
+
 /* --- the vault --- */
 
 struct cli_work {

@@ -7,7 +7,6 @@
 #include "rules/url.h"
 #include "vault/ca.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,36 +105,20 @@ static int export(struct cli_vault *c, const void *arguments)
     return failed(r) ? cli_vault_failed(c, r) : CLI_DONE;
 }
 
+static const char *take_name(void *arguments, const char *name)
+{
+    if (host_pattern_check(slice_of(name)) || !is_name(slice_of(name))) return "--name takes a host name";
+    return add_name(arguments, slice_of(name)) ? NULL : "more than 64 names; --name example.com is good for all under it";
+}
+
 int cli_ca(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"name", required_argument, NULL, 'n'}, {"replace", no_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
-    struct arguments a = {.file = "cardveil.yaml"};
+    struct arguments a = {0};
+    const struct cli_option options[] = {{"name", .take = take_name}, {"replace", .flag = &a.replace}, {NULL}};
+    struct cli_typed typed;
     int status;
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            a.file = optarg;
-            break;
-        case 'n':
-            if (host_pattern_check(slice_of(optarg)) || !is_name(slice_of(optarg))) return cli_wrong_usage(&command, "--name takes a host name");
-            if (!add_name(&a, slice_of(optarg))) return cli_wrong_usage(&command, "more than 64 names; --name example.com is good for all under it");
-            break;
-        case 'r':
-            a.replace = true;
-            break;
-        case 'h':
-            fputs(USAGE, stdout);
-            return cli_finish_output("ca", CLI_DONE);
-        default:
-            return cli_wrong_usage(&command, "unknown option, or one without its value");
-        }
-    }
-    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
-    if (!action) return status;
-    if (action->run == export && (a.count || a.replace)) return cli_wrong_usage(&command, "--name and --replace belong to init");
-    return cli_vault_run(&(struct cli_work){action->command, a.file, NULL, action->access, action->run}, &a);
+    if (!cli_read(&command, options, &a, argc, argv, &typed, &status)) return status;
+    if (typed.action->run == export && (a.count || a.replace)) return cli_wrong_usage(&command, "--name and --replace belong to init");
+    a.file = typed.file;
+    return cli_vault_run(&(struct cli_work){typed.action->command, a.file, NULL, typed.action->access, typed.action->run}, &a);
 }

@@ -7,6 +7,7 @@
 #include "rules/names.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -51,6 +52,56 @@ const struct cli_action *cli_find_action(const struct cli_command *command, int 
     }
     unknown_action(command->name, argv[0], known);
     return NULL;
+}
+
+/* --- what was typed --- */
+
+enum { FIRST_LONG = 256 }; /* above all letters */
+
+static int take_option(const struct cli_command *command, const struct cli_option *o, void *arguments, const char *value)
+{
+    const char *why = o->take ? o->take(arguments, value) : NULL;
+    if (o->value) *o->value = value;
+    if (o->flag) *o->flag = true;
+    return why ? cli_wrong_usage(command, why) : CLI_DONE;
+}
+
+static bool read_options(const struct cli_command *command, const struct cli_option *options, void *arguments, int argc, char **argv,
+                         struct cli_typed *out, int *status)
+{
+    struct option all[CLI_OPTIONS_MAX + 3] = {{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}};
+    for (int i = 0; i < CLI_OPTIONS_MAX && options[i].name; i++)
+        all[i + 2] = (struct option){options[i].name, options[i].flag ? no_argument : required_argument, NULL, FIRST_LONG + i};
+    optind = 1;
+    for (int got; *status == CLI_DONE && (got = getopt_long(argc, argv, "c:h", all, NULL)) != -1;) {
+        if (got == 'c') {
+            out->file = optarg;
+        } else if (got == 'h') {
+            fputs(command->usage, stdout);
+            *status = cli_finish_output(command->name, CLI_DONE);
+            return false;
+        } else if (got >= FIRST_LONG) {
+            *status = take_option(command, &options[got - FIRST_LONG], arguments, optarg);
+        } else {
+            *status = cli_wrong_usage(command, "unknown option, or one without its value");
+        }
+    }
+    return *status == CLI_DONE;
+}
+
+bool cli_read(const struct cli_command *command, const struct cli_option *options, void *arguments, int argc, char **argv,
+              struct cli_typed *out, int *status)
+{
+    *out = (struct cli_typed){.file = "cardveil.yaml"};
+    *status = CLI_DONE;
+    if (!read_options(command, options, arguments, argc, argv, out, status)) return false;
+    if (command->actions) {
+        out->action = cli_find_action(command, argc - optind, argv + optind, status);
+        if (out->action && out->action->words > 1) out->word = argv[optind + 1];
+    } else if (optind < argc) {
+        *status = cli_wrong_usage(command, "too many words");
+    }
+    return *status == CLI_DONE;
 }
 
 /* --- the vault --- */

@@ -7,7 +7,6 @@
 #include "net/listener.h"
 #include "vault/seal.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +23,7 @@ static const char USAGE[] =
     "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
 
 struct arguments {
-    const char *file, *merchant, *permit, *allow, *id;
+    const char *merchant, *permit, *allow, *id;
     unsigned permissions;
     bool json;
 };
@@ -178,43 +177,14 @@ static const char *check_arguments(const struct cli_action *action, struct argum
 
 int cli_key(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'},
-        {"permit", required_argument, NULL, 'p'}, {"allow", required_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct arguments a = {.file = "cardveil.yaml"};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            a.file = optarg;
-            break;
-        case 'm':
-            a.merchant = optarg;
-            break;
-        case 'p':
-            a.permit = optarg;
-            break;
-        case 'a':
-            a.allow = optarg;
-            break;
-        case 'j':
-            a.json = true;
-            break;
-        case 'h':
-            fputs(USAGE, stdout);
-            return cli_finish_output("key", CLI_DONE);
-        default:
-            return cli_wrong_usage(&command, "unknown option, or one without its value");
-        }
-    }
+    struct arguments a = {0};
+    const struct cli_option options[] = {{"merchant", .value = &a.merchant}, {"permit", .value = &a.permit}, {"allow", .value = &a.allow},
+                                         {"json", .flag = &a.json}, {NULL}};
+    struct cli_typed typed;
     int status;
-    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
-    if (!action) return status;
-    a.id = action->words > 1 ? argv[optind + 1] : NULL;
-    const char *why = check_arguments(action, &a);
+    if (!cli_read(&command, options, &a, argc, argv, &typed, &status)) return status;
+    a.id = typed.word;
+    const char *why = check_arguments(typed.action, &a);
     if (why) return cli_wrong_usage(&command, why);
-    return cli_vault_run(&(struct cli_work){action->command, a.file, a.merchant, action->access, action->run}, &a);
+    return cli_vault_run(&(struct cli_work){typed.action->command, typed.file, a.merchant, typed.action->access, typed.action->run}, &a);
 }

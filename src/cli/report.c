@@ -7,7 +7,6 @@
 #include "rules/names.h"
 #include "vault/report.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,8 +28,7 @@ enum { JSON_MAX_BYTES = 4 * 1024 * 1024 };
 static const int HOUR_S = 60 * 60;
 
 struct arguments {
-    const char *file, *merchant, *route;
-    slice from, to;
+    const char *from, *to, *merchant, *route;
     struct report_range range;
     bool json;
 };
@@ -217,46 +215,23 @@ static int report(struct cli_vault *c, const void *arguments)
     return status;
 }
 
+static const char *take_route(void *arguments, const char *name)
+{
+    struct arguments *a = arguments;
+    a->route = name;
+    return name[0] ? NULL : "--route takes a route's name";
+}
+
 int cli_report(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"from", required_argument, NULL, 'f'},
-        {"to", required_argument, NULL, 't'},     {"route", required_argument, NULL, 'r'},
-        {"merchant", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
-    struct arguments a = {.file = "cardveil.yaml"};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            a.file = optarg;
-            break;
-        case 'f':
-            a.from = slice_of(optarg);
-            break;
-        case 't':
-            a.to = slice_of(optarg);
-            break;
-        case 'r':
-            if (!optarg[0]) return cli_wrong_usage(&command, "--route takes a route's name");
-            a.route = optarg;
-            break;
-        case 'm':
-            a.merchant = optarg;
-            break;
-        case 'j':
-            a.json = true;
-            break;
-        case 'h':
-            fputs(USAGE, stdout);
-            return cli_finish_output("report", CLI_DONE);
-        default:
-            return cli_wrong_usage(&command, "unknown option, or one without its value");
-        }
-    }
-    if (optind < argc) return cli_wrong_usage(&command, "too many words");
-    if (failed(report_range_parse(a.from, a.to, clock_wall_ms(), &a.range)))
+    struct arguments a = {0};
+    const struct cli_option options[] = {{"from", .value = &a.from}, {"to", .value = &a.to}, {"route", .take = take_route},
+                                         {"merchant", .value = &a.merchant}, {"json", .flag = &a.json}, {NULL}};
+    struct cli_typed typed;
+    int status;
+    if (!cli_read(&command, options, &a, argc, argv, &typed, &status)) return status;
+    slice from = a.from ? slice_of(a.from) : SLICE_NONE, to = a.to ? slice_of(a.to) : SLICE_NONE;
+    if (failed(report_range_parse(from, to, clock_wall_ms(), &a.range)))
         return cli_wrong_usage(&command, "--from and --to are dates or times (RFC 3339), from before to, at most 400 days");
-    return cli_vault_run(&(struct cli_work){"report", a.file, a.merchant, CLI_VAULT_READ, report}, &a);
+    return cli_vault_run(&(struct cli_work){"report", typed.file, a.merchant, CLI_VAULT_READ, report}, &a);
 }

@@ -4,7 +4,6 @@
 #include "cli/command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +32,7 @@ static const char USAGE[] =
 /* --- the actions --- */
 
 struct arguments {
-    const char *file, *folder; /* folder: of 'backup' */
+    const char *folder; /* of 'backup' */
     bool json, kek;
 };
 
@@ -215,31 +214,12 @@ static const struct cli_command command = {"vault", USAGE, actions};
 
 int cli_vault(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"kek", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
-    struct arguments a = {.file = "cardveil.yaml"};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(USAGE, stdout);
-            return cli_finish_output("vault", CLI_DONE);
-        }
-        if (option == 'j') {
-            a.json = true;
-        } else if (option == 'k') {
-            a.kek = true;
-        } else if (option == 'c') {
-            a.file = optarg;
-        } else {
-            return cli_wrong_usage(&command, "unknown option, or one without its value");
-        }
-    }
+    struct arguments a = {0};
+    const struct cli_option options[] = {{"json", .flag = &a.json}, {"kek", .flag = &a.kek}, {NULL}};
+    struct cli_typed typed;
     int status;
-    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
-    if (!action) return status;
-    if (a.kek && action->run != rotate) return cli_wrong_usage(&command, "--kek belongs to rotate");
-    a.folder = action->words > 1 ? argv[optind + 1] : NULL;
-    return cli_vault_run(&(struct cli_work){action->command, a.file, NULL, action->access, action->run}, &a);
+    if (!cli_read(&command, options, &a, argc, argv, &typed, &status)) return status;
+    if (a.kek && typed.action->run != rotate) return cli_wrong_usage(&command, "--kek belongs to rotate");
+    a.folder = typed.word;
+    return cli_vault_run(&(struct cli_work){typed.action->command, typed.file, NULL, typed.action->access, typed.action->run}, &a);
 }

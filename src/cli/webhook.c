@@ -6,7 +6,6 @@
 #include "vault/network.h"
 #include "vault/network_record.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +21,7 @@ static const char USAGE[] =
     "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration.\n";
 
 struct arguments {
-    const char *file, *merchant, *id;
+    const char *merchant, *id;
     int state; /* -1: any */
     bool json;
 };
@@ -182,14 +181,15 @@ static const struct cli_action actions[CLI_ACTIONS_MAX] = {
 };
 static const struct cli_command command = {"webhook", USAGE, actions};
 
-static bool state_parse(const char *text, int *out)
+static const char *take_state(void *arguments, const char *text)
 {
+    struct arguments *a = arguments;
     for (int i = 0; i < (int)(sizeof states / sizeof *states); i++) {
         if (strcmp(states[i], text) != 0) continue;
-        *out = i;
-        return true;
+        a->state = i;
+        return NULL;
     }
-    return false;
+    return "--state takes pending, delivered or failed";
 }
 
 static const char *check_arguments(const struct cli_action *action, const struct arguments *a)
@@ -201,39 +201,13 @@ static const char *check_arguments(const struct cli_action *action, const struct
 
 int cli_webhook(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'},
-        {"state", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-    };
-    struct arguments a = {.file = "cardveil.yaml", .state = -1};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            a.file = optarg;
-            break;
-        case 'm':
-            a.merchant = optarg;
-            break;
-        case 's':
-            if (!state_parse(optarg, &a.state)) return cli_wrong_usage(&command, "--state takes pending, delivered or failed");
-            break;
-        case 'j':
-            a.json = true;
-            break;
-        case 'h':
-            fputs(USAGE, stdout);
-            return cli_finish_output("webhook", CLI_DONE);
-        default:
-            return cli_wrong_usage(&command, "unknown option, or one without its value");
-        }
-    }
+    struct arguments a = {.state = -1};
+    const struct cli_option options[] = {{"merchant", .value = &a.merchant}, {"state", .take = take_state}, {"json", .flag = &a.json}, {NULL}};
+    struct cli_typed typed;
     int status;
-    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
-    if (!action) return status;
-    a.id = action->words > 1 ? argv[optind + 1] : NULL;
-    const char *why = check_arguments(action, &a);
+    if (!cli_read(&command, options, &a, argc, argv, &typed, &status)) return status;
+    a.id = typed.word;
+    const char *why = check_arguments(typed.action, &a);
     if (why) return cli_wrong_usage(&command, why);
-    return cli_vault_run(&(struct cli_work){action->command, a.file, a.merchant, action->access, action->run}, &a);
+    return cli_vault_run(&(struct cli_work){typed.action->command, typed.file, a.merchant, typed.action->access, typed.action->run}, &a);
 }
