@@ -8,6 +8,9 @@
  *                                    a certificate for this host that the local CA signed: its requests are read and rewritten
  *   others: tunnel                   the far end is the host itself, at an address that may be connected to: bytes pass unread
  *   others: refuse                   403
+ *   a route of the caller has this   403, unless the listener's 'targets' names this very host and port: what is meant for that route's
+ *   host as upstream, at another     processor shall not pass unread
+ *   port
  *
  *     client link ◄──bytes──► far link        ends with the first side that ends; what it sent is delivered */
 

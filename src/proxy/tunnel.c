@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TUNNEL_MAGIC = 0x746e6e6c, LEAF_QUESTION = 0 };
+enum { TUNNEL_MAGIC = 0x746e6e6c, LEAF_QUESTION = 0, ANY_PORT = 0 };
 
 /* REACHING: the keeper signs, or the host is connected to, or the far end of a pair is opening. */
 enum tunnel_state { TUNNEL_ASKING = 0, TUNNEL_REACHING, TUNNEL_OPEN, TUNNEL_GONE };
@@ -240,28 +240,26 @@ static void on_connected(void *owner, result r, struct upstream *u)
     open_up(t);
 }
 
-/* Only where it is said to, or to port 443 of the public internet: nobody shall reach our own network through us. */
-static result check_other(const struct tunnel *t, const struct config_listen *l, bool *public_only)
+/* Only where it is said to, or to port 443 of the public internet: nobody shall reach our own network through us. A host that one of the
+ * caller's routes has at another port may get cards that nobody here would read: not by a wildcard, nor by the absence of a list. */
+static result check_other(const struct tunnel *t, const struct config_listen *l, slice merchant, bool *public_only)
 {
-    *public_only = true;
-    if (l->tunnel_count == 0) {
-        ENSURE(t->to.port == 443, PROXY_TARGET);
-        return OK;
-    }
     const struct config_target *entry = target_find(l->tunnels, l->tunnel_count, &t->to);
-    ENSURE(entry != NULL, PROXY_TARGET);
-    *public_only = !entry->may_be_private;
+    bool is_named = entry && !host_pattern_is_wildcard(entry->url.host);
+    ENSURE(is_named || !config_route_for_host(t->gate->config, merchant, t->to.host, ANY_PORT), PROXY_PORT);
+    ENSURE(l->proxy_others == PROXY_OTHERS_TUNNEL, PROXY_HOST);
+    ENSURE(entry || (l->tunnel_count == 0 && t->to.port == 443), PROXY_TARGET);
+    *public_only = !entry || !entry->may_be_private;
     return OK;
 }
 
-static result connect_other(struct tunnel *t, const struct config_listen *l)
+static result connect_other(struct tunnel *t, const struct config_listen *l, slice merchant)
 {
     const struct config *c = t->gate->config;
     struct upstream_settings s = {.loop = t->proxy->loop, .resolver = t->proxy->resolver, .host = t->to.host, .port = t->to.port,
                                   .connect_ms = c->tls_handshake_ms, .idle_ms = c->idle_client_ms,
                                   .head_limits = {.head_bytes = c->head_bytes, .fields = c->head_fields}};
-    ENSURE(l->proxy_others == PROXY_OTHERS_TUNNEL, PROXY_HOST);
-    TRY(check_other(t, l, &s.public_only));
+    TRY(check_other(t, l, merchant, &s.public_only));
     t->pool = upstream_pool_new(&s);
     ENSURE(t->pool != NULL, MEMORY);
     t->wish = upstream_connect(t->pool, on_connected, t);
@@ -286,7 +284,7 @@ static void on_opened(void *owner, result r, uint32_t merchant, slice key_id)
         read_host(t);
         return;
     }
-    r = connect_other(t, &c->listens[t->listen]);
+    r = connect_other(t, &c->listens[t->listen], name);
     if (failed(r)) refuse(t, r.err);
 }
 

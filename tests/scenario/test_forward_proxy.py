@@ -111,12 +111,15 @@ def proxy(session_folder, watch, rules, processor, tls_processor):
               {"name": "wild", "rules": "passthrough", "host": '"*.wild.example"', "upstream": processor.url},
               {"name": "up", "rules": "passthrough", "merchant": "shop", "prefix": "/up", "upstream": up, "ca": CERTS / "ca.pem"},
               {"name": "up-other", "rules": "passthrough", "merchant": "other", "prefix": "/up-other", "upstream": up, "ca": CERTS / "ca.pem"},
-              {"name": "foreign", "rules": "passthrough", "merchant": "other", "host": "foreign.example", "upstream": processor.url}]
+              {"name": "foreign", "rules": "passthrough", "merchant": "other", "host": "foreign.example", "upstream": processor.url},
+              {"name": "odd", "rules": "passthrough", "merchant": "shop", "prefix": "/odd", "upstream": "https://api.odd.example:8443"},
+              {"name": "odd-other", "rules": "passthrough", "merchant": "other", "prefix": "/odd-other", "upstream": "https://their.odd.example:8443"}]
     veil = start_world(session_folder, watch, rules, routes)
     veil.tunnelling, veil.wide, veil.closed = (free_port() for _ in range(3))
     for listen in veil.config["listen"]:
         listen["forward_proxy"] = "on"
-    allowed = [{"url": f'"https://127.0.0.1:{tls_processor.port}"', "private": "yes"}, {"url": f'"https://localhost:{processor.port}"'}]
+    allowed = [{"url": f'"https://127.0.0.1:{tls_processor.port}"', "private": "yes"}, {"url": f'"https://localhost:{processor.port}"'},
+               {"url": '"https://*.odd.example"'}]
     veil.config["listen"] += [
         {"at": f"127.0.0.1:{veil.tunnelling}", "merchant": "shop", "forward_proxy": {"others": "tunnel", "targets": allowed}},
         {"at": f"127.0.0.1:{veil.wide}", "merchant": "shop", "forward_proxy": {"others": "tunnel"}},
@@ -177,7 +180,7 @@ def test_upstream_host_of_a_route_is_read(proxy, tls_processor):
         with inside(proxy, f"localhost:{tls_processor.port}") as client:
             refused(client.ask("POST", path, [JSON], body(proxy), host=host), 404, "ROUTE_NONE")
     assert [(got.path, got.body) for got in tls_processor.requests] == [("/base/x", PAID), ("/base/", PAID)]
-    refused(refusal(proxy, f"localhost:{tls_processor.port + 1}"), 403, "PROXY_HOST")
+    refused(refusal(proxy, f"localhost:{tls_processor.port + 1}"), 403, "PROXY_PORT")
 
 
 def test_upstream_host_that_two_merchants_have(proxy, tls_processor):
@@ -212,7 +215,7 @@ def test_ca_is_for_these_names_only(proxy):
     ca = x509.load_pem_x509_certificate(proxy.ca.read_bytes())
     constraints = ca.extensions.get_extension_for_class(x509.NameConstraints)
     basic_constraints = ca.extensions.get_extension_for_class(x509.BasicConstraints)
-    assert constraints.critical and {name.value for name in constraints.value.permitted_subtrees} == {HOST, "wild.example", "localhost", "foreign.example"}
+    assert constraints.critical and {name.value for name in constraints.value.permitted_subtrees} == {HOST, "wild.example", "localhost", "foreign.example", "api.odd.example", "their.odd.example"}
     assert len(constraints.value.excluded_subtrees) == 2  # all addresses, of both kinds
     assert basic_constraints.critical and (basic_constraints.value.ca, basic_constraints.value.path_length) == (True, 0)
     usage = ca.extensions.get_extension_for_class(x509.KeyUsage).value
@@ -325,7 +328,7 @@ def test_listener_that_is_no_proxy(proxy):
 
 # --- others ---
 
-@pytest.mark.parametrize("target", ["evil.example:443", "127.0.0.1:443", "a.b.wild.example:443", "wild.example:443", "[::1]:443", "8.8.8.8:443"])
+@pytest.mark.parametrize("target", ["evil.example:443", "127.0.0.3:443", "a.b.wild.example:443", "wild.example:443", "[::1]:443", "8.8.8.8:443"])
 def test_others_are_refused(proxy, target):
     refused(refusal(proxy, target), 403, "PROXY_HOST")
 
@@ -360,18 +363,26 @@ def test_upstream_that_is_an_address(proxy, processor):
 
 
 def test_others_that_are_not_listed(proxy, tls_processor, processor):
-    for target in ("127.0.0.1:443", f"127.0.0.2:{processor.port}", "evil.example:443", f"127.0.0.2:{tls_processor.port}"):
+    for target in ("127.0.0.3:443", f"127.0.0.2:{processor.port}", "evil.example:443", f"127.0.0.2:{tls_processor.port}"):
         refused(refusal(proxy, target, proxy.tunnelling), 403, "PROXY_TARGET")
-    for target in ("evil.example:22", "8.8.8.8:80", f"127.0.0.1:{tls_processor.port}"):
+    for target in ("evil.example:22", "8.8.8.8:80", f"127.0.0.3:{tls_processor.port}"):
         refused(refusal(proxy, target, proxy.wide), 403, "PROXY_TARGET")
     assert tls_processor.connections == processor.connections == 0
 
 
 def test_private_addresses_are_not_reached(proxy, processor):
     refused(refusal(proxy, f"localhost:{processor.port}", proxy.tunnelling), 403, "TARGET_PRIVATE")
-    for target in ("127.0.0.1:443", "10.0.0.1:443", "169.254.169.254:443", "[::1]:443", "[::ffff:127.0.0.1]:443", "[64:ff9b::7f00:1]:443", "[fd00::1]:443"):
+    for target in ("127.0.0.3:443", "10.0.0.1:443", "169.254.169.254:443", "[::1]:443", "[::ffff:127.0.0.1]:443", "[64:ff9b::7f00:1]:443", "[fd00::1]:443"):
         refused(refusal(proxy, target, proxy.wide), 403, "TARGET_PRIVATE")
     assert processor.connections == 0
+
+
+def test_host_of_a_route_at_another_port_does_not_pass_unread(proxy):
+    for port in (proxy.plain, proxy.wide, proxy.tunnelling):  # refused, the port that anybody may have, a wildcard: only its own name in the list counts
+        refused(refusal(proxy, "API.odd.example:443", port), 403, "PROXY_PORT")
+    refused(refusal(proxy, "api.odd.example:8444", proxy.wide), 403, "PROXY_PORT")
+    refused(refusal(proxy, "their.odd.example:443"), 403, "PROXY_HOST")  # and nobody is told of another merchant's routes
+    refused(refusal(proxy, "their.odd.example:443", proxy.keyed, basic(proxy.other_key)), 403, "PROXY_PORT")
 
 
 @pytest.mark.parametrize("target, status, code", [
