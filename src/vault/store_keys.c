@@ -16,7 +16,7 @@ slice card_key(slice merchant, slice token, char room[CARD_KEY_MAX_BYTES])
 {
     assert(token.len <= TOKEN_ID_MAX_BYTES);
     char *at = put_merchant(room, merchant);
-    memcpy(at, token.at, token.len);
+    if (token.len) memcpy(at, token.at, token.len); /* none: before the merchant's first */
     return (slice){room, (size_t)(at - room) + token.len};
 }
 

@@ -205,7 +205,7 @@ static void on_done(void *owner, const struct service_answer *a)
     answers++;
     status = a->status;
     error = a->error;
-    memcpy(json, a->json.at, a->json.len);
+    if (a->json.len) memcpy(json, a->json.at, a->json.len);
     json[a->json.len] = '\0';
     if (a->allow.len) memcpy(allow, a->allow.at, a->allow.len);
     allow[a->allow.len] = '\0';
