@@ -7,7 +7,7 @@
  * and cost a fraction of a system call. The keeper binds the dialogue to the caller's merchant and to one purpose; what the
  * relay claims is checked there.
  *
- *     keeper_open ─┬─ on_opened(ERR_NONE | KEY_…)                keeper_end or keeper_end_unsent (always; on_… never comes after it)
+ *     keeper_open ─┬─ on_opened(ERR_NONE | KEY_…)                one of keeper_end… (always; on_… never comes after it)
  *                  └─ keeper_reveal(index…) ─ on_revealed(index, …)                                                        */
 
 #include "base/result.h"
@@ -165,9 +165,12 @@ MUST_USE result keeper_fields_get(struct keeper_dialogue *d, uint32_t index);
  * with KEEPER_FOR_TUNNEL. host: lower case. */
 MUST_USE result keeper_leaf(struct keeper_dialogue *d, uint32_t index, slice host, const uint8_t point[CA_POINT_BYTES]);
 /* NULL is fine; no callback comes after it. The temporal tokens that were revealed are used up: a byte of them may be at the
- * processor. */
+ * processor. Those that were made (captured CVCs, too) stay: somebody may have their ids. So it is, too, when this process dies or
+ * its connection breaks. */
 void keeper_end(struct keeper_dialogue *d);
-/* The same, but nothing of what was revealed has left this process: temporal tokens may be revealed again. Told to the keeper at
+/* The same, but nobody was told the ids of the temporal tokens that were made on it: they are dropped, and their places are free again. */
+void keeper_end_untold(struct keeper_dialogue *d);
+/* The same, and nothing of what was revealed has left this process either: temporal tokens may be revealed again. Told to the keeper at
  * once, so that the caller may try again as soon as he is answered. */
 void keeper_end_unsent(struct keeper_dialogue *d);
 /* Tells a payment's end, outside any dialogue: kept here until the keeper has it on disk, told again to a restarted keeper, and

@@ -8,10 +8,13 @@
  *
  *     put ──► free ──reserve──► reserved by one dialogue ──settle, used──► wiped
  *              ▲                        │
- *              └───settle, not used─────┘                      (ttl over, in any state: wiped)
+ *              └───settle, not used─────┘                      (ttl over, or never told to anybody, in any state: wiped)
  *
  * A token that was used, has expired or never was is the same: ERR_TOKEN_EXPIRED. Its id has 122 random bits and a form
- * of its own (token_id_has_form), so it need not be remembered, and guessing one is hopeless. */
+ * of its own (token_id_has_form), so it need not be remembered, and guessing one is hopeless.
+ *
+ * No merchant has more tokens than it leaves places free. So one alone has half of the table at most, and whatever it does (a
+ * partner's flood, a payment that is never made), the other half is there for the others, of which the next has half again. */
 
 #include "vault/card.h"
 
@@ -20,7 +23,6 @@
 enum {
     TEMPORAL_TTL_DEFAULT_S = 30 * 60,
     TEMPORAL_TTL_MAX_S = 8 * 60 * 60,
-    TEMPORAL_MAX = 16 * 1024, /* tokens, of all merchants together */
 };
 
 struct temporal_card { /* secret memory only */
@@ -31,15 +33,17 @@ struct temporal_card { /* secret memory only */
 
 struct temporal;
 struct temporal_table;
-/* The tokens that one dialogue has reserved. Zero-filled: none. Must not move, and must be settled before it goes away. */
+/* The tokens that one dialogue has reserved, and those that it made. Zero-filled: none. Neither may move; the first must be settled,
+ * and the second released, before it goes away. */
 LIST_HEAD(temporal_holder, temporal);
+LIST_HEAD(temporal_maker, temporal);
 
-struct temporal_table *temporal_table_new(void); /* NULL: memory */
-void temporal_table_free(struct temporal_table *t); /* wipes; no holder may be left; NULL is fine */
+struct temporal_table *temporal_table_new(size_t places /* of all merchants together; at least 1 */); /* NULL: memory */
+void temporal_table_free(struct temporal_table *t); /* wipes; no holder or maker may be left; NULL is fine */
 
-/* Copies the card. ERR_TEMPORAL_FULL, ERR_CRYPTO, ERR_MEMORY. ttl_s is 1 to TEMPORAL_TTL_MAX_S. */
+/* Copies the card. ERR_TEMPORAL_FULL: the merchant has as many as it may; ERR_CRYPTO, ERR_MEMORY. ttl_s is 1 to TEMPORAL_TTL_MAX_S. */
 MUST_USE result temporal_put(struct temporal_table *t, slice merchant /* 1 to 64 bytes */, const struct card *card, slice cvc,
-                             uint32_t ttl_s, uint64_t now_ms, struct token_id *out);
+                             uint32_t ttl_s, uint64_t now_ms, struct temporal_maker *maker, struct token_id *out);
 /* Is there one of that merchant, free or reserved? */
 bool temporal_is_known(const struct temporal_table *t, slice merchant, slice token, uint64_t now_ms);
 /* *out is valid until the next call. ERR_TOKEN_EXPIRED: there is none of that merchant, or another dialogue has reserved it. The same
@@ -47,6 +51,8 @@ bool temporal_is_known(const struct temporal_table *t, slice merchant, slice tok
 MUST_USE result temporal_reserve(struct temporal_table *t, slice merchant, slice token, uint64_t now_ms,
                                  struct temporal_holder *holder, const struct temporal_card **out);
 void temporal_settle(struct temporal_table *t, struct temporal_holder *holder, bool used); /* all of them; the holder is empty */
+/* All of them; the maker is empty. told: somebody may know their ids, so they stay. Not: nobody can ever pay with them, so they are wiped. */
+void temporal_release(struct temporal_table *t, struct temporal_maker *maker, bool told);
 void temporal_expire(struct temporal_table *t, uint64_t now_ms); /* every second or so: wipes those whose time is over */
 
 #endif

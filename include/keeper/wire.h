@@ -129,8 +129,14 @@ struct wire_capture {
     uint16_t year;
     uint8_t month, number_len, holder_len, cvc_len; /* number_len 0: a CVC alone */
 }; /* tails: number, holder, CVC */
+/* How much has left the relay. A connection that breaks is silence: then all of it may have. */
+enum wire_left {
+    WIRE_LEFT_ALL = 0, /* what was revealed, and the ids of what was made: temporal tokens are used up, new ones stay */
+    WIRE_LEFT_UNTOLD,  /* what was revealed; nobody was told the ids of new temporal tokens: those are dropped */
+    WIRE_LEFT_NOTHING, /* neither: those that were revealed stay, too */
+};
 struct wire_end {
-    uint8_t is_unsent; /* 1: nothing of what was revealed has left the relay, so temporal tokens stay. Silence means used. */
+    uint8_t left; /* enum wire_left */
 };
 struct wire_enrol {
     uint16_t billing_len;

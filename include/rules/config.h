@@ -144,6 +144,7 @@ struct config {
     unsigned workers;             /* auto is resolved */
     uint64_t drain_ms;
     uint64_t head_bytes, head_fields, connections;
+    uint64_t temporal_tokens;     /* of all merchants, in the keeper's memory */
     uint64_t tls_handshake_ms, head_ms, body_ms, body_min_rate;
     uint64_t keeper_ms, idle_client_ms, idle_upstream_ms;
     uint64_t bad_tokens, bad_tokens_window_ms;

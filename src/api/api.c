@@ -45,12 +45,15 @@ static void call_free(void *object)
     free(c);
 }
 
-static void call_end(struct service_call *c)
+/* told: the caller gets what he asked for, the ids of new temporal tokens among it. */
+static void call_end(struct service_call *c, bool told)
 {
     if (c->nothing_left)
         keeper_end_unsent(c->dialogue);
-    else
+    else if (told)
         keeper_end(c->dialogue);
+    else
+        keeper_end_untold(c->dialogue);
     c->dialogue = NULL;
     loop_free_later(c->request.loop, call_free, c);
 }
@@ -78,7 +81,7 @@ static void answer(struct service_call *c, result r)
     }
     a.json = buf_slice(&json);
     if (a.error == ERR_METHOD) a.allow = c->endpoint->methods;
-    call_end(c);
+    call_end(c, !a.error);
     c->done(c->owner, &a);
     buf_done(&json);
 }
@@ -123,7 +126,7 @@ static struct service_call *start(const struct service_request *request, service
 
 static void cancel(struct service_call *c)
 {
-    call_end(call_from(c));
+    call_end(call_from(c), false);
 }
 
 const struct service api_service = {.takes = takes, .max_body_bytes = BODY_MAX_BYTES, .start = start, .cancel = cancel};

@@ -226,7 +226,7 @@ static void create(struct question *q, const struct wire_frame *f)
     secret_wipe(server->card, sizeof *server->card);
 }
 
-static result keep_temporal(struct question *q, const struct wire_frame *f, struct card_info *out)
+static result keep_temporal(struct dialogue *d, const struct question *q, const struct wire_frame *f, struct card_info *out)
 {
     struct keeper_server *server = q->relay->server;
     struct card *card = server->card;
@@ -239,14 +239,15 @@ static result keep_temporal(struct question *q, const struct wire_frame *f, stru
                               .created_ms = clock_wall_ms()};
     out->updated_ms = out->created_ms;
     card_mask(card, &out->mask);
-    return temporal_put(server->temporal, answer_merchant(q), card, wire_tail(f, 2), w.ttl_s, loop_now_ms(server->loop), &out->token);
+    return temporal_put(server->temporal, answer_merchant(q), card, wire_tail(f, 2), w.ttl_s, loop_now_ms(server->loop), &d->made,
+                        &out->token);
 }
 
-static void create_temporal(struct question *q, const struct wire_frame *f)
+static void create_temporal(struct question *q, struct dialogue *d, const struct wire_frame *f)
 {
     struct keeper_server *server = q->relay->server;
     struct card_info info;
-    result r = keep_temporal(q, f, &info);
+    result r = keep_temporal(d, q, f, &info);
     secret_wipe(server->card, sizeof *server->card);
     on_info(q, r, failed(r) ? NULL : &info, CARD_CREATED);
 }
@@ -357,7 +358,7 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     switch (f->type) {
     case WIRE_REVEAL: answer_reveal(q, d, f); return;
     case WIRE_TOKEN_CREATE: create(q, f); return;
-    case WIRE_TEMPORAL_CREATE: create_temporal(q, f); return;
+    case WIRE_TEMPORAL_CREATE: create_temporal(q, d, f); return;
     case WIRE_CAPTURE: answer_capture(q, f); return;
     case WIRE_ENROL: answer_enrol(q, d, f); return;
     case WIRE_CREDENTIALS: answer_credentials(q, f); return;

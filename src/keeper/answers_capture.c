@@ -36,12 +36,12 @@ static result audit_number(const struct question *q, result r)
     return answer_audit(q, !failed(r) && q->deed == CARD_CHANGED ? "token.change" : "token.capture", token_id_slice(&q->token), r);
 }
 
-static result keep_cvc(const struct question *q, struct token_id *out)
+static result keep_cvc(const struct question *q, struct dialogue *d, struct token_id *out)
 {
     struct keeper_server *server = q->relay->server;
     const struct temporal_card *found = q->found;
     result r = temporal_put(server->temporal, answer_merchant(q), &found->card, (slice){found->cvc, found->cvc_len},
-                            (uint32_t)route_of(q)->cvc_ttl_s, loop_now_ms(server->loop), out);
+                            (uint32_t)route_of(q)->cvc_ttl_s, loop_now_ms(server->loop), &d->made, out);
     result written = answer_audit(q, "temporal.create", failed(r) ? SLICE_NONE : token_id_slice(out), r);
     return failed(r) ? r : written;
 }
@@ -69,7 +69,7 @@ static void finish(struct question *q, result r)
     result written = audit_number(q, r);
     if (!failed(r)) r = written;
     if (d && !failed(r) && q->has_number && q->has_expiry) note_for_enrolment(q, d);
-    if (d && !failed(r) && q->found && q->found->cvc_len) r = keep_cvc(q, &cvc_alias);
+    if (d && !failed(r) && q->found && q->found->cvc_len) r = keep_cvc(q, d, &cvc_alias);
     metrics_add(failed(r) ? METRIC_CAPTURES_FAILED : METRIC_CAPTURES, 1);
     if (failed(r))
         answer_error(q->relay, WIRE_CAPTURED, q->dialogue, q->sequence, r.err);

@@ -169,6 +169,7 @@ result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const s
     struct wire_temporal w = {.ttl_s = ttl_s, .year = card->year, .month = card->month, .number_len = card->number_len,
                               .holder_len = card->holder_len, .cvc_len = (uint8_t)cvc.len};
     const slice tails[] = {{card->number, card->number_len}, {card->holder, card->holder_len}, cvc};
+    d->has_made = true;
     return ask(d, WIRE_TEMPORAL_CREATE, index, &w, tails);
 }
 
@@ -287,20 +288,21 @@ result keeper_leaf(struct keeper_dialogue *d, uint32_t index, slice host, const 
 }
 
 /* An END that finds no room is made good by the keeper: it ends a dialogue whose slot is opened again, and stale ones, and takes
- * their temporal tokens for used. */
-static void put_end(const struct keeper_dialogue *d, bool is_unsent)
+ * their temporal tokens for used, and the ids of new ones for told. */
+static void put_end(const struct keeper_dialogue *d, enum wire_left left)
 {
     struct keeper_client *c = d->client;
-    const struct wire_end w = {.is_unsent = is_unsent};
+    const struct wire_end w = {.left = (uint8_t)left};
     bool only_lazy = channel_waiting(c->channel) <= c->lazy_bytes;
-    if (d->end_matters) client_note_question(c);
+    bool matters = d->end_matters || (d->has_made && left != WIRE_LEFT_ALL);
+    if (matters) client_note_question(c);
     result ignored = wire_put(channel_out(c->channel), WIRE_END, d->id, 0, &w, NULL);
     (void)ignored;
-    if (only_lazy && !d->end_matters) c->lazy_bytes = channel_waiting(c->channel);
-    if (d->end_matters && is_unsent) channel_send(c->channel);
+    if (only_lazy && !matters) c->lazy_bytes = channel_waiting(c->channel);
+    if (matters && left == WIRE_LEFT_NOTHING) channel_send(c->channel);
 }
 
-static void end(struct keeper_dialogue *d, bool is_unsent)
+static void end(struct keeper_dialogue *d, enum wire_left left)
 {
     if (!d) return;
     struct keeper_client *c = d->client;
@@ -308,16 +310,21 @@ static void end(struct keeper_dialogue *d, bool is_unsent)
     d->ended = true;
     client_stand(d, STANDING_IDLE);
     client_give_slot_back(c, d);
-    if (d->sent && c->channel && d->failure != ERR_KEEPER_AWAY) put_end(d, is_unsent);
+    if (d->sent && c->channel && d->failure != ERR_KEEPER_AWAY) put_end(d, left);
     loop_free_later(c->loop, client_free_dialogue, d);
 }
 
 void keeper_end(struct keeper_dialogue *d)
 {
-    end(d, false);
+    end(d, WIRE_LEFT_ALL);
+}
+
+void keeper_end_untold(struct keeper_dialogue *d)
+{
+    end(d, WIRE_LEFT_UNTOLD);
 }
 
 void keeper_end_unsent(struct keeper_dialogue *d)
 {
-    end(d, true);
+    end(d, WIRE_LEFT_NOTHING);
 }

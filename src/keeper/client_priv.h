@@ -40,6 +40,7 @@ struct keeper_dialogue {
     enum standing standing;
     bool sent, opened, ended;
     bool end_matters; /* asked for a temporal token, or captured a card: the keeper must not wait for the END */
+    bool has_made;    /* asked for a temporal token to be made: it must not wait for an END that has nobody told of it */
     uint32_t question_count, question_room, unanswered; /* OPEN counts as unanswered too */
     struct question *questions, first[FIRST_QUESTIONS];
     TAILQ_ENTRY(keeper_dialogue) link;

@@ -117,11 +117,13 @@ static void enrol_captured(const struct dialogue *d)
         jobs_after_capture(d->relay->server->jobs, s->version->config->merchants[s->merchant].name, token_id_slice(&d->captured[i]));
 }
 
-/* Whoever ends a dialogue without the relay's word that nothing was sent must take its temporal tokens for used. */
-static void end_dialogue(struct dialogue *d, bool is_unsent)
+/* Whoever ends a dialogue without the relay's word that nothing was sent must take its temporal tokens for used, and the ids of those
+ * that it made for known. */
+static void end_dialogue(struct dialogue *d, enum wire_left left)
 {
     struct keeper_server *s = d->relay->server;
-    temporal_settle(s->temporal, &d->temporal, !is_unsent);
+    temporal_settle(s->temporal, &d->temporal, left != WIRE_LEFT_NOTHING);
+    temporal_release(s->temporal, &d->made, left == WIRE_LEFT_ALL);
     server_forget_signing(d);
     d->relay->slots[(uint32_t)d->id] = NULL;
     TAILQ_REMOVE(&s->dialogues, d, link);
@@ -180,7 +182,7 @@ static bool handle_open(struct relay *r, const struct wire_frame *f)
 {
     if (!open_is_sound(r, f)) return false;
     uint32_t i = (uint32_t)f->dialogue;
-    if (i < r->slot_count && r->slots[i]) end_dialogue(r->slots[i], false); /* its END found no room on the relay's side */
+    if (i < r->slot_count && r->slots[i]) end_dialogue(r->slots[i], WIRE_LEFT_ALL); /* its END found no room on the relay's side */
     struct wire_opened opened = {.error = ERR_MEMORY};
     slice key_id = SLICE_NONE;
     struct dialogue *d = start_dialogue(r, f->dialogue);
@@ -200,7 +202,7 @@ static bool handle_end(struct relay *r, const struct wire_frame *f)
     struct wire_end w;
     if (f->sequence != 0) return false;
     wire_fixed(f, &w, sizeof w);
-    if (d) end_dialogue(d, w.is_unsent);
+    if (d) end_dialogue(d, (enum wire_left)w.left);
     return true;
 }
 
@@ -238,7 +240,7 @@ static void disconnect(struct relay *r)
     loop_free_later(r->server->loop, free_channel, r->channel);
     r->channel = NULL;
     for (uint32_t i = 0; i < r->slot_count; i++)
-        if (r->slots[i]) end_dialogue(r->slots[i], false);
+        if (r->slots[i]) end_dialogue(r->slots[i], WIRE_LEFT_ALL);
     payments_relay_gone(r->server->payments, r);
 }
 
@@ -380,7 +382,7 @@ static void on_tick(void *arg)
     struct keeper_server *s = arg;
     struct dialogue *d;
     uint64_t now = loop_now_ms(s->loop);
-    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, false);
+    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, WIRE_LEFT_ALL);
     temporal_expire(s->temporal, now);
     field_sessions_expire(s->field_sessions, now);
     (void)server_wall_ms(s);
@@ -415,7 +417,7 @@ static result start(struct keeper_server *s, const struct keeper_server_options 
     TRY(keeper_server_configure(s, o->config, o->generation));
     s->bad = bad_tokens_new();
     s->rates = key_rates_new();
-    s->temporal = temporal_table_new();
+    s->temporal = temporal_table_new(o->config->temporal_tokens);
     s->field_sessions = field_sessions_new();
     s->tick = timer_new(s->loop, on_tick, s);
     s->scratch = secret_alloc(WIRE_BATCH_BYTES);

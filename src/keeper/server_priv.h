@@ -66,6 +66,7 @@ struct dialogue {
     struct token_id *captured;       /* that the route's strategy wants enrolled, once it has ended */
     struct signing *signing;         /* a text that comes in pieces; NULL: none */
     struct temporal_holder temporal; /* the tokens that wait for its end */
+    struct temporal_maker made;      /* those that it made: who may know of them is told with its end */
     TAILQ_ENTRY(dialogue) link; /* of the server, by seen_ms */
 };
 TAILQ_HEAD(dialogue_list, dialogue);

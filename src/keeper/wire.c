@@ -77,7 +77,7 @@ static const struct layout layouts[WIRE_TYPE_END] = {
         {BYTE(wire_capture, month, 12)}},
     [WIRE_LEAF] = {"LEAF", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_leaf), 0, 0,
         {BYTE(wire_leaf, host_len, CA_NAME_MAX_BYTES), BYTE(wire_leaf, point_len, CA_POINT_BYTES)}, {{0}}},
-    [WIRE_END] = {"END", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_end), 0, 0, {{0}}, {BYTE(wire_end, is_unsent, 1)}},
+    [WIRE_END] = {"END", WIRE_RELAY_TO_KEEPER, sizeof(struct wire_end), 0, 0, {{0}}, {BYTE(wire_end, left, WIRE_LEFT_NOTHING)}},
     [WIRE_OPENED] = {"OPENED", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_opened), RESERVED(wire_opened),
         {BYTE(wire_opened, key_id_len, API_KEY_ID_BYTES)}, {{0}}},
     [WIRE_REVEALED] = {"REVEALED", WIRE_KEEPER_TO_RELAY, sizeof(struct wire_revealed), RESERVED(wire_revealed),

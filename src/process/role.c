@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    KEEPER_HEAP_BYTES = 2 * 1024 * 1024, /* both fit into Debian's default RLIMIT_MEMLOCK of 8 MiB, with the temporal tokens' 2.5 */
+    KEEPER_HEAP_BYTES = 2 * 1024 * 1024, /* both fit into Debian's default RLIMIT_MEMLOCK of 8 MiB, with the temporal tokens' 2.5 (limits.temporal_tokens) */
     RELAY_HEAP_BYTES = 4 * 1024 * 1024,
     REGISTRAR_HEAP_BYTES = 2 * 1024 * 1024,
     DESCRIPTORS = 1024, /* a relay's many were asked for by the supervisor, and are inherited */

@@ -92,12 +92,21 @@ static bool may_have_used_tokens(const struct exchange *x)
     return x->attempt || request_may_have_left(x);
 }
 
+/* And whether anybody may know the aliases of the CVCs that were captured on it: if not, nobody will ever use them up. */
+static bool may_have_told_aliases(const struct exchange *x)
+{
+    if (x->answer_work == MESSAGE_CAPTURED) return x->client && x->answer >= ANSWER_PASSED;
+    return x->attempt || request_may_have_left(x);
+}
+
 static void end_dialogue(struct exchange *x)
 {
-    if (may_have_used_tokens(x))
+    if (!may_have_used_tokens(x))
+        keeper_end_unsent(x->dialogue);
+    else if (may_have_told_aliases(x))
         keeper_end(x->dialogue);
     else
-        keeper_end_unsent(x->dialogue);
+        keeper_end_untold(x->dialogue);
     x->dialogue = NULL;
 }
 

@@ -148,6 +148,11 @@ void keeper_end(struct keeper_dialogue *d)
     if (d) asked.ended = "used";
 }
 
+void keeper_end_untold(struct keeper_dialogue *d)
+{
+    if (d) asked.ended = "untold";
+}
+
 void keeper_end_unsent(struct keeper_dialogue *d)
 {
     if (d) asked.ended = "unsent";

@@ -14,7 +14,7 @@ struct asked { /* of the keeper */
     struct keeper_caller caller;
     char text[4][40 * 1024];  /* of the last question, by what it took: token, signature field; cvc, body; … */
     uint32_t from_hour[2], to_hour[2], network;
-    const char *ended;        /* "", "used", "unsent" */
+    const char *ended;        /* "", "used", "untold", "unsent" */
     enum error refuses;       /* what the next question gets instead of being asked */
 };
 extern struct asked asked;

@@ -60,6 +60,23 @@ START_TEST(a_batch_is_answered_in_its_order)
 }
 END_TEST
 
+/* Whoever was not told of his temporal token will never pay with it. */
+START_TEST(a_temporal_token_that_nobody_is_told_of_is_given_up)
+{
+    static const char body[] = "{\"number\":\"4111111111111111\",\"expiration_date\":\"12/2031\",\"cvc\":\"123\"}";
+    set_up();
+    ck_assert(call("POST", "/v1/transactions", JSON, body));
+    admit(1);
+    tell(0, ERR_TEMPORAL_FULL, false);
+    answered(503, "TEMPORAL_FULL");
+    ck_assert_str_eq(asked.ended, "untold");
+    ck_assert(call("POST", "/v1/transactions", JSON, body));
+    admit(1);
+    tear_down(); /* he left */
+    ck_assert_str_eq(asked.ended, "untold");
+}
+END_TEST
+
 START_TEST(the_other_calls)
 {
     set_up();
@@ -69,6 +86,7 @@ START_TEST(the_other_calls)
     ck_assert_str_eq(asked.text[1], "123");
     tell(0, ERR_NONE, true);
     answered(201, "\"expires_at\":\"2026-07-14T03:34:20.000Z\"");
+    ck_assert_str_eq(asked.ended, "used");
     ck_assert(call("PATCH", "/v1/tokens/" TOKEN, JSON, "{\"removePlain\":true}"));
     admit(0);
     ck_assert_str_eq(asked.questions, "open 8;change 0;");
@@ -95,4 +113,4 @@ START_TEST(paths_that_are_not_ours)
 }
 END_TEST
 
-RUN_TESTS("cards", one_card, a_batch_is_answered_in_its_order, the_other_calls, paths_that_are_not_ours)
+RUN_TESTS("cards", one_card, a_batch_is_answered_in_its_order, a_temporal_token_that_nobody_is_told_of_is_given_up, the_other_calls, paths_that_are_not_ours)

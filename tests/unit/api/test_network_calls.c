@@ -37,7 +37,7 @@ START_TEST(an_enrolment_is_asked_as_it_was_sent)
     ck_assert_str_eq(asked.text[2], "1 Rua||SP|SP|01000|BR");
     api_service.cancel(running); /* nobody knows what became of it */
     running = NULL;
-    ck_assert_str_eq(asked.ended, "used");
+    ck_assert_str_eq(asked.ended, "untold");
     tear_down();
 }
 END_TEST
@@ -55,11 +55,11 @@ START_TEST(each_decision_has_its_answer)
     } cases[] = {
         {ERR_NONE, &known, 200, "Network token successfully stored", "Enrolled", NULL, "used"},
         {ERR_NONE, &active, 200, "Network token successfully stored", "Enrolled", NULL, "used"},
-        {ERR_NONE, &already, 409, "Network token already exists", "Already_enrolled", NULL, "used"},
+        {ERR_NONE, &already, 409, "Network token already exists", "Already_enrolled", NULL, "untold"},
         {ERR_ENROLLED_ALREADY, &active, 409, "Network token already exists", "Already_enrolled", NULL, "unsent"},
-        {ERR_NONE, &refused, 409, "Network token is unavailable", "Not_enrolled", "CARD_NOT_ELIGIBLE", "used"},
-        {ERR_NETWORK_REFUSED, &refused, 409, "Network token is unavailable", "Not_enrolled", "CARD_NOT_ELIGIBLE", "used"},
-        {ERR_NETWORK_REFUSED, NULL, 409, "Network token is unavailable", "Not_enrolled", "INVALID_REQUEST", "used"},
+        {ERR_NONE, &refused, 409, "Network token is unavailable", "Not_enrolled", "CARD_NOT_ELIGIBLE", "untold"},
+        {ERR_NETWORK_REFUSED, &refused, 409, "Network token is unavailable", "Not_enrolled", "CARD_NOT_ELIGIBLE", "untold"},
+        {ERR_NETWORK_REFUSED, NULL, 409, "Network token is unavailable", "Not_enrolled", "INVALID_REQUEST", "untold"},
         {ERR_NETWORK_UNSUPPORTED, NULL, 409, "Workflow not implemented", "Not_enrolled", "INVALID_REQUEST", "unsent"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -97,10 +97,10 @@ START_TEST(each_failure_of_an_enrolment_has_its_answer)
         {ERR_TOKEN_NO_PAN, 400, "\"message\":\"Invalid request\"", "card.number", "unsent"},
         {ERR_TOKEN_EXPIRED, 400, "\"message\":\"Invalid request\"", "card.security_code", "unsent"},
         {ERR_NETWORK_OFF, 403, "\"code\":\"NETWORK_OFF\"", NULL, "unsent"},
-        {ERR_NETWORK_DOWN, 503, "\"code\":\"NETWORK_DOWN\"", NULL, "used"},
-        {ERR_KEEPER_SLOW, 503, "\"code\":\"KEEPER_SLOW\"", NULL, "used"},
-        {ERR_NETWORK_ANSWER, 500, "\"message\":\"Internal server error\"", NULL, "used"},
-        {ERR_NETWORK_CREDENTIALS, 500, "\"message\":\"Internal server error\"", NULL, "used"},
+        {ERR_NETWORK_DOWN, 503, "\"code\":\"NETWORK_DOWN\"", NULL, "untold"},
+        {ERR_KEEPER_SLOW, 503, "\"code\":\"KEEPER_SLOW\"", NULL, "untold"},
+        {ERR_NETWORK_ANSWER, 500, "\"message\":\"Internal server error\"", NULL, "untold"},
+        {ERR_NETWORK_CREDENTIALS, 500, "\"message\":\"Internal server error\"", NULL, "untold"},
         {ERR_VAULT_SEAL, 500, "\"description\":\"An unexpected error occurred while processing the request\"", NULL, "unsent"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -254,7 +254,8 @@ struct config *fake_config(void)
 {
     struct config *c = calloc(1, sizeof *c);
     *c = (struct config){.listens = listens, .listen_count = 2, .merchants = merchants, .merchant_count = 2, .routes = routes,
-                         .route_count = sizeof routes / sizeof *routes, .bad_tokens = 20, .bad_tokens_window_ms = 900000, .networks = networks, .network_count = 1, .keeper_ms = 300};
+                         .route_count = sizeof routes / sizeof *routes, .bad_tokens = 20, .bad_tokens_window_ms = 900000, .networks = networks, .network_count = 1, .keeper_ms = 300,
+                         .temporal_tokens = FAKE_TEMPORAL_TOKENS};
     alive++;
     return c;
 }

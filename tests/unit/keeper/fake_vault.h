@@ -44,6 +44,7 @@ extern struct fake_vault fake;
 
 /* Listeners: 0 needs a key, 1 stands for shop. Routes: 0 shop's, 1 other's, 2 anybody's; only 0 knows network tokens, for all. Of shop
  * are, too: 3 filter-push and 4 forward-push, each with callers 198.51.100.0/24, 5 filter-pull; 6 is a filter-push of anybody's. */
+enum { FAKE_TEMPORAL_TOKENS = 64 };
 enum { ROUTE_FILTER_PUSH = 3, ROUTE_FORWARD_PUSH, ROUTE_FILTER_PULL, ROUTE_OWNERLESS, ROUTE_NONE_SUCH };
 struct config *fake_config(void); /* shop has a network, "cards", for Visa, and one webhook; other has neither */
 bool fake_has_card(slice merchant, slice token);

@@ -308,6 +308,69 @@ START_TEST(a_cvc_lives_as_long_as_its_route_says)
 }
 END_TEST
 
+/* <how> the dialogue of a message ends, whose CVC's alias somebody may know or nobody. The merchant may pay before it ends. */
+static void end_as(void (*how)(struct keeper_dialogue *d), bool pays_before, const char *then)
+{
+    set_up();
+    struct keeper_dialogue *d = open_push("cvk_make", ROUTE_FILTER_PUSH, NULL);
+    capture(d, 1, whole("987"));
+    expect("captured 1 NONE tok_new_one cvc;");
+    if (pays_before) pay_by_cvc("revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+    how(d);
+    turns(4);
+    ck_assert_uint_eq(keeper_server_dialogues(server), 0); /* told at once, without another question to carry it */
+    pay_by_cvc(then);
+    tear_down();
+}
+
+static void lose_relay(struct keeper_dialogue *d)
+{
+    keeper_client_replace(client, add_relay(0)); /* the relay was restarted */
+    keeper_end_unsent(d);
+}
+
+static const struct {
+    void (*how)(struct keeper_dialogue *d);
+    bool pays_before, stays;
+} endings[] = {
+    {keeper_end, false, true},         {keeper_end, true, false},       {keeper_end_unsent, false, false}, {keeper_end_unsent, true, false},
+    {keeper_end_untold, false, false}, {lose_relay, false, true},
+};
+
+/* A message that did not go on leaves no CVC; one that may have, also where its relay died and nobody knows, does. */
+START_TEST(a_cvc_stays_where_somebody_may_have_its_alias)
+{
+    end_as(endings[_i].how, endings[_i].pays_before,
+           endings[_i].stays ? "revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;" : "revealed 0 TOKEN_EXPIRED;");
+}
+END_TEST
+
+/* Answers that did not reach the merchant: what was revealed for the request is used all the same. */
+START_TEST(an_answer_that_nobody_got_leaves_no_cvc)
+{
+    set_up();
+    struct keeper_dialogue *d = open_push("cvk_make", ROUTE_FILTER_PUSH, NULL);
+    capture(d, 1, whole("987"));
+    expect("captured 1 NONE tok_new_one cvc;");
+    keeper_end(d);
+    char first[TOKEN_ID_MAX_BYTES + 1] = "";
+    memcpy(first, cvc_alias.at, cvc_alias.len);
+    d = open_pull(ROUTE_FILTER_PULL);
+    reveal(d, 0, first, TOKEN_TEMPORAL);
+    expect("revealed 0 NONE 4111111111111111 12/2030 ANNA B cvc 987;");
+    capture(d, 1, whole("654"));
+    expect("captured 1 NONE tok_new_one cvc;");
+    keeper_end_untold(d);
+    turns(4);
+    pay_by_cvc("revealed 0 TOKEN_EXPIRED;");
+    d = open_pull(0);
+    reveal(d, 0, first, TOKEN_TEMPORAL);
+    expect("revealed 0 TOKEN_EXPIRED;");
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
 /* Nothing is half kept: a message that is not answered, or whose card found no place, leaves no CVC. */
 START_TEST(no_cvc_without_its_card)
 {
@@ -414,12 +477,13 @@ int main(void)
                                   a_unique_route_makes_one_each_time, the_route_says_what_an_alias_looks_like, what_is_no_card_is_not_kept, a_holder_that_cannot_be_stored_is_left_out,
                                   a_push_captures_and_nothing_else, a_partner_who_takes_gets_reveals_and_nothing_else, no_other_dialogue_captures,
                                   a_partner_may_guess_only_so_often, a_cvc_is_a_temporal_token_with_its_card, a_cvc_alone_has_no_number,
-                                  a_cvc_lives_as_long_as_its_route_says, no_cvc_without_its_card, nothing_is_kept_without_its_audit_line};
+                                  a_cvc_lives_as_long_as_its_route_says, an_answer_that_nobody_got_leaves_no_cvc, no_cvc_without_its_card, nothing_is_kept_without_its_audit_line};
     TCase *all = tcase_create("capture");
     tcase_set_timeout(all, 60);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(all, tests[i]);
     tcase_add_loop_test(all, enrolled_when_the_message_is_done, 0, 2);
     tcase_add_loop_test(all, not_enrolled, 0, 4);
+    tcase_add_loop_test(all, a_cvc_stays_where_somebody_may_have_its_alias, 0, sizeof endings / sizeof *endings);
     Suite *s = suite_create("capture");
     suite_add_tcase(s, all);
     SRunner *r = srunner_create(s);

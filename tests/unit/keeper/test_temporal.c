@@ -19,20 +19,35 @@ static struct card some_card(const char *number)
 
 /* --- the table alone --- */
 
+enum { PLACES = 32 };
 static struct temporal_table *table;
+static struct temporal_maker maker; /* of all that the tests put */
 
 static void table_set_up(void)
 {
     ck_assert(!failed(secret_start(1 << 20)));
-    table = temporal_table_new();
+    table = temporal_table_new(PLACES);
     ck_assert_ptr_nonnull(table);
+}
+
+static void table_tear_down(void)
+{
+    temporal_release(table, &maker, true);
+    ck_assert(LIST_EMPTY(&maker));
+    temporal_table_free(table);
+}
+
+static enum error put_for(slice merchant, struct temporal_maker *of, struct token_id *id)
+{
+    const struct card c = some_card("4111111111111111");
+    return temporal_put(table, merchant, &c, SLICE("123"), 60, 0, of, id).err;
 }
 
 static struct token_id put(uint32_t ttl_s, uint64_t now_ms)
 {
     const struct card c = some_card("4111111111111111");
     struct token_id id;
-    ck_assert_int_eq(temporal_put(table, shop, &c, SLICE("123"), ttl_s, now_ms, &id).err, ERR_NONE);
+    ck_assert_int_eq(temporal_put(table, shop, &c, SLICE("123"), ttl_s, now_ms, &maker, &id).err, ERR_NONE);
     return id;
 }
 
@@ -62,7 +77,7 @@ START_TEST(a_token_is_used_once)
     ck_assert(!temporal_is_known(table, shop, token_id_slice(&id), 1000));
     ck_assert_int_eq(reserve(shop, &id, 1000, &first), ERR_TOKEN_EXPIRED);
     ck_assert(LIST_EMPTY(&first) && LIST_EMPTY(&second));
-    temporal_table_free(table);
+    table_tear_down();
 }
 END_TEST
 
@@ -81,7 +96,7 @@ START_TEST(time_ends_it_in_any_state)
     ck_assert(temporal_is_known(table, shop, token_id_slice(&lasts), 28800 * 1000 + 999));
     ck_assert(!temporal_is_known(table, shop, token_id_slice(&lasts), 28800 * 1000 + 1000));
     temporal_settle(table, &holder, false);
-    temporal_table_free(table);
+    table_tear_down();
 }
 END_TEST
 
@@ -99,26 +114,60 @@ START_TEST(what_is_used_is_wiped)
     ck_assert(!failed(temporal_reserve(table, shop, token_id_slice(&late), 0, &holder, &card)));
     temporal_expire(table, 1000);
     ck_assert_mem_eq(card, &nothing, sizeof nothing);
-    temporal_table_free(table);
+    table_tear_down();
 }
 END_TEST
 
-START_TEST(a_full_table_refuses)
+/* However much one takes, as much is left for the others: each next one may have half of it. */
+START_TEST(nobody_fills_it_for_the_others)
 {
+    static const struct {
+        slice name;
+        unsigned room;
+    } merchants[] = {{CONST_SLICE("shop"), 16}, {CONST_SLICE("other"), 8}, {CONST_SLICE("third"), 4}, {CONST_SLICE("fourth"), 2},
+                     {CONST_SLICE("fifth"), 1}, {CONST_SLICE("sixth"), 1}, {CONST_SLICE("seventh"), 0}};
     struct temporal_holder holder = {0};
-    const struct card c = some_card("4111111111111111");
-    struct token_id id, one;
+    struct token_id id, one = {0};
     table_set_up();
-    one = put(60, 0);
-    for (int i = 1; i < TEMPORAL_MAX; i++) (void)put(60, 0);
-    ck_assert_int_eq(temporal_put(table, other, &c, SLICE("123"), 60, 0, &id).err, ERR_TEMPORAL_FULL);
+    for (size_t m = 0; m < sizeof merchants / sizeof *merchants; m++) {
+        for (unsigned i = 0; i < merchants[m].room; i++) ck_assert_int_eq(put_for(merchants[m].name, &maker, m ? &id : &one), ERR_NONE);
+        for (unsigned i = 0; i < 3; i++) ck_assert_int_eq(put_for(merchants[m].name, &maker, &id), ERR_TEMPORAL_FULL);
+    }
     ck_assert_int_eq(reserve(shop, &one, 0, &holder), ERR_NONE);
-    temporal_settle(table, &holder, true);
-    ck_assert_int_eq(temporal_put(table, other, &c, SLICE("123"), 60, 0, &id).err, ERR_NONE);
-    ck_assert_int_eq(temporal_put(table, other, &c, SLICE("123"), 60, 0, &one).err, ERR_TEMPORAL_FULL);
+    temporal_settle(table, &holder, true); /* one is paid with: a place for those that have none, not for the one with 15 */
+    ck_assert_int_eq(put_for(shop, &maker, &id), ERR_TEMPORAL_FULL);
+    ck_assert_int_eq(put_for(SLICE("seventh"), &maker, &id), ERR_NONE);
     temporal_expire(table, 60000);
-    for (int i = 0; i < TEMPORAL_MAX; i++) (void)put(60, 0);
-    temporal_table_free(table);
+    for (unsigned i = 0; i < PLACES / 2; i++) ck_assert_int_eq(put_for(other, &maker, &id), ERR_NONE);
+    ck_assert_int_eq(put_for(other, &maker, &id), ERR_TEMPORAL_FULL);
+    table_tear_down();
+}
+END_TEST
+
+/* Whatever became of it before its maker's end: free, reserved, used, over. */
+START_TEST(what_nobody_was_told_of_is_dropped)
+{
+    struct temporal_maker told = {0}, untold = {0};
+    struct temporal_holder holder = {0};
+    struct token_id stays, waits, held, used;
+    const struct temporal_card *card = NULL;
+    static const struct temporal_card nothing;
+    table_set_up();
+    (void)put(60, 0); /* of another dialogue */
+    ck_assert(!put_for(shop, &told, &stays) && !put_for(shop, &untold, &waits) && !put_for(shop, &untold, &held) && !put_for(shop, &untold, &used));
+    ck_assert_int_eq(reserve(shop, &used, 0, &holder), ERR_NONE);
+    temporal_settle(table, &holder, true);
+    ck_assert_int_eq(reserve(shop, &waits, 0, &holder), ERR_NONE);
+    temporal_settle(table, &holder, false);
+    ck_assert(!failed(temporal_reserve(table, shop, token_id_slice(&held), 0, &holder, &card)));
+    temporal_release(table, &told, true);
+    temporal_release(table, &untold, false);
+    ck_assert(LIST_EMPTY(&told) && LIST_EMPTY(&untold) && LIST_EMPTY(&holder));
+    ck_assert_mem_eq(card, &nothing, sizeof nothing);
+    ck_assert(temporal_is_known(table, shop, token_id_slice(&stays), 0) && !temporal_is_known(table, shop, token_id_slice(&waits), 0));
+    for (unsigned i = 2; i < PLACES / 2; i++) (void)put(60, 0); /* each of the three gave its place back, once */
+    ck_assert_int_eq(put_for(shop, &maker, &waits), ERR_TEMPORAL_FULL);
+    table_tear_down();
 }
 END_TEST
 
@@ -276,6 +325,51 @@ START_TEST(nothing_is_revealed_without_its_audit_line)
 }
 END_TEST
 
+START_TEST(a_merchant_s_share)
+{
+    set_up();
+    struct keeper_dialogue *d = open_api("cvk_shop"), *theirs = open_api("cvk_other");
+    turns(4);
+    for (int i = 0; i < FAKE_TEMPORAL_TOKENS / 2; i++) {
+        ck_assert(!failed(ask_create(d, "123", 60)));
+        turns(4);
+        ck_assert_ptr_nonnull(strstr(story, "token 3 NONE tmp_"));
+        story[0] = '\0';
+    }
+    ck_assert(!failed(ask_create(d, "123", 60)));
+    expect("token 3 TEMPORAL_FULL;");
+    ck_assert(!failed(ask_create(theirs, "123", 60)));
+    turns(4);
+    ck_assert_ptr_nonnull(strstr(story, "token 3 NONE tmp_"));
+    keeper_end(d);
+    keeper_end(theirs);
+    tear_down();
+}
+END_TEST
+
+/* POST /v1/transactions whose caller went before he was answered; the END needs no other question to carry it. */
+START_TEST(made_for_nobody)
+{
+    static void (*const how[])(struct keeper_dialogue *) = {keeper_end_untold, keeper_end_unsent, keeper_end};
+    set_up();
+    for (size_t i = 0; i < 3; i++) {
+        struct keeper_dialogue *d = open_api("cvk_shop");
+        ck_assert(!failed(ask_create(d, "987", 60)));
+        turns(4);
+        ck_assert_int_eq(sscanf(strstr(story, "tmp_"), "%40s", token), 1);
+        how[i](d);
+        turns(4);
+        story[0] = '\0';
+        d = open_dialogue(caller("cvk_shop", 0));
+        reveal(d, 0, token, TOKEN_TEMPORAL);
+        turns(4);
+        ck_assert_ptr_nonnull(strstr(story, i < 2 ? "revealed 0 TOKEN_EXPIRED" : "revealed 0 NONE 4111"));
+        keeper_end(d);
+    }
+    tear_down();
+}
+END_TEST
+
 /* A relay checks what it sends; a stolen one may not. */
 START_TEST(bad_ones_are_not_made)
 {
@@ -295,6 +389,6 @@ START_TEST(bad_ones_are_not_made)
 END_TEST
 
 RUN_TESTS("temporal", a_token_is_used_once, time_ends_it_in_any_state, what_is_used_is_wiped,
-          a_full_table_refuses, made_and_revealed_with_its_cvc, each_kind_where_it_belongs, used_when_something_may_have_left,
+          nobody_fills_it_for_the_others, what_nobody_was_told_of_is_dropped, a_merchant_s_share, made_for_nobody, made_and_revealed_with_its_cvc, each_kind_where_it_belongs, used_when_something_may_have_left,
           free_again_when_nothing_has_left, used_when_the_relay_is_lost, the_end_is_told_at_once,
           nothing_is_revealed_without_its_audit_line, bad_ones_are_not_made)

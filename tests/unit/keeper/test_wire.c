@@ -20,7 +20,7 @@ static const struct wire_temporal temporal_fixed = {.ttl_s = 300, .year = 2030, 
                                                     .cvc_len = 3};
 static const struct wire_capture capture_fixed = {.year = 2030, .month = 12, .number_len = 16, .holder_len = 3, .cvc_len = 3};
 static const struct wire_captured captured_fixed = {.alias_len = 6, .cvc_alias_len = 7, .created = 1, .fell = 1};
-static const struct wire_end end_fixed = {.is_unsent = 1};
+static const struct wire_end end_fixed = {.left = WIRE_LEFT_NOTHING};
 static const struct wire_opened opened_fixed = {.merchant = 1, .error = ERR_NONE, .key_id_len = 4};
 static const struct wire_revealed revealed_fixed = {.year = 2030, .month = 12, .kind = 1, .number_len = 16, .holder_len = 3,
                                                     .cvc_len = 3, .cryptogram_len = 28, .eci_len = 2, .requestor_len = 11,
@@ -248,7 +248,7 @@ static const struct {
     {WIRE_CAPTURED, offsetof(struct wire_captured, cvc_alias_len), TOKEN_ID_MAX_BYTES + 1, true},
     {WIRE_CAPTURED, offsetof(struct wire_captured, created), 2, false},
     {WIRE_CAPTURED, offsetof(struct wire_captured, fell), 2, false},
-    {WIRE_END, offsetof(struct wire_end, is_unsent), 2, false},
+    {WIRE_END, offsetof(struct wire_end, left), 3, false},
     {WIRE_OPENED, offsetof(struct wire_opened, key_id_len), API_KEY_ID_BYTES + 1, true},
     {WIRE_OPENED, offsetof(struct wire_opened, reserved), 1, false},
     {WIRE_REVEALED, offsetof(struct wire_revealed, number_len), PAN_MAX_DIGITS + 1, true},
