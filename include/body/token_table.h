@@ -23,4 +23,13 @@ uint32_t token_table_count(const struct token_table *t);
 slice token_table_id(const struct token_table *t, uint32_t index);
 enum token_kind token_table_kind(const struct token_table *t, uint32_t index);
 
+/* What is told of them: how many tokens gave their card, and how many their CVC. A temporal token has both, and most slots take only
+ * one of the two, beside a permanent token that has the same card. */
+struct token_counts {
+    uint32_t cards, cvcs;
+};
+void token_table_takes(struct token_table *t, uint32_t index, bool is_cvc); /* by a slot of it */
+void token_table_reveal(struct token_table *t, uint32_t index);             /* its slots can be filled */
+struct token_counts token_table_revealed(const struct token_table *t);
+
 #endif

@@ -106,7 +106,7 @@ struct keeper_handlers {
     /* r: ERR_NONE, TOKEN_UNKNOWN, TOKEN_WRONG_KIND, TOKEN_EXPIRED, TOKEN_NO_PAN, TOO_MANY_BAD_TOKENS, KEEPER_…, VAULT_….
      * The credential is valid for the call and wiped after it: copy it to secret memory. */
     void (*on_revealed)(void *owner, uint32_t index, result r, const struct credential *credential, const struct choice *choice);
-    /* Answer to keeper_capture. r: CARD_…, VAULT_…, TEMPORAL_FULL, ALIAS_ROOM, KEEPER_…. */
+    /* Answer to keeper_capture. r: CARD_…, VAULT_…, TEMPORAL_FULL, ALIAS_ROOM, CARD_GONE, KEEPER_…. */
     void (*on_captured)(void *owner, uint32_t index, result r, const struct captured *what);
     /* Answer to keeper_token_…() and keeper_temporal_create(); info is valid for the call, NULL on failure. */
     void (*on_token)(void *owner, uint32_t index, result r, const struct card_info *info, bool created);

@@ -15,7 +15,7 @@
 #include "vault/vault.h"
 
 enum {
-    ALIASES_MAX = 16,              /* forms of one card */
+    ALIASES_MAX = 16,              /* forms of one card; in each further one it is known by its own id */
     ALIAS_TEMPLATE_MAX_BYTES = 34, /* as written, with its "{uuid}" */
     ALIAS_TRIES = 16,              /* random ones that were all taken: the form has no room at this length */
     ALIAS_LONGER_MAX = 8,          /* characters more, one after the other */
@@ -27,8 +27,8 @@ enum {
  * ERR_CRYPTO; ERR_TOO_LARGE: no token is that long, or a template has no "{uuid}" or the form of a token of ours. */
 MUST_USE result alias_text_make(const struct alias_wish *wish, slice number, size_t longer, struct token_id *out);
 
-/* alias: valid for the call. fell: its format had no room, so it is longer than it should be. ERR_TOKEN_NOT_FOUND: no such card;
- * ERR_TOKEN_NO_PAN; ERR_ALIAS_ROOM: not even longer, or the card has ALIASES_MAX forms already. */
+/* alias: valid for the call. fell: its format had no room, so it is longer than it should be, or the card has ALIASES_MAX forms and this
+ * is its own id. ERR_TOKEN_NOT_FOUND: no such card; ERR_TOKEN_NO_PAN; ERR_ALIAS_ROOM: not even longer. */
 typedef void (*vault_alias_callback)(void *owner, result r, slice alias, bool fell);
 void vault_alias_make(struct vault *v, slice merchant, slice token, const struct alias_wish *wish, vault_alias_callback done, void *owner);
 

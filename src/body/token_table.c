@@ -19,6 +19,7 @@ struct entry {
     uint32_t index;
     uint8_t len;
     bool is_lost; /* the hash table had no memory for it */
+    bool gives_card, gives_cvc, is_revealed;
     char id[TOKEN_ID_MAX_BYTES];
     UT_hash_handle hh;
 };
@@ -86,10 +87,7 @@ static result insert(struct token_table *t, slice id, enum token_kind kind, cons
     TRY(grow(t));
     struct entry *e = malloc(sizeof *e);
     ENSURE(e != NULL, MEMORY);
-    e->kind = kind;
-    e->index = t->count;
-    e->len = (uint8_t)id.len;
-    e->is_lost = false;
+    *e = (struct entry){.kind = kind, .index = t->count, .len = (uint8_t)id.len};
     memcpy(e->id, id.at, id.len);
     if (t->count >= COMPARED) {
         HASH_ADD_KEYPTR(hh, t->by_id, e->id, e->len, e);
@@ -123,7 +121,7 @@ uint32_t token_table_count(const struct token_table *t)
     return t->count;
 }
 
-static const struct entry *entry_at(const struct token_table *t, uint32_t index)
+static struct entry *entry_at(const struct token_table *t, uint32_t index)
 {
     assert(index < t->count);
     return t->entries[index];
@@ -138,4 +136,29 @@ slice token_table_id(const struct token_table *t, uint32_t index)
 enum token_kind token_table_kind(const struct token_table *t, uint32_t index)
 {
     return entry_at(t, index)->kind;
+}
+
+void token_table_takes(struct token_table *t, uint32_t index, bool is_cvc)
+{
+    struct entry *e = entry_at(t, index);
+    if (is_cvc)
+        e->gives_cvc = true;
+    else
+        e->gives_card = true;
+}
+
+void token_table_reveal(struct token_table *t, uint32_t index)
+{
+    entry_at(t, index)->is_revealed = true;
+}
+
+struct token_counts token_table_revealed(const struct token_table *t)
+{
+    struct token_counts n = {0};
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct entry *e = t->entries[i];
+        n.cards += e->is_revealed && e->gives_card;
+        n.cvcs += e->is_revealed && e->gives_cvc;
+    }
+    return n;
 }

@@ -15,6 +15,7 @@ result walk_add_slot(struct walk *w, const struct placeholder_found *found, cons
     uint32_t token, index;
     TRY(placeholder_resolve(p, field, whole, &wish));
     TRY(token_table_add(w->tokens, (slice){p->token, p->token_len}, p->kind, &token));
+    token_table_takes(w->tokens, token, wish.element == ELEMENT_CVC);
     struct splice_entry e = {
         .kind = SPLICE_SLOT,
         .start = found->start,

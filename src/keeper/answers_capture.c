@@ -12,7 +12,7 @@
  *     number ─► vault: stored, or found ─► alias in the route's format ─┐
  *     CVC ──────────────────────────────────────────────────────────────┴─► audit ─► temporal tokens (CVC) ─► answer
  *
- * A card that has a CVC waits in secret memory until then. */
+ * A card that has a CVC, or whose alias needs a record of its own, waits in secret memory until then. */
 
 static const struct config_route *route_of(const struct question *q)
 {
@@ -80,9 +80,33 @@ static void finish(struct question *q, result r)
 
 /* --- the alias --- */
 
+static void put(struct question *q, const struct card *card);
+
+/* Between its two steps the merchant may delete the card, or destroy its number. Then it is one that is not known, and is kept anew; once,
+ * whoever sends the message again finds it as it is by then. */
+static bool is_gone(result r)
+{
+    return r.err == ERR_TOKEN_NOT_FOUND || r.err == ERR_TOKEN_NO_PAN;
+}
+
+static void put_again(struct question *q)
+{
+    result written = audit_number(q, OK); /* of the one that is gone */
+    q->is_put_again = true;
+    if (failed(written))
+        finish(q, written);
+    else
+        put(q, &q->found->card);
+}
+
 static void on_alias(void *owner, result r, slice alias, bool fell)
 {
     struct question *q = owner;
+    if (is_gone(r) && q->found && !q->is_put_again) {
+        put_again(q);
+        return;
+    }
+    if (is_gone(r)) r = FAIL(CARD_GONE);
     if (!failed(r) && !token_id_from(alias, &q->alias)) r = FAIL(INTERNAL);
     q->fell = fell;
     if (fell) metrics_add(METRIC_ALIASES_LONGER, 1);
@@ -101,6 +125,12 @@ static void on_put(void *owner, result r, const struct card_info *info, enum car
     q->has_expiry = info->month > 0;
     q->deed = deed;
     vault_alias_make(q->relay->server->vault, answer_merchant(q), token_id_slice(&q->token), &route_of(q)->alias.wish, on_alias, q);
+}
+
+static void put(struct question *q, const struct card *card)
+{
+    const struct card_put_options options = {.unique = route_of(q)->alias.unique, .may_change = q->standing.may_change};
+    vault_card_put(q->relay->server->vault, answer_merchant(q), card, options, on_put, q);
 }
 
 /* --- the question --- */
@@ -122,23 +152,22 @@ static result read_found(struct question *q, const struct wire_frame *f, struct 
     memset(card, 0, sizeof *card);
     if (q->has_number) TRY(read_number(f, &w, card));
     if (w.cvc_len) TRY(card_check_cvc(cvc));
-    if (!w.cvc_len) return OK;
+    if (!w.cvc_len && alias_is_own_id(&route_of(q)->alias.wish)) return OK;
     q->found = secret_alloc(sizeof *q->found);
     ENSURE(q->found != NULL, MEMORY);
     q->found->card = *card;
     q->found->cvc_len = w.cvc_len;
-    memcpy(q->found->cvc, cvc.at, cvc.len);
+    if (cvc.len) memcpy(q->found->cvc, cvc.at, cvc.len);
     return OK;
 }
 
 void answer_capture(struct question *q, const struct wire_frame *f)
 {
     struct keeper_server *server = q->relay->server;
-    const struct card_put_options options = {.unique = route_of(q)->alias.unique, .may_change = q->standing.may_change};
     result r = read_found(q, f, server->card);
     if (failed(r) || !q->has_number)
         finish(q, r);
     else
-        vault_card_put(server->vault, answer_merchant(q), server->card, options, on_put, q);
+        put(q, server->card);
     secret_wipe(server->card, sizeof *server->card);
 }

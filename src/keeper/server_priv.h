@@ -142,8 +142,8 @@ struct question {
     result failure;
     enum card_brand brand;
     /* of a capture */
-    struct temporal_card *found;   /* secret; NULL: it has no CVC */
-    bool has_number, has_expiry, fell;
+    struct temporal_card *found;   /* secret; NULL: it has no CVC, and needs no second put */
+    bool has_number, has_expiry, fell, is_put_again;
     enum card_deed deed;
     struct token_id alias;
     /* of an enrolment */

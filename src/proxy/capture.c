@@ -38,6 +38,7 @@ void capture_free(struct capture *c)
     inbound_free(c->body);
     for (uint32_t i = 0; i < c->text_count; i++) inbound_text_free(c->texts[i].text);
     free(c->texts);
+    if (c->alias_texts) secret_wipe(c->alias_texts, (c->card_count + 1) * sizeof *c->alias_texts);
     free(c->alias_texts);
     free(c->aliases);
     free(c);

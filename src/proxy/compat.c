@@ -139,12 +139,12 @@ bool compat_is_field(const struct exchange *x, slice name)
 
 static result write_counts(struct buf *out, const struct matches *m)
 {
-    TRY(http_write_field_u64(out, SLICE("x-cc-matches"), m->captured.cards + m->revealed_cards));
+    TRY(http_write_field_u64(out, SLICE("x-cc-matches"), m->captured.cards + m->revealed.cards));
     TRY(http_write_field_u64(out, SLICE("x-cc-matches-ca"), m->captured.cards));
-    TRY(http_write_field_u64(out, SLICE("x-cc-matches-ac"), m->revealed_cards));
-    TRY(http_write_field_u64(out, SLICE("x-cvv-matches"), m->captured.cvcs + m->revealed_cvcs));
+    TRY(http_write_field_u64(out, SLICE("x-cc-matches-ac"), m->revealed.cards));
+    TRY(http_write_field_u64(out, SLICE("x-cvv-matches"), m->captured.cvcs + m->revealed.cvcs));
     TRY(http_write_field_u64(out, SLICE("x-cvv-matches-cvva"), m->captured.cvcs));
-    return http_write_field_u64(out, SLICE("x-cvv-matches-acvv"), m->revealed_cvcs);
+    return http_write_field_u64(out, SLICE("x-cvv-matches-acvv"), m->revealed.cvcs);
 }
 
 static result write_caller(const struct exchange *x, struct buf *out)

@@ -80,10 +80,10 @@ void capture_on_answer(void *owner, uint32_t card, result r, const struct captur
 void capture_done(struct exchange *x)
 {
     if (!x->capture) return;
-    x->matches.captured = capture_counts(x->capture);
-    metrics_add(METRIC_CAPTURED_CARDS, x->matches.captured.cards);
-    metrics_add(METRIC_CAPTURED_CVCS, x->matches.captured.cvcs);
-    metrics_add(METRIC_INVALID_FIELDS, x->matches.captured.invalid);
+    x->captured = capture_counts(x->capture);
+    metrics_add(METRIC_CAPTURED_CARDS, x->captured.cards);
+    metrics_add(METRIC_CAPTURED_CVCS, x->captured.cvcs);
+    metrics_add(METRIC_INVALID_FIELDS, x->captured.invalid);
     capture_free(x->capture);
     x->capture = NULL;
 }

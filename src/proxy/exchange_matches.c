@@ -9,8 +9,8 @@
 
 struct matches matches_now(const struct exchange *x)
 {
-    struct matches m = x->matches;
-    if (x->capture) m.captured = capture_counts(x->capture);
+    struct matches m = {.captured = x->capture ? capture_counts(x->capture) : x->captured};
+    if (x->tokens) m.revealed = token_table_revealed(x->tokens);
     return m;
 }
 
@@ -24,8 +24,8 @@ static result write_counts(struct buf *out, const struct matches *m)
 {
     TRY(append_count(out, SLICE("x-cardveil-matches: captured-cards="), m->captured.cards));
     TRY(append_count(out, SLICE(", captured-cvcs="), m->captured.cvcs));
-    TRY(append_count(out, SLICE(", revealed-cards="), m->revealed_cards));
-    TRY(append_count(out, SLICE(", revealed-cvcs="), m->revealed_cvcs));
+    TRY(append_count(out, SLICE(", revealed-cards="), m->revealed.cards));
+    TRY(append_count(out, SLICE(", revealed-cvcs="), m->revealed.cvcs));
     return buf_append(out, SLICE("\r\n"));
 }
 

@@ -40,7 +40,7 @@ struct kept_field {
 /* What was replaced, for the caller, the log and the metrics. Cards and CVCs, not places. */
 struct matches {
     struct capture_counts captured;
-    uint64_t revealed_cards, revealed_cvcs;
+    struct token_counts revealed;
 };
 
 struct exchange {
@@ -88,7 +88,7 @@ struct exchange {
     struct capture *capture;
     uint32_t path_text, query_text; /* texts of the capture, from 1 */
     uint32_t *field_texts;          /* by field index; NULL: none has any */
-    struct matches matches;
+    struct capture_counts captured; /* once the capture is done */
     bool asks_masked;               /* x-cardveil-masked: yes */
 
     /* The keeper. */

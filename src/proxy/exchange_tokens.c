@@ -84,8 +84,7 @@ result tokens_ask_again(struct exchange *x)
 static result keep_credential(struct exchange *x, uint32_t index, const struct credential *revealed)
 {
     TRY(credential_set_put(&x->credentials, index, revealed));
-    x->matches.revealed_cards += revealed->number_len > 0;
-    x->matches.revealed_cvcs += revealed->cvc_len > 0;
+    token_table_reveal(x->tokens, index);
     if (x->answer_work == MESSAGE_REVEALS) return OK; /* it is the answer that they go into */
     if (!x->guard) x->guard = echo_guard_new();
     ENSURE(x->guard != NULL, MEMORY);

@@ -230,7 +230,7 @@ static void on_list(void *owner, result r, slice sealed)
     if (there)
         answer(op, OK, &there->alias, there->fell);
     else if (op->list.count == ALIASES_MAX)
-        fail(op, FAIL(ALIAS_ROOM));
+        answer(op, OK, &op->token, true);
     else
         store_get(op->v->store, STORE_CARD, card_key(merchant_of(op), token_id_slice(&op->token), room), on_card, op);
 }

@@ -62,7 +62,7 @@ def find_in_folder(folder, more=(), skip=()):
 
 def scan_memory(pid, secrets):
     """Names of the secrets (name -> bytes) found in a process's writable memory. Needs root or ptrace rights."""
-    found = set()
+    found, longest = set(), max(map(len, secrets.values()))
     with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in maps:
             span, rights = line.split()[:2]
@@ -76,8 +76,7 @@ def scan_memory(pid, secrets):
                     piece = memory.read(min(1 << 22, end - at))
                 except (OSError, ValueError):
                     break
-                for name, secret in secrets.items():
-                    if secret in tail + piece:
-                        found.add(name)
-                tail = piece[-64:]
+                text = tail + piece
+                found.update(name for name, secret in secrets.items() if secret in text)
+                tail = text[-longest:]
     return sorted(found)

@@ -42,6 +42,34 @@ START_TEST(each_token_once)
 }
 END_TEST
 
+/* A CVC that goes beside a stored card is a CVC and no second card; how many slots take it is no matter. */
+START_TEST(what_they_gave)
+{
+    static const struct {
+        bool card, cvc, revealed;
+        struct token_counts sum;
+    } tokens[] = {
+        {true, false, true, {1, 0}}, {false, true, true, {1, 1}}, {true, true, true, {2, 2}},
+        {true, true, false, {2, 2}}, {false, false, true, {2, 2}}, {false, true, true, {2, 3}},
+    };
+    uint32_t index;
+    char room[32];
+    struct token_table *t = token_table_new(100, NULL, NULL);
+    for (uint32_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        ck_assert(!failed(token_table_add(t, id_of(i, room), TOKEN_TEMPORAL, &index)));
+        for (int slot = 0; slot < 3; slot++) {
+            if (tokens[i].card) token_table_takes(t, index, false);
+            if (tokens[i].cvc) token_table_takes(t, index, true);
+        }
+        if (tokens[i].revealed) token_table_reveal(t, index);
+        struct token_counts now = token_table_revealed(t);
+        ck_assert(now.cards == tokens[i].sum.cards && now.cvcs == tokens[i].sum.cvcs);
+        token_table_reveal(t, 0); /* again, for a second attempt */
+    }
+    token_table_free(t);
+}
+END_TEST
+
 START_TEST(one_kind_each)
 {
     for (uint32_t before = 0; before < 20; before++) { /* compared at first, then hashed */
@@ -75,4 +103,4 @@ START_TEST(id_bounds)
 }
 END_TEST
 
-RUN_TESTS("token_table", each_token_once, one_kind_each, id_bounds)
+RUN_TESTS("token_table", each_token_once, what_they_gave, one_kind_each, id_bounds)

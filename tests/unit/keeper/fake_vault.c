@@ -128,6 +128,7 @@ void vault_card_put(struct vault *v, slice merchant, const struct card *card, st
     bool is_shop = slice_is(merchant, "shop") && card->number_len == 16;
     l.r = is_shop ? fake.put_result : FAIL(INTERNAL);
     fake.put_card = *card;
+    fake.puts++;
     describe(SLICE("tok_new_one"), &l);
     if (fake.has_no_expiry) l.info.month = 0;
     finish(&l, true);
@@ -163,8 +164,12 @@ void vault_alias_make(struct vault *v, slice merchant, slice token, const struct
         return;
     }
     fake.wished = wish->format;
+    bool is_gone = fake.gone_times > 0 && !alias_is_own_id(wish);
+    if (is_gone) fake.gone_times--;
     if (alias_is_own_id(wish))
         done(owner, OK, token, false);
+    else if (is_gone)
+        done(owner, (result){fake.gone}, SLICE_NONE, false);
     else if (failed(fake.alias_result))
         done(owner, fake.alias_result, SLICE_NONE, false);
     else

@@ -23,6 +23,9 @@ struct fake_vault {
     result alias_result, resolve_result; /* OK, or what fails */
     enum alias_format wished; /* of the last alias */
     bool falls;
+    unsigned gone_times;     /* so many times the card was deleted before its alias was made; with... */
+    enum error gone;         /* ...this, TOKEN_NOT_FOUND or TOKEN_NO_PAN */
+    unsigned puts;
     unsigned resolves;
     result leaf_result;      /* OK, or what signing a leaf fails with */
     unsigned leaves;         /* that were asked for */

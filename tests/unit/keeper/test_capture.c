@@ -179,6 +179,34 @@ START_TEST(the_route_says_what_an_alias_looks_like)
 }
 END_TEST
 
+/* The merchant deletes the card, or destroys its number, between the two steps of a capture. */
+START_TEST(a_card_that_goes_meanwhile_is_kept_anew)
+{
+    static const enum error how[] = {ERR_TOKEN_NOT_FOUND, ERR_TOKEN_NO_PAN};
+    set_up();
+    config->routes[ROUTE_FILTER_PUSH].alias.wish.format = ALIAS_SIX_FOUR;
+    struct keeper_dialogue *d = open_push("cvk_make", ROUTE_FILTER_PUSH, NULL);
+    fake.gone = how[_i];
+    fake.gone_times = 1;
+    capture(d, 1, whole(""));
+    expect("captured 1 NONE 411111ABCDEF1111;");
+    ck_assert(fake.puts == 2 && fake.put_card.month == 12 && fake.put_card.holder_len == 6);
+    ck_assert_mem_eq(fake.put_card.number, "4111111111111111", 16);
+    ck_assert_str_eq(fake.audited, "token.capture shop make1 tok_new_one bookings NONE\ntoken.capture shop make1 tok_new_one bookings NONE\n");
+    fake.gone_times = 1;
+    capture(d, 2, whole("987"));
+    expect("captured 2 NONE 411111ABCDEF1111 cvc;");
+    ck_assert_uint_eq(fake.puts, 4);
+    fake.gone_times = 2; /* the partner sends again */
+    capture(d, 3, whole(""));
+    expect("captured 3 CARD_GONE;");
+    ck_assert_uint_eq(fake.puts, 6);
+    config->routes[ROUTE_FILTER_PUSH].alias.wish.format = ALIAS_UUID;
+    keeper_end(d);
+    tear_down();
+}
+END_TEST
+
 /* --- who may not --- */
 
 START_TEST(a_push_captures_and_nothing_else)
@@ -483,6 +511,7 @@ int main(void)
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(all, tests[i]);
     tcase_add_loop_test(all, enrolled_when_the_message_is_done, 0, 2);
     tcase_add_loop_test(all, not_enrolled, 0, 4);
+    tcase_add_loop_test(all, a_card_that_goes_meanwhile_is_kept_anew, 0, 2);
     tcase_add_loop_test(all, a_cvc_stays_where_somebody_may_have_its_alias, 0, sizeof endings / sizeof *endings);
     Suite *s = suite_create("capture");
     suite_add_tcase(s, all);

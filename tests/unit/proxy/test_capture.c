@@ -5,6 +5,7 @@
 #include "base/secret.h"
 
 #include <check.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,17 @@ result __wrap_keeper_capture(struct keeper_dialogue *d, uint32_t index, const st
     memcpy(asked[asked_count], found->number, found->number_len);
     asked[asked_count++][found->number_len] = '\0';
     return OK;
+}
+
+/* What is given back to the heap, while a test looks for <left_behind> in it. */
+static const char *left_behind;
+static bool is_left_behind;
+void __real_free(void *at);
+void __wrap_free(void *at);
+void __wrap_free(void *at)
+{
+    if (at && left_behind && memmem(at, malloc_usable_size(at), left_behind, strlen(left_behind))) is_left_behind = true;
+    __real_free(at);
 }
 
 static void set_up(void)
@@ -144,6 +156,21 @@ START_TEST(an_alias_that_is_none_is_not_taken)
 }
 END_TEST
 
+/* Whoever has a CVC's alias can have the CVC, once: it does not stay in the heap. */
+START_TEST(aliases_are_wiped)
+{
+    body("{\"n\":\"" VISA "\"}");
+    ask(1);
+    const struct captured what = {.alias = SLICE("tmp_0a1b2c3d")};
+    ck_assert(!failed(capture_take(c, 0, &what)));
+    left_behind = "tmp_0a1b2c3d";
+    capture_free(c);
+    left_behind = NULL;
+    c = NULL;
+    ck_assert(!is_left_behind);
+}
+END_TEST
+
 START_TEST(a_keeper_that_cannot_be_asked)
 {
     uint32_t count;
@@ -164,6 +191,7 @@ int main(void)
     tcase_add_test(t, nothing_found_changes_nothing);
     tcase_add_test(t, a_head_alone);
     tcase_add_test(t, an_alias_that_is_none_is_not_taken);
+    tcase_add_test(t, aliases_are_wiped);
     tcase_add_test(t, a_keeper_that_cannot_be_asked);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

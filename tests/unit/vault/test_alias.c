@@ -252,19 +252,68 @@ START_TEST(a_card_without_number_gets_no_new_one)
 }
 END_TEST
 
-START_TEST(a_card_has_only_so_many_forms)
+/* A partner is not stopped for ever by what the merchant has configured over the years. */
+START_TEST(a_card_with_many_forms_falls_to_its_own_id)
 {
     struct token_id a = stored_card(f.v, shop, 1);
-    for (unsigned i = 0; i <= ALIASES_MAX; i++) {
+    for (unsigned i = 0; i < ALIASES_MAX + 3; i++) {
         char text[16];
         (void)snprintf(text, sizeof text, "t%u_{uuid}", i);
         const struct alias_wish wish = {ALIAS_TEMPLATE, slice_of(text)};
-        expect_err(make(token_id_slice(&a), &wish).r, i < ALIASES_MAX ? ERR_NONE : ERR_ALIAS_ROOM);
+        struct made m = make(token_id_slice(&a), &wish);
+        expect_err(m.r, ERR_NONE);
+        ck_assert(m.fell == (i >= ALIASES_MAX) && is_same(&m.alias, &a) == m.fell);
+        expect_leads(&m.alias, token_id_slice(&a));
     }
     ck_assert_uint_eq(rows_of(STORE_ALIAS), ALIASES_MAX);
     expect_sound(f.v);
     expect_err(delete_card(f.v, shop, token_id_slice(&a)).r, ERR_NONE);
     ck_assert_uint_eq(rows_of(STORE_ALIAS) + rows_of(STORE_ALIASES), 0);
+}
+END_TEST
+
+enum { TIMES = 10000, AT_ONCE = 500 };
+struct unique {
+    struct token_id token, alias;
+    bool is_made;
+};
+
+static void on_unique_alias(void *owner, result r, slice alias, bool fell)
+{
+    struct unique *u = owner;
+    u->is_made = !failed(r) && !fell && token_id_from(alias, &u->alias);
+    ck_assert(u->is_made);
+}
+
+static void on_unique(void *owner, result r, const struct card_info *info, enum card_deed deed)
+{
+    struct unique *u = owner;
+    ck_assert(!failed(r) && deed == CARD_CREATED);
+    u->token = info->token;
+    vault_alias_make(f.v, shop, token_id_slice(&u->token), &eight_four, on_unique_alias, u);
+}
+
+/* 'unique: yes': each its own token with its own alias, in the format that has the least room. */
+START_TEST(one_card_ten_thousand_times)
+{
+    static struct unique all[TIMES];
+    struct card c = test_card("4111111111111111", "12/30", "");
+    for (size_t i = 0; i < TIMES; i++) {
+        vault_card_put(f.v, shop, &c, (struct card_put_options){.unique = true}, on_unique, &all[i]);
+        if (i % AT_ONCE == AT_ONCE - 1) vault_flush(f.v);
+    }
+    for (size_t i = 0; i < TIMES; i++)
+        while (!all[i].is_made) vault_flush(f.v);
+    ck_assert(rows_of(STORE_ALIAS) == TIMES && rows_of(STORE_ALIASES) == TIMES); /* so they are all different */
+    for (size_t i = 0; i < TIMES; i += 999) {
+        expect_leads(&all[i].alias, token_id_slice(&all[i].token));
+        expect_err(delete_card(f.v, shop, token_id_slice(&all[i].token)).r, ERR_NONE);
+        expect_err(resolve(shop, token_id_slice(&all[i].alias)).r, ERR_TOKEN_NOT_FOUND);
+    }
+    expect_sound(f.v);
+    expect_err(vault_rotate(f.v, NULL, NULL), ERR_NONE);
+    expect_sound(f.v);
+    expect_leads(&all[1].alias, token_id_slice(&all[1].token));
 }
 END_TEST
 
@@ -527,7 +576,7 @@ int main(void)
     Suite *s = suite_create("alias");
     TCase *t = tcase_create("alias");
     const TTest *const tests[] = {what_cannot_be_an_alias_is_refused, the_same_form_is_the_same_alias, a_card_s_own_id_needs_no_record,
-                                  nobody_s_alias_leads_nowhere, a_card_without_number_gets_no_new_one, a_card_has_only_so_many_forms,
+                                  nobody_s_alias_leads_nowhere, a_card_without_number_gets_no_new_one, a_card_with_many_forms_falls_to_its_own_id, one_card_ten_thousand_times,
                                   a_full_form_falls_to_a_longer_one, two_at_once_never_share_one, a_deleted_card_takes_its_aliases_with_it,
                                   rotated_backed_up_and_counted, the_store_has_no_alias_in_the_clear,
                                   every_acknowledged_alias_leads_to_its_card_after_kill_9};
