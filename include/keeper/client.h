@@ -132,9 +132,17 @@ struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper
 /* The questions below may follow keeper_open() at once, they need not wait for on_opened(). A failure here (ERR_KEEPER_AWAY,
  * ERR_KEEPER_SLOW, ERR_TOKEN_UNKNOWN: no token is that long, ERR_MEMORY) means that the question was not asked: no answer comes. */
 MUST_USE result keeper_reveal(struct keeper_dialogue *d, uint32_t index, slice token, enum token_kind kind, struct wish wish);
-MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique);
+/* alias: what the token is to look like; info->alias has it then, unless the card's own id will do. ERR_CARD_FORMAT, ERR_ALIAS_ROOM. */
+MUST_USE result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, const struct alias_form *alias,
+                                    bool unique);
 /* cvc: as card_check_cvc() wants it; ttl_s: 1 to 28,800. Answered by on_token. */
 MUST_USE result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, slice cvc, uint32_t ttl_s);
+/* Of a temporal token that is neither used nor reserved by a payment (else ERR_TOKEN_EXPIRED), answered by on_token. get: the masked
+ * card, with PERMIT_READ; delete: its end, with PERMIT_DELETE; store: the card without the CVC becomes a stored one, as
+ * keeper_token_create has it, and the temporal token stays what it was (ERR_TEMPORAL_NO_CARD: it holds a CVC alone). */
+MUST_USE result keeper_temporal_get(struct keeper_dialogue *d, uint32_t index, slice token);
+MUST_USE result keeper_temporal_delete(struct keeper_dialogue *d, uint32_t index, slice token);
+MUST_USE result keeper_temporal_store(struct keeper_dialogue *d, uint32_t index, slice token, const struct alias_form *alias, bool unique);
 /* A card found in a message on the dialogue's route, filter-pull (KEEPER_FOR_PROXY) or filter-push (KEEPER_FOR_PUSH): stored, or
  * found, and given its alias as that route's configuration in the keeper says; a CVC goes to the temporal tokens, with the card beside
  * it. number_len 0: a CVC alone. A holder that cannot be stored (card_set_holder) is left out. Where the route's

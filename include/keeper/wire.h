@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/result.h"
+#include "body/alias.h"
 #include "body/credential.h"
 #include "keeper/choice.h"
 #include "vault/ca.h"
@@ -47,6 +48,9 @@ enum wire_type {
     WIRE_TOKEN_CHANGE,
     WIRE_TOKEN_DELETE,
     WIRE_TEMPORAL_CREATE,
+    WIRE_TEMPORAL_GET,
+    WIRE_TEMPORAL_DELETE,
+    WIRE_TEMPORAL_STORE,
     WIRE_CAPTURE,
     WIRE_ENROL,
     WIRE_CREDENTIALS,
@@ -109,13 +113,13 @@ struct wire_open {
 struct wire_reveal {
     uint8_t kind, wanted, merchant_initiated, token_len;
 }; /* tail: token */
-struct wire_ask { /* TOKEN_GET, TOKEN_DELETE */
+struct wire_ask { /* TOKEN_GET, TOKEN_DELETE, TEMPORAL_GET, TEMPORAL_DELETE, … */
     uint8_t token_len, reserved;
 }; /* tail: token */
 struct wire_create {
     uint16_t year;
-    uint8_t month, unique, number_len, holder_len;
-}; /* tails: number, holder */
+    uint8_t month, unique, format, number_len, holder_len, template_len;
+}; /* tails: number, holder, template of the alias */
 struct wire_change {
     uint16_t year;
     uint8_t month, set_expiry, set_holder, remove_pan, token_len, holder_len;
@@ -125,6 +129,9 @@ struct wire_temporal {
     uint16_t year;
     uint8_t month, number_len, holder_len, cvc_len, reserved[2];
 }; /* tails: number, holder, CVC */
+struct wire_store { /* the card behind a temporal token */
+    uint8_t unique, format, token_len, template_len;
+}; /* tails: token, template of the alias */
 struct wire_capture {
     uint16_t year;
     uint8_t month, number_len, holder_len, cvc_len; /* number_len 0: a CVC alone */
@@ -183,8 +190,8 @@ struct wire_revealed {
 struct wire_token {
     int64_t created_ms, updated_ms;
     uint16_t error, year;
-    uint8_t month, state, has_holder, created, token_len, number_len, brand_len, reserved[5];
-}; /* tails: token, masked number, brand; all empty on an error */
+    uint8_t month, state, has_holder, created, fell, token_len, number_len, brand_len, alias_len, reserved[3];
+}; /* tails: token, masked number, brand, the alias that was asked for; all empty on an error */
 struct wire_captured {
     uint16_t error;
     uint8_t alias_len, cvc_alias_len, created, fell;
@@ -253,9 +260,10 @@ WIRE_SIZE(wire_head, 16);
 WIRE_SIZE(wire_open, 48);
 WIRE_SIZE(wire_reveal, 4);
 WIRE_SIZE(wire_ask, 2);
-WIRE_SIZE(wire_create, 6);
+WIRE_SIZE(wire_create, 8);
 WIRE_SIZE(wire_change, 8);
 WIRE_SIZE(wire_temporal, 12);
+WIRE_SIZE(wire_store, 4);
 WIRE_SIZE(wire_capture, 6);
 WIRE_SIZE(wire_end, 1);
 WIRE_SIZE(wire_enrol, 4);

@@ -16,14 +16,13 @@
 
 enum {
     ALIASES_MAX = 16,              /* forms of one card; in each further one it is known by its own id */
-    ALIAS_TEMPLATE_MAX_BYTES = 34, /* as written, with its "{uuid}" */
     ALIAS_TRIES = 16,              /* random ones that were all taken: the form has no room at this length */
     ALIAS_LONGER_MAX = 8,          /* characters more, one after the other */
 };
 
 /* A random alias. What it shows of the number is what a mask may show (PCI DSS 3.4.1): the last four, and before them the first six
- * from 15 digits on, or the first eight from 16 digits on (ALIAS_EIGHT_FOUR). It is never a number with a valid check digit, and never
- * all digits but for ALIAS_DIGITS. <longer> characters more than the format has: those as long as the number are <longer> longer.
+ * from 15 digits on, or the first eight from 16 digits on (ALIAS_EIGHT_…). It is never a number with a valid check digit, and never
+ * all digits but for ALIAS_DIGITS and ALIAS_EIGHT_DIGITS. <longer> characters more than the format has: those as long as the number are <longer> longer.
  * ERR_CRYPTO; ERR_TOO_LARGE: no token is that long, or a template has no "{uuid}" or the form of a token of ours. */
 MUST_USE result alias_text_make(const struct alias_wish *wish, slice number, size_t longer, struct token_id *out);
 

@@ -44,11 +44,11 @@ void vault_tick(struct vault *v);
 /* --- cards --- */
 enum card_state { CARD_ACTIVE = 0, CARD_PAN_REMOVED = 1 };
 struct card_info { /* what a merchant may know */
-    struct token_id token;
+    struct token_id token, alias; /* alias: the other name that was asked for, or that it was asked by; len 0: none */
     struct card_mask mask;
     uint8_t month;
     uint16_t year;
-    bool has_holder;
+    bool has_holder, alias_fell; /* fell: its format had no room, so it is longer */
     enum card_state state;
     int64_t created_ms, updated_ms;
 };

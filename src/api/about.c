@@ -28,10 +28,12 @@ result about_take_method(struct service_call *c)
 void about_on_token(void *owner, uint32_t index, result r, const struct card_info *info, bool created)
 {
     struct about_call *a = of(call_from(owner));
+    struct token_id asked;
     (void)index;
     (void)created;
     if (failed(r)) a->verdict = r;
     if (info) a->info = *info;
+    if (info && token_id_from(a->base.subject, &asked) && !slice_eq(a->base.subject, token_id_slice(&info->token))) a->info.alias = asked;
     call_settle(&a->base);
 }
 

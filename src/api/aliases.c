@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET, PATCH and DELETE /v1/aliases/{alias}: a token's state in the shape of PCI Proxy's alias status API, so that its users
- * can switch. The network token itself and its cryptogram are never in it; fingerprint, issuer and country are not known here. */
+ * can switch, with Basic authorization as they have it: the merchant's name and an API key. The network token itself and its cryptogram are never in it; fingerprint, issuer and country are not known here. */
 #include "about.h"
 #include "body/json_pick.h"
 
@@ -123,6 +123,7 @@ static result write_error(result r, struct buf *out, struct service_answer *a)
 {
     a->status = r.err == ERR_TOKEN_NOT_FOUND ? 400 : error_status(r.err); /* theirs is a 400 */
     a->error = r.err;
+    if (r.err == ERR_KEY_MISSING || r.err == ERR_KEY_WRONG) a->challenge = SLICE("Basic realm=\"cardveil\"");
     TRY(json_append_member(out, SLICE("{\"error\":{\"code\":\""), slice_of(code_of(r.err))));
     TRY(json_append_member(out, SLICE(",\"message\":\""), slice_of(error_text(r.err))));
     return buf_append(out, SLICE("}}\n"));
@@ -205,6 +206,7 @@ const struct endpoint aliases_endpoint = {
     .methods = {"GET, HEAD, PATCH, DELETE", 24},
     .bytes = sizeof(struct alias_call),
     .answer_max_bytes = 8192,
+    .takes_basic = true,
     .understand = understand,
     .ask = ask,
     .write = write_answer,

@@ -21,7 +21,9 @@ result append_expiry(struct buf *out, slice before, unsigned month, unsigned yea
 
 result append_card_info(struct buf *out, const struct card_info *i, int64_t expires_ms)
 {
-    TRY(json_append_member(out, SLICE("\"token\":\""), token_id_slice(&i->token)));
+    TRY(json_append_member(out, SLICE("\"token\":\""), token_id_slice(i->alias.len ? &i->alias : &i->token)));
+    if (i->alias.len) TRY(json_append_member(out, SLICE(",\"card_token\":\""), token_id_slice(&i->token)));
+    if (i->alias_fell) TRY(buf_append(out, SLICE(",\"format_full\":true")));
     TRY(json_append_member(out, SLICE(",\"status\":\""),
                            i->state == CARD_ACTIVE ? SLICE("ACTIVE") : SLICE("PAN_REMOVED")));
     TRY(json_append_member(out, SLICE(",\"card\":{\"number\":\""), slice_of(i->mask.number)));

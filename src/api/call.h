@@ -11,7 +11,7 @@
 #include "base/envelope.h"
 #include "keeper/service.h"
 
-enum { CALL_KEY_ID_MAX = 16 };
+enum { CALL_KEY_ID_MAX = 16, CALL_USER_MAX = 64 /* as long as a merchant's name */ };
 
 struct endpoint;
 struct service_call { /* an endpoint's own call begins with one */
@@ -26,15 +26,19 @@ struct service_call { /* an endpoint's own call begins with one */
     size_t waiting;        /* questions */
     char key_id[CALL_KEY_ID_MAX];
     size_t key_id_len;
+    char user[CALL_USER_MAX]; /* that came with the key, as the merchant's name; user_len 0: none did */
+    size_t user_len;
     service_done done;
     void *owner;
 };
 struct endpoint {
     bool (*takes)(slice path);
-    slice methods;         /* for the Allow field of a 405 */
+    slice only;            /* the method: another endpoint has the others; empty: any */
+    slice methods;         /* for the Allow field of a 405; empty: write says */
     size_t bytes;          /* of its own call */
     size_t answer_max_bytes;
     bool answer_is_secret;
+    bool takes_basic;      /* merchant and API key may come as user name and password (RFC 7617), where x-api-key is not there */
     /* Before anybody is known: method, path and query, and which permission is needed. */
     result (*understand)(struct service_call *c);
     /* The caller is admitted: asks the keeper, adding to c->waiting for each question that was asked. */
@@ -60,7 +64,7 @@ MUST_USE result call_take_token(struct service_call *c, slice after);
 MUST_USE result call_write_failure(result r, struct buf *out, struct service_answer *a); /* and sets status and error */
 MUST_USE result append_time(struct buf *out, slice before, int64_t wall_ms);
 MUST_USE result append_expiry(struct buf *out, slice before, unsigned month, unsigned year); /* "MM/YYYY" */
-/* Without a comma or brace at its end. expires_ms: 0 for a card that is stored, which tells when it was changed instead. */
+/* "token": the alias, where there is one, and "card_token" then. Without a comma or brace at its end. expires_ms: 0 for a card that is stored, which tells when it was changed instead. */
 MUST_USE result append_card_info(struct buf *out, const struct card_info *i, int64_t expires_ms);
 /* "transaction_info":{"type","reference_code","request_id","status","created_at"}; reference: empty: a fresh one. */
 MUST_USE result append_transaction_info(const struct service_call *c, slice type, slice reference, slice status, struct buf *out);

@@ -9,7 +9,7 @@
 
 /* --- the members --- */
 
-enum member { MEMBER_NONE = 0, MEMBER_NUMBER, MEMBER_EXPIRY, MEMBER_HOLDER, MEMBER_UNIQUE, MEMBER_REMOVE, MEMBER_CVC, MEMBER_TTL };
+enum member { MEMBER_NONE = 0, MEMBER_NUMBER, MEMBER_EXPIRY, MEMBER_HOLDER, MEMBER_UNIQUE, MEMBER_REMOVE, MEMBER_CVC, MEMBER_TTL, MEMBER_FORMAT };
 
 struct parse {
     struct card_json_list *list;
@@ -43,6 +43,7 @@ static enum member member_of(slice name, enum card_json_kind kind)
     if (slice_is(name, "holder")) return MEMBER_HOLDER;
     if (kind != CARD_JSON_CHANGE && slice_is(name, "number")) return MEMBER_NUMBER;
     if (kind == CARD_JSON_NEW && slice_is(name, "unique")) return MEMBER_UNIQUE;
+    if (kind == CARD_JSON_NEW && slice_is(name, "format")) return MEMBER_FORMAT;
     if (kind == CARD_JSON_CHANGE && slice_is(name, "removePlain")) return MEMBER_REMOVE;
     if (kind == CARD_JSON_TEMPORAL && slice_is(name, "cvc")) return MEMBER_CVC;
     if (kind == CARD_JSON_TEMPORAL && slice_is(name, "ttl")) return MEMBER_TTL;
@@ -66,6 +67,7 @@ static bool *seen_flag(struct card_json *c, enum member m)
     case MEMBER_REMOVE: return &c->remove_pan;
     case MEMBER_CVC: return &c->has_cvc;
     case MEMBER_TTL: return &c->has_ttl;
+    case MEMBER_FORMAT: return &c->has_format;
     case MEMBER_NONE: break;
     }
     return NULL;
@@ -99,6 +101,12 @@ static result set_ttl(struct card_json *c, slice text)
     return OK;
 }
 
+static result set_format(struct card_json *c, slice text)
+{
+    ENSURE(alias_form_read(text, &c->format) == NULL, CARD_FORMAT);
+    return OK;
+}
+
 static int on_string(void *context, const unsigned char *at, size_t len)
 {
     struct parse *p = context;
@@ -111,6 +119,7 @@ static int on_string(void *context, const unsigned char *at, size_t len)
     case MEMBER_HOLDER: blame(p, card_set_holder(card, text)); break;
     case MEMBER_CVC: blame(p, set_cvc(current(p), text)); break;
     case MEMBER_TTL: blame(p, FAIL(TEMPORAL_TTL)); break;
+    case MEMBER_FORMAT: blame(p, set_format(current(p), text)); break;
     case MEMBER_NONE:
     case MEMBER_UNIQUE:
     case MEMBER_REMOVE: return stop(p, FAIL(CARD_FIELD));
@@ -126,6 +135,8 @@ static int on_boolean(void *context, int yes)
         current(p)->unique = yes != 0;
     } else if (p->in_card && p->member == MEMBER_REMOVE) {
         current(p)->remove_pan = yes != 0;
+    } else if (p->in_card && p->member == MEMBER_FORMAT) {
+        blame(p, FAIL(CARD_FORMAT));
     } else {
         return stop(p, FAIL(CARD_FIELD));
     }
@@ -136,16 +147,17 @@ static int on_boolean(void *context, int yes)
 static int on_null(void *context)
 {
     struct parse *p = context;
-    if (!p->in_card || p->member != MEMBER_HOLDER) return stop(p, FAIL(CARD_FIELD));
+    if (!p->in_card || (p->member != MEMBER_HOLDER && p->member != MEMBER_FORMAT)) return stop(p, FAIL(CARD_FIELD));
+    if (p->member == MEMBER_FORMAT) blame(p, FAIL(CARD_FORMAT));
     p->member = MEMBER_NONE;
     return 1;
 }
 
-/* {"number":4111111111111111} is understood too: its text, never its value. */
+/* {"number":4111111111111111,"format":32} is understood too: its text, never its value. */
 static int on_number(void *context, const char *at, size_t len)
 {
     struct parse *p = context;
-    if (p->in_card && p->member == MEMBER_NUMBER) return on_string(context, (const unsigned char *)at, len);
+    if (p->in_card && (p->member == MEMBER_NUMBER || p->member == MEMBER_FORMAT)) return on_string(context, (const unsigned char *)at, len);
     if (!p->in_card || (p->member != MEMBER_CVC && p->member != MEMBER_TTL)) return stop(p, FAIL(CARD_FIELD));
     blame(p, p->member == MEMBER_CVC ? FAIL(CARD_CVC) : set_ttl(current(p), (slice){at, len}));
     p->member = MEMBER_NONE;
@@ -164,16 +176,20 @@ static result grow(struct card_json_list *list)
     return OK;
 }
 
+result card_json_add(struct card_json_list *list)
+{
+    if (list->count == list->room) TRY(grow(list));
+    list->count++;
+    return OK;
+}
+
 static int on_start_map(void *context)
 {
     struct parse *p = context;
     if (p->in_card || p->closed) return stop(p, FAIL(CARD_FIELD));
     if (p->list->count == p->max) return stop(p, FAIL(TOO_LARGE));
-    if (p->list->count == p->list->room) {
-        result r = grow(p->list);
-        if (failed(r)) return stop(p, r);
-    }
-    p->list->count++;
+    result r = card_json_add(p->list);
+    if (failed(r)) return stop(p, r);
     current(p)->ttl_s = TEMPORAL_TTL_DEFAULT_S;
     p->in_card = true;
     p->depth++;

@@ -116,7 +116,8 @@ static result ask_for_card(struct fields_call *f)
     TRY(read_card(f));
     const struct card_json *json = &f->cards.cards[0];
     if (f->kind != FIELD_TRANSACTION) {
-        TRY(keeper_token_create(c->dialogue, INDEX_TOKEN, &json->card, false));
+        const struct alias_form own_id = {.format = ALIAS_UUID}; /* what it looks like is not the payer's choice */
+        TRY(keeper_token_create(c->dialogue, INDEX_TOKEN, &json->card, &own_id, false));
         c->waiting++;
     }
     if (f->kind == FIELD_TOKEN) return OK;

@@ -68,7 +68,7 @@ static result ask(struct service_call *c)
         const struct card_json *card = &t->cards.cards[i];
         t->outcomes[i].verdict = card->verdict;
         if (failed(card->verdict)) continue;
-        TRY(keeper_token_create(c->dialogue, (uint32_t)i, &card->card, card->unique));
+        TRY(keeper_token_create(c->dialogue, (uint32_t)i, &card->card, &card->format, card->unique));
         c->waiting++;
     }
     return OK;

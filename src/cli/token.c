@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cli/command.h"
+#include "vault/alias.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -15,11 +16,13 @@
 #include <unistd.h>
 
 static const char USAGE[] =
-    "usage: cardveil token create --merchant NAME [--unique] [-c cardveil.yaml] [--json] < cards.ndjson\n\n"
+    "usage: cardveil token create --merchant NAME [--unique] [--format FORMAT] [-c cardveil.yaml] [--json] < cards.ndjson\n\n"
     "Reads one JSON card a line from stdin and prints its token, a line each, in the same order:\n"
-    "  {\"number\":\"DIGITS\",\"expiration_date\":\"12/30\",\"holder\":\"A. Person\",\"unique\":false}\n"
-    "holder and unique may be left out. The same number of the same merchant gives the same token; with --unique, or\n"
-    "\"unique\":true in the line, always a new one.\n\n"
+    "  {\"number\":\"DIGITS\",\"expiration_date\":\"12/30\",\"holder\":\"A. Person\",\"unique\":false,\"format\":\"uuid\"}\n"
+    "holder, unique and format may be left out. The same number of the same merchant gives the same token in each format;\n"
+    "with --unique, or \"unique\":true in the line, always a new one. FORMAT is what tokens look like whose line has none:\n"
+    "  uuid (the default), 32 (characters), length (as long as the number), six-four, eight-four (first six or eight, letters,\n"
+    "  last four), digits, eight-digits (the same in digits, with a wrong check digit), or a text around {uuid}: tok_{uuid}\n\n"
     "A bad line is reported on stderr as 'stdin:LINE: what is wrong', gives an empty line on stdout (so line N of the output\n"
     "always belongs to line N of the input), and the rest goes on; the exit status is 1 then. An empty line gives an empty line.\n"
     "With --json each line of the output is an object: {\"line\":1,\"token\":\"...\",\"created\":true}, or {\"line\":2,\"error\":\"...\"}.\n"
@@ -29,6 +32,7 @@ static const char USAGE[] =
 struct arguments {
     const char *file, *merchant;
     bool unique, json;
+    struct alias_form format;
 };
 enum { LINE_MAX_BYTES = 4096, READ_BYTES = 64 << 10, BATCH_LINES = 2500, RETRY_PAUSE_US = 20000, TICK_MS = 1000 };
 
@@ -51,26 +55,45 @@ struct slot { /* one line of a batch */
     enum { SLOT_EMPTY, SLOT_BAD, SLOT_WAITS, SLOT_DONE } state;
     result r;
     enum card_deed deed;
-    struct token_id token;
+    struct alias_form format;
+    struct token_id token, alias; /* alias: in its format; len 0: the token is */
 };
 struct import {
     struct cli_vault *c;
     slice merchant;
     bool unique, json;
+    struct alias_form format;
     struct slot *slots;      /* BATCH_LINES */
     size_t count, waiting;
     uint64_t line, created, known, bad, last_tick_ms;
     struct cli_progress progress;
 };
 
+static void settle(struct slot *s, result r)
+{
+    s->state = SLOT_DONE;
+    s->r = r;
+    s->import->waiting--;
+}
+
+static void on_alias(void *owner, result r, slice alias, bool fell)
+{
+    struct slot *s = owner;
+    if (!failed(r) && !token_id_from(alias, &s->alias)) r = FAIL(INTERNAL);
+    if (!failed(r) && fell) fprintf(stderr, "stdin:%" PRIu64 ": its format has no room for this number: the token is longer\n", s->line);
+    settle(s, r);
+}
+
 static void on_put(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct slot *s = owner;
-    s->state = SLOT_DONE;
-    s->r = r;
+    const struct alias_wish wish = alias_form_wish(&s->format);
     s->deed = deed;
     if (info) s->token = info->token;
-    s->import->waiting--;
+    if (failed(r) || !info || alias_is_own_id(&wish))
+        settle(s, r);
+    else
+        vault_alias_make(s->import->c->v, s->import->merchant, token_id_slice(&s->token), &wish, on_alias, s);
 }
 
 static void add_line(struct import *m, slice line)
@@ -88,6 +111,7 @@ static void add_line(struct import *m, slice line)
     s->state = SLOT_WAITS;
     m->waiting++;
     const struct card_put_options options = {.unique = m->unique || one.cards[0].unique, .may_change = true};
+    s->format = one.cards[0].has_format ? one.cards[0].format : m->format;
     vault_card_put(m->c->v, m->merchant, &one.cards[0].card, options, on_put, s);
     card_json_done(&one);
 }
@@ -99,10 +123,11 @@ static void report_bad(const struct slot *s)
 
 static void print_slot(const struct import *m, const struct slot *s)
 {
+    slice made = token_id_slice(s->alias.len ? &s->alias : &s->token);
     if (!m->json) {
-        printf("%.*s\n", s->state == SLOT_DONE ? (int)s->token.len : 0, s->token.at);
+        printf("%.*s\n", s->state == SLOT_DONE ? (int)made.len : 0, made.at);
     } else if (s->state == SLOT_DONE) {
-        printf("{\"line\":%" PRIu64 ",\"token\":\"%.*s\",\"created\":%s}\n", s->line, (int)s->token.len, s->token.at, s->deed == CARD_CREATED ? "true" : "false");
+        printf("{\"line\":%" PRIu64 ",\"token\":\"%.*s\",\"created\":%s}\n", s->line, SLICE_ARG(made), s->deed == CARD_CREATED ? "true" : "false");
     } else if (s->state == SLOT_BAD) {
         printf("{\"line\":%" PRIu64 ",\"error\":\"%s\"}\n", s->line, error_name(s->r.err));
     }
@@ -221,7 +246,7 @@ static void print_summary(struct import *m)
 static int import_cards(struct cli_vault *c, const void *arguments)
 {
     const struct arguments *a = arguments;
-    struct import m = {.c = c, .merchant = slice_of(a->merchant), .unique = a->unique, .json = a->json, .last_tick_ms = clock_now_ms()};
+    struct import m = {.c = c, .merchant = slice_of(a->merchant), .unique = a->unique, .json = a->json, .format = a->format, .last_tick_ms = clock_now_ms()};
     struct buf in;
     buf_init_secret(&in, 4 * READ_BYTES);
     m.slots = calloc(BATCH_LINES, sizeof *m.slots);
@@ -248,6 +273,7 @@ int cli_token(int argc, char **argv)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'}, {"unique", no_argument, NULL, 'u'},
+        {"format", required_argument, NULL, 'f'},
         {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     struct arguments a = {.file = "cardveil.yaml"};
@@ -263,6 +289,13 @@ int cli_token(int argc, char **argv)
         case 'u':
             a.unique = true;
             break;
+        case 'f': {
+            const char *wrong = alias_form_read(slice_of(optarg), &a.format);
+            char why[256];
+            if (!wrong) break;
+            (void)snprintf(why, sizeof why, "--format: %s", wrong);
+            return cli_wrong_usage(&command, why);
+        }
         case 'j':
             a.json = true;
             break;

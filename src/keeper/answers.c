@@ -19,6 +19,9 @@ static const struct {
     [WIRE_TOKEN_CHANGE] = {"token.change", PERMIT_CHANGE, WIRE_TOKEN},
     [WIRE_TOKEN_DELETE] = {"token.delete", PERMIT_DELETE, WIRE_TOKEN},
     [WIRE_TEMPORAL_CREATE] = {"temporal.create", PERMIT_TOKENIZE, WIRE_TOKEN},
+    [WIRE_TEMPORAL_GET] = {"temporal.read", PERMIT_READ, WIRE_TOKEN},
+    [WIRE_TEMPORAL_DELETE] = {"temporal.delete", PERMIT_DELETE, WIRE_TOKEN},
+    [WIRE_TEMPORAL_STORE] = {"token.create", PERMIT_TOKENIZE, WIRE_TOKEN},
     [WIRE_CAPTURE] = {"token.capture", 0, WIRE_CAPTURED},
     [WIRE_ENROL] = {"token.enrol", PERMIT_ENROL, WIRE_NETWORK},
     [WIRE_CREDENTIALS] = {"network.credentials", PERMIT_CREDENTIALS, WIRE_NETWORK},
@@ -74,9 +77,9 @@ static void put_info(const struct question *q, const struct card_info *info, boo
     slice brand = {info->mask.brand, strnlen(info->mask.brand, sizeof info->mask.brand - 1)};
     struct wire_token w = {.created_ms = info->created_ms, .updated_ms = info->updated_ms, .month = info->month,
                            .year = info->year, .state = info->state == CARD_PAN_REMOVED, .has_holder = info->has_holder,
-                           .created = created, .token_len = info->token.len, .number_len = (uint8_t)number.len,
-                           .brand_len = (uint8_t)brand.len};
-    const slice tails[] = {token_id_slice(&info->token), number, brand};
+                           .created = created, .fell = info->alias_fell, .token_len = info->token.len,
+                           .number_len = (uint8_t)number.len, .brand_len = (uint8_t)brand.len, .alias_len = info->alias.len};
+    const slice tails[] = {token_id_slice(&info->token), number, brand, token_id_slice(&info->alias)};
     server_put(q->relay, WIRE_TOKEN, q->dialogue, q->sequence, &w, tails);
 }
 
@@ -87,7 +90,8 @@ static const char *action_of(const struct question *q, result outcome, enum card
 {
     static const char *const put_actions[] = {[CARD_FOUND] = "token.find", [CARD_CREATED] = "token.create",
                                               [CARD_CHANGED] = "token.change"};
-    return q->type == WIRE_TOKEN_CREATE && !failed(outcome) ? put_actions[deed] : questions[q->type].action;
+    bool puts = q->type == WIRE_TOKEN_CREATE || q->type == WIRE_TEMPORAL_STORE;
+    return puts && !failed(outcome) ? put_actions[deed] : questions[q->type].action;
 }
 
 slice answer_merchant(const struct question *q)
@@ -144,7 +148,7 @@ void answer_count_guess(const struct question *q, result r)
         bad_tokens_count(server->bad, &q->standing.caller, loop_now_ms(server->loop), c->bad_tokens_window_ms);
 }
 
-static void on_info(void *owner, result r, const struct card_info *info, enum card_deed deed)
+void answer_info(void *owner, result r, const struct card_info *info, enum card_deed deed)
 {
     struct question *q = owner;
     slice token = !failed(r) && info ? token_id_slice(&info->token) : token_id_slice(&q->token);
@@ -162,7 +166,7 @@ static void on_info(void *owner, result r, const struct card_info *info, enum ca
 static void on_card_read(void *owner, result r, const struct card *card, const struct card_info *info)
 {
     (void)card;
-    on_info(owner, r, info, CARD_FOUND);
+    answer_info(owner, r, info, CARD_FOUND);
 }
 
 /* --- towards the vault --- */
@@ -212,46 +216,6 @@ result answer_read_card(slice number, slice holder, uint8_t month, uint16_t year
     return OK;
 }
 
-static void create(struct question *q, const struct wire_frame *f)
-{
-    struct keeper_server *server = q->relay->server;
-    struct wire_create w;
-    wire_fixed(f, &w, sizeof w);
-    const struct card_put_options options = {.unique = w.unique, .may_change = q->standing.may_change};
-    result r = answer_read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, server->card);
-    if (failed(r))
-        on_info(q, r, NULL, CARD_FOUND);
-    else
-        vault_card_put(server->vault, answer_merchant(q), server->card, options, on_info, q);
-    secret_wipe(server->card, sizeof *server->card);
-}
-
-static result keep_temporal(struct dialogue *d, const struct question *q, const struct wire_frame *f, struct card_info *out)
-{
-    struct keeper_server *server = q->relay->server;
-    struct card *card = server->card;
-    struct wire_temporal w;
-    wire_fixed(f, &w, sizeof w);
-    TRY(answer_read_card(wire_tail(f, 0), wire_tail(f, 1), w.month, w.year, card));
-    TRY(card_check_cvc(wire_tail(f, 2)));
-    ENSURE(w.ttl_s > 0 && w.ttl_s <= TEMPORAL_TTL_MAX_S, TEMPORAL_TTL);
-    *out = (struct card_info){.month = card->month, .year = card->year, .has_holder = card->holder_len > 0,
-                              .created_ms = clock_wall_ms()};
-    out->updated_ms = out->created_ms;
-    card_mask(card, &out->mask);
-    return temporal_put(server->temporal, answer_merchant(q), card, wire_tail(f, 2), w.ttl_s, loop_now_ms(server->loop), &d->made,
-                        &out->token);
-}
-
-static void create_temporal(struct question *q, struct dialogue *d, const struct wire_frame *f)
-{
-    struct keeper_server *server = q->relay->server;
-    struct card_info info;
-    result r = keep_temporal(d, q, f, &info);
-    secret_wipe(server->card, sizeof *server->card);
-    on_info(q, r, failed(r) ? NULL : &info, CARD_CREATED);
-}
-
 static result read_change(const struct wire_frame *f, struct keeper_server *server, struct card_change *out)
 {
     struct wire_change w;
@@ -277,13 +241,13 @@ static void on_token_known(void *owner, result r, slice token)
     r = answer_take_token(q, r, token);
     slice own = token_id_slice(&q->token);
     if (failed(r))
-        on_info(q, r, NULL, CARD_FOUND);
+        answer_info(q, r, NULL, CARD_FOUND);
     else if (q->type == WIRE_TOKEN_GET)
         vault_card_get(vault, answer_merchant(q), own, on_card_read, q);
     else if (q->type == WIRE_TOKEN_CHANGE)
-        vault_card_change(vault, answer_merchant(q), own, q->change, on_info, q);
+        vault_card_change(vault, answer_merchant(q), own, q->change, answer_info, q);
     else
-        vault_card_delete(vault, answer_merchant(q), own, on_info, q);
+        vault_card_delete(vault, answer_merchant(q), own, answer_info, q);
 }
 
 static result keep_change(struct question *q, const struct wire_frame *f)
@@ -301,7 +265,7 @@ static void ask_about_token(struct question *q, const struct wire_frame *f)
     result r = token_id_from(wire_tail(f, 0), &q->token) ? OK : FAIL(TOKEN_NOT_FOUND);
     if (!failed(r) && f->type == WIRE_TOKEN_CHANGE) r = keep_change(q, f);
     if (failed(r))
-        on_info(q, r, NULL, CARD_FOUND);
+        answer_info(q, r, NULL, CARD_FOUND);
     else
         answer_resolve(q, on_token_known);
 }
@@ -357,8 +321,11 @@ void server_answer(struct relay *r, struct dialogue *d, const struct wire_frame 
     }
     switch (f->type) {
     case WIRE_REVEAL: answer_reveal(q, d, f); return;
-    case WIRE_TOKEN_CREATE: create(q, f); return;
-    case WIRE_TEMPORAL_CREATE: create_temporal(q, d, f); return;
+    case WIRE_TOKEN_CREATE: answer_create(q, f); return;
+    case WIRE_TEMPORAL_CREATE: answer_temporal_create(q, d, f); return;
+    case WIRE_TEMPORAL_GET:
+    case WIRE_TEMPORAL_DELETE:
+    case WIRE_TEMPORAL_STORE: answer_temporal(q, f); return;
     case WIRE_CAPTURE: answer_capture(q, f); return;
     case WIRE_ENROL: answer_enrol(q, d, f); return;
     case WIRE_CREDENTIALS: answer_credentials(q, f); return;

@@ -2,10 +2,10 @@
 #ifndef KEEPER_ANSWERS_PRIV_H
 #define KEEPER_ANSWERS_PRIV_H
 
-/* Answers to questions, by what they are about: answers.c has what is common, and cards; answers_reveal.c the credentials of
-
- * payments; answers_capture.c cards that were found in messages; answers_network.c what the API asks about network tokens; answers_notice.c notifications and the report. Each answer
- * ends with answer_finish(). */
+/* Answers to questions, by what they are about: answers.c has what is common, and stored cards; answers_create.c cards
+ * that the API brings, temporal ones too; answers_reveal.c the credentials of payments; answers_capture.c cards that were found in
+ * messages; answers_network.c what the API asks about network tokens; answers_notice.c notifications and the report. Each answer ends
+ * with answer_finish(). */
 
 #include "server_priv.h"
 #include "vault/alias.h"
@@ -33,6 +33,11 @@ static inline bool answer_is_expiry_of(const struct credential *c, const struct 
     return record->month == c->month && record->year == c->year;
 }
 
+/* The answer WIRE_TOKEN, with its line in the audit trail, and the end; a vault_info_callback. */
+void answer_info(void *owner, result r, const struct card_info *info, enum card_deed deed);
+void answer_create(struct question *q, const struct wire_frame *f);
+void answer_temporal_create(struct question *q, struct dialogue *d, const struct wire_frame *f);
+void answer_temporal(struct question *q, const struct wire_frame *f); /* TEMPORAL_GET, _DELETE, _STORE */
 void answer_reveal(struct question *q, struct dialogue *d, const struct wire_frame *f);
 void answer_capture(struct question *q, const struct wire_frame *f);
 void answer_enrol(struct question *q, struct dialogue *d, const struct wire_frame *f);

@@ -84,6 +84,8 @@ static bool handle_token(struct keeper_dialogue *d, const struct wire_frame *f)
     info.token.len = wire_copy(f, 0, info.token.at);
     (void)wire_copy(f, 1, info.mask.number);
     (void)wire_copy(f, 2, info.mask.brand);
+    info.alias.len = wire_copy(f, 3, info.alias.at);
+    info.alias_fell = t.fell;
     d->handlers->on_token(d->owner, index, (result){t.error}, t.error ? NULL : &info, t.created);
     return true;
 }

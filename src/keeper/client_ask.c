@@ -154,12 +154,12 @@ result keeper_token_delete(struct keeper_dialogue *d, uint32_t index, slice toke
     return ask_by_token(d, WIRE_TOKEN_DELETE, index, token);
 }
 
-result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique)
+result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, const struct alias_form *alias, bool unique)
 {
     assert(card->number_len <= PAN_MAX_DIGITS && card->holder_len <= HOLDER_MAX_BYTES);
-    struct wire_create w = {.year = card->year, .month = card->month, .unique = unique, .number_len = card->number_len,
-                            .holder_len = card->holder_len};
-    const slice tails[] = {{card->number, card->number_len}, {card->holder, card->holder_len}};
+    struct wire_create w = {.year = card->year, .month = card->month, .unique = unique, .format = (uint8_t)alias->format,
+                            .number_len = card->number_len, .holder_len = card->holder_len, .template_len = alias->template_len};
+    const slice tails[] = {{card->number, card->number_len}, {card->holder, card->holder_len}, alias_form_wish(alias).template_text};
     return ask(d, WIRE_TOKEN_CREATE, index, &w, tails);
 }
 
@@ -171,6 +171,25 @@ result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const s
     const slice tails[] = {{card->number, card->number_len}, {card->holder, card->holder_len}, cvc};
     d->has_made = true;
     return ask(d, WIRE_TEMPORAL_CREATE, index, &w, tails);
+}
+
+result keeper_temporal_get(struct keeper_dialogue *d, uint32_t index, slice token)
+{
+    return ask_by_token(d, WIRE_TEMPORAL_GET, index, token);
+}
+
+result keeper_temporal_delete(struct keeper_dialogue *d, uint32_t index, slice token)
+{
+    return ask_by_token(d, WIRE_TEMPORAL_DELETE, index, token);
+}
+
+result keeper_temporal_store(struct keeper_dialogue *d, uint32_t index, slice token, const struct alias_form *alias, bool unique)
+{
+    ENSURE(token.len <= TOKEN_ID_MAX_BYTES, TOKEN_EXPIRED);
+    struct wire_store w = {.unique = unique, .format = (uint8_t)alias->format, .token_len = (uint8_t)token.len,
+                           .template_len = alias->template_len};
+    const slice tails[] = {token, alias_form_wish(alias).template_text};
+    return ask(d, WIRE_TEMPORAL_STORE, index, &w, tails);
 }
 
 result keeper_capture(struct keeper_dialogue *d, uint32_t index, const struct credential *found)

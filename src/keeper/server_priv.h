@@ -141,10 +141,13 @@ struct question {
     bool is_waiting;               /* on the server's list */
     result failure;
     enum card_brand brand;
+    /* of a card that is stored under an alias */
+    struct alias_form form;
+    struct card_info info;
     /* of a capture */
     struct temporal_card *found;   /* secret; NULL: it has no CVC, and needs no second put */
     bool has_number, has_expiry, fell, is_put_again;
-    enum card_deed deed;
+    enum card_deed deed;           /* of whatever stores a card */
     struct token_id alias;
     /* of an enrolment */
     uint8_t cvc_len;

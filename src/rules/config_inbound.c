@@ -47,45 +47,16 @@ static bool captures(const struct config_route *r)
 
 /* --- aliases --- */
 
-enum { UUID_BYTES = 36 };
-
-/* Word characters around one "{uuid}", and short enough for a token. NULL: right. */
-static const char *check_template(slice text)
-{
-    slice hole = SLICE("{uuid}");
-    size_t at = slice_find_slice(text, hole);
-    if (at == text.len)
-        return "expected uuid, 32, length, six-four, eight-four, digits, or a text around {uuid} such as tok_{uuid}";
-    if (text.len - hole.len + UUID_BYTES > TOKEN_ID_MAX_BYTES)
-        return "a token has at most 64 characters, and a UUID takes 36 of them";
-    for (size_t i = 0; i < text.len; i++) {
-        if (i == at) i += hole.len;
-        if (i < text.len && !slice_is_word_char(text.at[i]))
-            return "a token has letters, digits, '_' and '-' only, and one {uuid}";
-    }
-    if (slice_is(text, "tmp_{uuid}")) return "temporal tokens look like that; choose another text around {uuid}";
-    return NULL;
-}
-
 static void read_alias(struct route_loading *r)
 {
-    static const char *const names[] = {[ALIAS_UUID] = "uuid",
-                                        [ALIAS_32] = "32",
-                                        [ALIAS_LENGTH] = "length",
-                                        [ALIAS_SIX_FOUR] = "six-four",
-                                        [ALIAS_EIGHT_FOUR] = "eight-four",
-                                        [ALIAS_DIGITS] = "digits"};
-    struct config_alias *alias = &r->d->r.alias;
+    struct alias_form form;
     slice text = r->d->alias;
     if (!text.at) return; /* told already */
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (!slice_is(text, names[i])) continue;
-        alias->wish.format = (enum alias_format)i;
-        return;
-    }
-    const char *wrong = check_template(text);
-    if (wrong) loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_ALIAS), "'alias': %s", wrong);
-    alias->wish = (struct alias_wish){ALIAS_TEMPLATE, text};
+    const char *wrong = alias_form_read(text, &form);
+    if (wrong)
+        loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_ALIAS), "'alias': %s", wrong);
+    else
+        r->d->r.alias.wish = (struct alias_wish){form.format, form.template_len ? text : SLICE_NONE};
 }
 
 /* --- what does not fit --- */

@@ -101,11 +101,11 @@ static bool may_be_a_number(slice digits)
 }
 
 /* Some readers take it for a number: it has no zero in front. */
-static result make_digits(slice number, size_t longer, struct token_id *out)
+static result make_digits(slice number, bool eight, size_t longer, struct token_id *out)
 {
     do {
         out->len = 0;
-        TRY(make_shown(number, false, DIGITS, longer, out));
+        TRY(make_shown(number, eight, DIGITS, longer, out));
     } while (out->at[0] == '0' || may_be_a_number(token_id_slice(out)));
     return OK;
 }
@@ -119,7 +119,8 @@ result alias_text_make(const struct alias_wish *wish, slice number, size_t longe
     case ALIAS_LENGTH: return make_length(number.len + longer, out);
     case ALIAS_SIX_FOUR: return make_shown(number, false, LETTERS, longer, out);
     case ALIAS_EIGHT_FOUR: return make_shown(number, true, LETTERS, longer, out);
-    case ALIAS_DIGITS: return make_digits(number, longer, out);
+    case ALIAS_DIGITS: return make_digits(number, false, longer, out);
+    case ALIAS_EIGHT_DIGITS: return make_digits(number, true, longer, out);
     case ALIAS_TEMPLATE: return make_template(wish->template_text, out);
     case ALIAS_UUID:
     case ALIAS_FORMAT_COUNT: break;

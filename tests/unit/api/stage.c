@@ -7,12 +7,13 @@
 #include <string.h>
 
 struct asked asked;
+bool has_no_key;
 struct config config;
 struct service_call *running;
 unsigned answers;
 int status;
 enum error error;
-char json[1024 * 1024], allow[64], answer_fields[2048];
+char json[1024 * 1024], allow[64], challenge[64], answer_fields[2048];
 
 static struct loop *loop;
 static struct http_head head;
@@ -45,6 +46,7 @@ struct keeper_dialogue *keeper_open(struct keeper_client *c, const struct keeper
     asked.handlers = handlers;
     asked.owner = owner;
     asked.caller = *caller;
+    (void)snprintf(asked.key, sizeof asked.key, "%s%.*s", caller->api_key.at ? "" : "(none)", SLICE_ARG(caller->api_key));
     TELL("open %u;", caller->permission);
     return &dialogue;
 }
@@ -56,10 +58,12 @@ static result question(const char *name, uint32_t index, slice token)
     return (result){asked.refuses};
 }
 
-result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, bool unique)
+result keeper_token_create(struct keeper_dialogue *d, uint32_t index, const struct card *card, const struct alias_form *alias,
+                           bool unique)
 {
     (void)d;
-    (void)unique;
+    asked.alias = *alias;
+    asked.unique = unique;
     return question("create", index, (slice){card->number, card->number_len});
 }
 
@@ -69,6 +73,26 @@ result keeper_temporal_create(struct keeper_dialogue *d, uint32_t index, const s
     (void)ttl_s;
     keep(1, cvc);
     return question("temporal", index, (slice){card->number, card->number_len});
+}
+
+result keeper_temporal_get(struct keeper_dialogue *d, uint32_t index, slice token)
+{
+    (void)d;
+    return question("temporal-get", index, token);
+}
+
+result keeper_temporal_delete(struct keeper_dialogue *d, uint32_t index, slice token)
+{
+    (void)d;
+    return question("temporal-delete", index, token);
+}
+
+result keeper_temporal_store(struct keeper_dialogue *d, uint32_t index, slice token, const struct alias_form *alias, bool unique)
+{
+    (void)d;
+    asked.alias = *alias;
+    asked.unique = unique;
+    return question("temporal-store", index, token);
 }
 
 result keeper_token_get(struct keeper_dialogue *d, uint32_t index, slice token)
@@ -214,6 +238,7 @@ static void on_done(void *owner, const struct service_answer *a)
     json[a->json.len] = '\0';
     if (a->allow.len) memcpy(allow, a->allow.at, a->allow.len);
     allow[a->allow.len] = '\0';
+    (void)snprintf(challenge, sizeof challenge, "%.*s", SLICE_ARG(a->challenge));
     (void)snprintf(answer_fields, sizeof answer_fields, "%.*s%s%.*s", SLICE_ARG(a->fields), a->content_type.at ? "content-type: " : "",
                    SLICE_ARG(a->content_type));
 }
@@ -227,7 +252,7 @@ bool call(const char *method, const char *target, const char *given, const char 
     read_head(method, target, given);
     ck_assert_msg(api_service.takes(head.path), "%s", target);
     const struct service_request request = {.loop = loop, .head = &head, .body = slice_of(body), .config = &config,
-                                            .caller = {.request = 0x0123456789abcdef, .api_key = SLICE("cvk_x")}};
+                                            .caller = {.request = 0x0123456789abcdef, .api_key = has_no_key ? SLICE_NONE : SLICE("cvk_x")}};
     running = api_service.start(&request, on_done, &head);
     ck_assert((running == NULL) == (answers == 1));
     return running != NULL;

@@ -12,12 +12,16 @@ struct asked { /* of the keeper */
     const struct keeper_handlers *handlers;
     void *owner;
     struct keeper_caller caller;
+    char key[128];            /* the caller's; "(none)" */
     char text[4][40 * 1024];  /* of the last question, by what it took: token, signature field; cvc, body; … */
     uint32_t from_hour[2], to_hour[2], network;
     const char *ended;        /* "", "used", "untold", "unsent" */
+    struct alias_form alias;  /* of the last card to be stored */
+    bool unique;
     enum error refuses;       /* what the next question gets instead of being asked */
 };
 extern struct asked asked;
+extern bool has_no_key;         /* in x-api-key, of the next calls */
 
 extern struct config config; /* merchants shop (with a network) and other; networks visa-tms, its type the only one */
 void set_up(void);
@@ -30,7 +34,7 @@ extern struct service_call *running;
 extern unsigned answers;              /* that came */
 extern int status;
 extern enum error error;
-extern char json[1024 * 1024], allow[64], answer_fields[2048]; /* with the content type, where it is not JSON */
+extern char json[1024 * 1024], allow[64], challenge[64], answer_fields[2048]; /* with the content type, where it is not JSON */
 /* <part> stands in the answer. */
 void answered(int wanted, const char *part);
 void lacks(const char *part);

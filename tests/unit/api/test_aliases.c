@@ -125,4 +125,53 @@ START_TEST(what_goes_wrong_has_their_codes)
 }
 END_TEST
 
-RUN_TESTS("aliases", a_card_without_network_token, a_card_with_one, changes_and_the_end, what_goes_wrong_has_their_codes)
+/* "shop:cvk_y", as users of PCI Proxy have it. */
+START_TEST(merchant_and_key_may_come_as_basic)
+{
+    static const struct {
+        const char *fields, *key;
+    } cases[] = {
+        {"authorization: Basic c2hvcDpjdmtfeQ==", "cvk_y"},
+        {"authorization: bAsIc  c2hvcDpjdmtfeQ==", "cvk_y"},
+        {"authorization: Basic c2hvcDo=", ""},       /* shop: */
+        {"authorization: Basic OmN2a195", ""},       /* :cvk_y */
+        {"authorization: Basic Y3ZrX3k=", ""},       /* cvk_y */
+        {"authorization: Basic !", ""},
+        {"authorization: Basic c2hvcDpjdmtfeQ==\nauthorization: Basic c2hvcDpjdmtfeQ==", ""},
+        {"authorization: Bearer cvk_y", "(none)"},
+        {"", "(none)"},
+    };
+    const struct card_info i = info(CARD_ACTIVE);
+    set_up();
+    has_no_key = true;
+    for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
+        ck_assert(call("GET", "/v1/aliases/" ALIAS, cases[n].fields, ""));
+        ck_assert_msg(strcmp(asked.key, cases[n].key) == 0, "%s: %s", cases[n].fields, asked.key);
+    }
+    ck_assert(call("GET", "/v1/aliases/" ALIAS, cases[0].fields, ""));
+    admit(1); /* the key is other's */
+    ck_assert_str_eq(asked.questions, "open 4;");
+    answered(401, "UNAUTHORIZED");
+    ck_assert_int_eq(error, ERR_KEY_WRONG);
+    ck_assert_str_eq(challenge, "Basic realm=\"cardveil\"");
+    ck_assert(call("GET", "/v1/aliases/" ALIAS, cases[0].fields, ""));
+    admit(2); /* of a merchant that only the keeper knows yet */
+    answered(401, "UNAUTHORIZED");
+    ck_assert(call("DELETE", "/v1/aliases/" ALIAS, cases[0].fields, ""));
+    admit(0);
+    ck_assert_str_eq(asked.questions, "open 16;delete 0;");
+    asked.handlers->on_token(asked.owner, 0, OK, &i, false);
+    ck_assert_int_eq(status, 204);
+    ck_assert(call("GET", "/v1/tokens/" ALIAS, cases[0].fields, "")); /* nowhere else */
+    ck_assert_str_eq(asked.key, "(none)");
+    has_no_key = false;
+    ck_assert(call("GET", "/v1/aliases/" ALIAS, "authorization: Basic b3RoZXI6YQ==", "")); /* x-api-key comes first */
+    ck_assert_str_eq(asked.key, "cvk_x");
+    admit(0);
+    ck_assert_str_eq(asked.questions, "open 4;get 0;network 1;");
+    tear_down();
+}
+END_TEST
+
+RUN_TESTS("aliases", a_card_without_network_token, a_card_with_one, changes_and_the_end, what_goes_wrong_has_their_codes,
+          merchant_and_key_may_come_as_basic)

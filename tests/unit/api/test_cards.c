@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define JSON "content-type: application/json"
@@ -77,6 +78,53 @@ START_TEST(a_temporal_token_that_nobody_is_told_of_is_given_up)
 }
 END_TEST
 
+START_TEST(a_token_may_have_another_form)
+{
+    static const struct {
+        const char *format;
+        enum alias_format is;
+        const char *template_text;
+    } right[] = {{"\"uuid\"", ALIAS_UUID, ""}, {"\"six-four\"", ALIAS_SIX_FOUR, ""}, {"\"eight-digits\"", ALIAS_EIGHT_DIGITS, ""},
+                 {"32", ALIAS_32, ""}, {"\"32\"", ALIAS_32, ""}, {"\"tok_{uuid}\"", ALIAS_TEMPLATE, "tok_{uuid}"},
+                 {"\"abcdefghijklmnopqrstuvwxyzab{uuid}\"", ALIAS_TEMPLATE, "abcdefghijklmnopqrstuvwxyzab{uuid}"}};
+    static const char *const wrong[] = {"\"six\"", "\"\"", "\"tok_\"", "\"a b{uuid}\"", "\"{uuid}{uuid}\"", "\"tmp_{uuid}\"", "true", "7", "null",
+                                        "\"abcdefghijklmnopqrstuvwxyzabc{uuid}\""};
+    char body[256];
+    set_up();
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        (void)snprintf(body, sizeof body, "{\"number\":\"4111111111111111\",\"expiration_date\":\"12/2031\",\"unique\":true,\"format\":%s}", right[i].format);
+        ck_assert(call("POST", "/v1/tokens", JSON, body));
+        admit(0);
+        ck_assert_str_eq(asked.questions, "open 2;create 0;");
+        ck_assert_int_eq(asked.alias.format, right[i].is);
+        ck_assert(slice_is(alias_form_wish(&asked.alias).template_text, right[i].template_text) && asked.unique);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        (void)snprintf(body, sizeof body, "{\"number\":\"4111111111111111\",\"expiration_date\":\"12/2031\",\"format\":%s}", wrong[i]);
+        ck_assert(call("POST", "/v1/tokens", JSON, body));
+        admit(0);
+        answered(422, "\"code\":\"CARD_FORMAT\"");
+        answered(422, "\"path\":\"format\"");
+    }
+    ck_assert(call("POST", "/v1/tokens", JSON, VISA));
+    admit(0);
+    ck_assert_int_eq(asked.alias.format, ALIAS_UUID);
+    struct card_info i = {.month = 12, .year = 2031, .mask = {"411111******1111", "visa"}, .alias_fell = true};
+    ck_assert(token_id_from(SLICE(TOKEN), &i.token) && token_id_from(SLICE("411111ABCDEFG1111"), &i.alias));
+    asked.handlers->on_token(asked.owner, 0, OK, &i, true);
+    answered(201, "\"data\":{\"token\":\"411111ABCDEFG1111\",\"card_token\":\"" TOKEN "\",\"format_full\":true,\"status\"");
+    ck_assert(call("GET", "/v1/tokens/411111ABCDEF1111", "", "")); /* and by which id a token was asked */
+    admit(1);
+    tell(0, ERR_NONE, false);
+    answered(200, "\"data\":{\"token\":\"411111ABCDEF1111\",\"card_token\":\"" TOKEN "\",\"status\"");
+    ck_assert(call("GET", "/v1/tokens/" TOKEN, "", ""));
+    admit(1);
+    tell(0, ERR_NONE, false);
+    lacks("card_token");
+    tear_down();
+}
+END_TEST
+
 START_TEST(the_other_calls)
 {
     set_up();
@@ -113,4 +161,5 @@ START_TEST(paths_that_are_not_ours)
 }
 END_TEST
 
-RUN_TESTS("cards", one_card, a_batch_is_answered_in_its_order, a_temporal_token_that_nobody_is_told_of_is_given_up, the_other_calls, paths_that_are_not_ours)
+RUN_TESTS("cards", one_card, a_batch_is_answered_in_its_order, a_temporal_token_that_nobody_is_told_of_is_given_up,
+          a_token_may_have_another_form, the_other_calls, paths_that_are_not_ours)

@@ -216,7 +216,7 @@ START_TEST(a_push_captures_and_nothing_else)
     struct card card = {.number_len = 16};
     memcpy(card.number, "4111111111111111", 16);
     reveal(d, 1, "tok_good1", TOKEN_PERMANENT);
-    ck_assert(!failed(keeper_token_create(d, 2, &card, false)));
+    ck_assert(!failed(keeper_token_create(d, 2, &card, &(struct alias_form){ALIAS_UUID}, false)));
     ck_assert(!failed(keeper_temporal_create(d, 3, &card, SLICE("123"), 60)));
     ck_assert(!failed(keeper_token_get(d, 4, SLICE("tok_good1"))));
     ck_assert(!failed(keeper_sign(d, 5, SLICE("text"), true, false)));

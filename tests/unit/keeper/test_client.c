@@ -435,7 +435,7 @@ START_TEST(tokens_are_made_and_read)
     card->number_len = 16;
     card->month = 12;
     card->year = 2030;
-    ck_assert(!failed(keeper_token_create(a, 8, card, true)));
+    ck_assert(!failed(keeper_token_create(a, 8, card, &(struct alias_form){ALIAS_SIX_FOUR}, true)));
     ck_assert(!failed(keeper_token_get(a, 9, SLICE("tok_good1"))));
     secret_free(card, sizeof *card);
     turn();

@@ -74,7 +74,7 @@ static void ask_for_card(struct keeper_dialogue *d, uint32_t index, bool tempora
 {
     struct card c = {.month = 12, .year = 2030};
     ck_assert(!failed(card_set_number(&c, SLICE("4111111111111111"))));
-    result r = temporal ? keeper_temporal_create(d, index, &c, SLICE("123"), 60) : keeper_token_create(d, index, &c, false);
+    result r = temporal ? keeper_temporal_create(d, index, &c, SLICE("123"), 60) : keeper_token_create(d, index, &c, &(struct alias_form){ALIAS_UUID}, false);
     ck_assert_int_eq(r.err, ERR_NONE);
 }
 

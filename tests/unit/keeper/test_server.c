@@ -204,7 +204,7 @@ START_TEST(the_token_api)
     ck_assert(!failed(card_set_number(card, SLICE("4111111111111111"))));
     fake.put_deed = CARD_CREATED;
     struct keeper_dialogue *d = open_api(PERMIT_TOKENIZE);
-    ck_assert(!failed(keeper_token_create(d, 1, card, false)));
+    ck_assert(!failed(keeper_token_create(d, 1, card, &(struct alias_form){ALIAS_UUID}, false)));
     expect("opened NONE 1 shop1;token 1 NONE tok_new_one 411111******1111 visa 12/2030 new;");
     ck_assert(!failed(keeper_token_get(d, 2, SLICE("tok_good1")))); /* opened for something else */
     expect("token 2 KEEPER_REFUSED;");
@@ -283,7 +283,7 @@ START_TEST(a_create_changes_a_card_only_with_the_permission_to)
         fake.put_deed = cases[i].deed;
         fake.audited[0] = '\0';
         struct keeper_dialogue *d = open_dialogue(c);
-        ck_assert(!failed(keeper_token_create(d, 1, card, false)));
+        ck_assert(!failed(keeper_token_create(d, 1, card, &(struct alias_form){ALIAS_UUID}, false)));
         turns(4);
         ck_assert_str_eq(fake.audited, cases[i].audited);
         ck_assert_int_eq(fake.put_options.may_change, cases[i].may_change);
@@ -303,9 +303,9 @@ START_TEST(a_bad_card_is_not_stored)
     struct card_change change = {.set_expiry = true, .month = 0, .year = 2031};
     set_up();
     struct keeper_dialogue *d = open_api(PERMIT_TOKENIZE);
-    ck_assert(!failed(keeper_token_create(d, 1, &bad, false)));
-    ck_assert(!failed(keeper_token_create(d, 2, &year, false)));
-    ck_assert(!failed(keeper_token_create(d, 3, &name, false)));
+    ck_assert(!failed(keeper_token_create(d, 1, &bad, &(struct alias_form){ALIAS_UUID}, false)));
+    ck_assert(!failed(keeper_token_create(d, 2, &year, &(struct alias_form){ALIAS_UUID}, false)));
+    ck_assert(!failed(keeper_token_create(d, 3, &name, &(struct alias_form){ALIAS_UUID}, false)));
     expect("opened NONE 1 shop1;token 1 CARD_NUMBER;token 2 CARD_EXPIRY;token 3 CARD_HOLDER;");
     keeper_end(d);
     d = open_api(PERMIT_CHANGE);

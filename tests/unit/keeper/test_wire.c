@@ -13,7 +13,9 @@ static const struct wire_open open_fixed = {.request = 7, .listener = 1, .route 
                                             .family = WIRE_FAMILY_4, .purpose = 1, .has_key = 1, .key_len = 5};
 static const struct wire_reveal reveal_fixed = {.kind = TOKEN_TEMPORAL, .wanted = WANTED_PAN_RETRY, .merchant_initiated = 1, .token_len = 6};
 static const struct wire_ask ask_fixed = {.token_len = 6};
-static const struct wire_create create_fixed = {.year = 2030, .month = 12, .unique = 1, .number_len = 16, .holder_len = 3};
+static const struct wire_create create_fixed = {.year = 2030, .month = 12, .unique = 1, .format = ALIAS_TEMPLATE, .number_len = 16,
+                                                .holder_len = 3, .template_len = 10};
+static const struct wire_store store_fixed = {.unique = 1, .format = ALIAS_TEMPLATE, .token_len = 7, .template_len = 10};
 static const struct wire_change change_fixed = {.year = 2030, .month = 1, .set_expiry = 1, .set_holder = 1, .remove_pan = 1,
                                                 .token_len = 6, .holder_len = 3};
 static const struct wire_temporal temporal_fixed = {.ttl_s = 300, .year = 2030, .month = 12, .number_len = 16, .holder_len = 3,
@@ -27,7 +29,8 @@ static const struct wire_revealed revealed_fixed = {.year = 2030, .month = 12, .
                                                     .network_transaction_id_len = 5, .card_last4_len = 4, .brand = BRAND_VISA,
                                                     .fallback = FALLBACK_FORCED, .card_has_token = 1, .network_us = 77};
 static const struct wire_token token_fixed = {.created_ms = 1, .updated_ms = 2, .month = 12, .year = 2030, .state = 1,
-                                              .has_holder = 1, .created = 1, .token_len = 6, .number_len = 16, .brand_len = 4};
+                                              .has_holder = 1, .created = 1, .fell = 1, .token_len = 6, .number_len = 16,
+                                              .brand_len = 4, .alias_len = 8};
 static const struct wire_enrol enrol_fixed = {.token_len = 6, .cvc_len = 3, .billing_len = 8};
 static const struct wire_sign sign_fixed = {.piece_len = 5, .last = 1, .rs256 = 1};
 static const struct wire_notice notice_fixed = {.network = 1, .field_len = 5, .body_len = 2};
@@ -67,12 +70,15 @@ static const struct sample {
 } samples[] = {
     {WIRE_OPEN, &open_fixed, sizeof open_fixed, 1, {CONST_SLICE("cvk_a")}},
     {WIRE_REVEAL, &reveal_fixed, sizeof reveal_fixed, 1, {CONST_SLICE("tok123")}},
-    {WIRE_TOKEN_CREATE, &create_fixed, sizeof create_fixed, 2, {CONST_SLICE("4111111111111111"), CONST_SLICE("A B")}},
+    {WIRE_TOKEN_CREATE, &create_fixed, sizeof create_fixed, 3, {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("tok_{uuid}")}},
     {WIRE_TOKEN_GET, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_TOKEN_CHANGE, &change_fixed, sizeof change_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("C D")}},
     {WIRE_TOKEN_DELETE, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
     {WIRE_TEMPORAL_CREATE, &temporal_fixed, sizeof temporal_fixed, 3,
      {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123")}},
+    {WIRE_TEMPORAL_GET, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_TEMPORAL_DELETE, &ask_fixed, sizeof ask_fixed, 1, {CONST_SLICE("tok123")}},
+    {WIRE_TEMPORAL_STORE, &store_fixed, sizeof store_fixed, 2, {CONST_SLICE("tmp_123"), CONST_SLICE("tok_{uuid}")}},
     {WIRE_CAPTURE, &capture_fixed, sizeof capture_fixed, 3,
      {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123")}},
     {WIRE_ENROL, &enrol_fixed, sizeof enrol_fixed, 3, {CONST_SLICE("tok123"), CONST_SLICE("123"), CONST_SLICE("\001a\001b\000\000\000\000")}},
@@ -90,8 +96,8 @@ static const struct sample {
     {WIRE_REVEALED, &revealed_fixed, sizeof revealed_fixed, 8,
      {CONST_SLICE("4111111111111111"), CONST_SLICE("A B"), CONST_SLICE("123"), CONST_SLICE("0123456789012345678901234567"),
       CONST_SLICE("05"), CONST_SLICE("40010030273"), CONST_SLICE("MCC12"), CONST_SLICE("1111")}},
-    {WIRE_TOKEN, &token_fixed, sizeof token_fixed, 3,
-     {CONST_SLICE("tok123"), CONST_SLICE("411111******1111"), CONST_SLICE("visa")}},
+    {WIRE_TOKEN, &token_fixed, sizeof token_fixed, 4,
+     {CONST_SLICE("tok123"), CONST_SLICE("411111******1111"), CONST_SLICE("visa"), CONST_SLICE("411111-1")}},
     {WIRE_CAPTURED, &captured_fixed, sizeof captured_fixed, 2, {CONST_SLICE("tok123"), CONST_SLICE("tmp_123")}},
     {WIRE_NETWORK, &network_fixed, sizeof network_fixed, 7, {CONST_SLICE("DECLINED"), CONST_SLICE("a-b"), CONST_SLICE("4895370000000002"), CONST_SLICE("AAA="), CONST_SLICE("05"), CONST_SLICE("40010030273"), CONST_SLICE("1111")}},
     {WIRE_SIGNED, &signed_fixed, sizeof signed_fixed, 1, {CONST_SLICE("sign")}},
@@ -233,6 +239,14 @@ static const struct {
     {WIRE_TOKEN_CREATE, offsetof(struct wire_create, holder_len), HOLDER_MAX_BYTES + 1, true},
     {WIRE_TOKEN_CREATE, offsetof(struct wire_create, month), 13, false},
     {WIRE_TOKEN_CREATE, offsetof(struct wire_create, unique), 2, false},
+    {WIRE_TOKEN_CREATE, offsetof(struct wire_create, format), ALIAS_FORMAT_COUNT, false},
+    {WIRE_TOKEN_CREATE, offsetof(struct wire_create, template_len), ALIAS_TEMPLATE_MAX_BYTES + 1, true},
+    {WIRE_TEMPORAL_GET, offsetof(struct wire_ask, reserved), 1, false},
+    {WIRE_TEMPORAL_DELETE, offsetof(struct wire_ask, token_len), TOKEN_ID_MAX_BYTES + 1, true},
+    {WIRE_TEMPORAL_STORE, offsetof(struct wire_store, unique), 2, false},
+    {WIRE_TEMPORAL_STORE, offsetof(struct wire_store, format), ALIAS_FORMAT_COUNT, false},
+    {WIRE_TEMPORAL_STORE, offsetof(struct wire_store, token_len), TOKEN_ID_MAX_BYTES + 1, true},
+    {WIRE_TEMPORAL_STORE, offsetof(struct wire_store, template_len), ALIAS_TEMPLATE_MAX_BYTES + 1, true},
     {WIRE_TOKEN_CHANGE, offsetof(struct wire_change, remove_pan), 2, false},
     {WIRE_TOKEN_CHANGE, offsetof(struct wire_change, month), 13, false},
     {WIRE_TEMPORAL_CREATE, offsetof(struct wire_temporal, number_len), PAN_MAX_DIGITS + 1, true},
@@ -266,7 +280,9 @@ static const struct {
     {WIRE_TOKEN, offsetof(struct wire_token, brand_len), 12, true},
     {WIRE_TOKEN, offsetof(struct wire_token, number_len), PAN_MAX_DIGITS + 1, true},
     {WIRE_TOKEN, offsetof(struct wire_token, state), 2, false},
-    {WIRE_TOKEN, offsetof(struct wire_token, reserved) + 4, 1, false},
+    {WIRE_TOKEN, offsetof(struct wire_token, alias_len), TOKEN_ID_MAX_BYTES + 1, true},
+    {WIRE_TOKEN, offsetof(struct wire_token, fell), 2, false},
+    {WIRE_TOKEN, offsetof(struct wire_token, reserved) + 2, 1, false},
     {WIRE_ENROL, offsetof(struct wire_enrol, cvc_len), TOKEN_ID_MAX_BYTES + 1, true},
     {WIRE_CREDENTIALS, offsetof(struct wire_ask, reserved), 1, false},
     {WIRE_SIGN, offsetof(struct wire_sign, last), 2, false},

@@ -34,7 +34,7 @@ int RAND_bytes(unsigned char *out, int len)
 
 static const struct alias_wish uuid = {.format = ALIAS_UUID}, long_one = {.format = ALIAS_32}, length = {.format = ALIAS_LENGTH},
                                six_four = {.format = ALIAS_SIX_FOUR}, eight_four = {.format = ALIAS_EIGHT_FOUR},
-                               digits = {.format = ALIAS_DIGITS}, tok = {ALIAS_TEMPLATE, {"tok_{uuid}", 10}},
+                               digits = {.format = ALIAS_DIGITS}, eight_digits = {.format = ALIAS_EIGHT_DIGITS}, tok = {ALIAS_TEMPLATE, {"tok_{uuid}", 10}},
                                pay = {ALIAS_TEMPLATE, {"{uuid}-pay", 10}};
 
 /* --- how they look --- */
@@ -73,6 +73,8 @@ static const struct {
     {&digits, "4111111111111111", 8, "411111dddddddddddddd1111"},
     {&digits, "378282246310005", 0, "378282ddddd0005"},
     {&digits, "411111111116", 0, "dddddddd1116"},
+    {&eight_digits, "4111111111111111", 0, "41111111dddd1111"},
+    {&eight_digits, "378282246310005", 0, "378282ddddd0005"},
     {&tok, "4111111111111111", 0, "tok_aaaaaaaa-aaaa-4aaa-aaaa-aaaaaaaaaaaa"},
     {&pay, "4111111111111111", 5, "aaaaaaaa-aaaa-4aaa-aaaa-aaaaaaaaaaaa-pay"},
 };
@@ -87,7 +89,7 @@ START_TEST(an_alias_has_its_shape_and_is_no_card_number)
         ck_assert_msg(looks(text, shapes[_i].pattern), "%.*s", SLICE_ARG(text));
         ck_assert(failed(card_set_number(&card, text)));
         ck_assert(shapes[_i].wish->format != ALIAS_DIGITS || text.at[0] != '0');
-        ck_assert(!slice_eq(text, token_id_slice(&before)) || n == 0 || text.len == 15);
+        ck_assert(!slice_eq(text, token_id_slice(&before)) || n == 0 || text.len == 15 || shapes[_i].wish == &eight_digits);
         before = a;
     }
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "body/alias.h"
+
+#include "body/credential.h"
+
+#include <string.h>
+
+enum { UUID_BYTES = 36 };
+
+/* Word characters around one "{uuid}", and short enough for a token. NULL: right. */
+static const char *check_template(slice text)
+{
+    slice hole = SLICE("{uuid}");
+    size_t at = slice_find_slice(text, hole);
+    if (at == text.len)
+        return "expected uuid, 32, length, six-four, eight-four, digits, eight-digits, or a text around {uuid} such as tok_{uuid}";
+    if (text.len - hole.len + UUID_BYTES > TOKEN_ID_MAX_BYTES)
+        return "a token has at most 64 characters, and a UUID takes 36 of them";
+    for (size_t i = 0; i < text.len; i++) {
+        if (i == at) i += hole.len;
+        if (i < text.len && !slice_is_word_char(text.at[i]))
+            return "a token has letters, digits, '_' and '-' only, and one {uuid}";
+    }
+    if (slice_is(text, "tmp_{uuid}")) return "temporal tokens look like that; choose another text around {uuid}";
+    return NULL;
+}
+_Static_assert(TOKEN_ID_MAX_BYTES - UUID_BYTES + sizeof "{uuid}" - 1 == ALIAS_TEMPLATE_MAX_BYTES, "a template that is right has room");
+
+const char *alias_form_read(slice text, struct alias_form *out)
+{
+    static const char *const names[ALIAS_FORMAT_COUNT] = {
+        [ALIAS_UUID] = "uuid",           [ALIAS_32] = "32",         [ALIAS_LENGTH] = "length",
+        [ALIAS_SIX_FOUR] = "six-four",   [ALIAS_DIGITS] = "digits", [ALIAS_EIGHT_FOUR] = "eight-four",
+        [ALIAS_EIGHT_DIGITS] = "eight-digits"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!names[i] || !slice_is(text, names[i])) continue;
+        *out = (struct alias_form){.format = (enum alias_format)i};
+        return NULL;
+    }
+    const char *wrong = check_template(text);
+    if (wrong) return wrong;
+    *out = (struct alias_form){.format = ALIAS_TEMPLATE, .template_len = (uint8_t)text.len};
+    memcpy(out->template_text, text.at, text.len);
+    return NULL;
+}
