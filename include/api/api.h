@@ -19,6 +19,16 @@
  *   POST   /fields/{session}                    a card out of that page                  the session
  *   POST   /v1/network-events/{network}         a card network's notification            its signature
  *
+ * And in Firstoken's shapes, with the permissions of those above:
+ *
+ *   POST   /v1/tokenization/simple              cards, as in POST /v1/tokens             tokenize
+ *   DELETE /v1/tokens                           several tokens                           delete
+ *   POST   /transactions/requests               as POST /v1/transactions                 tokenize
+ *   GET    /transactions/requests/{id}/inspect  is it alive                              read
+ *   POST   /transactions/requests/{id}/tokenize its card becomes a stored one            tokenize
+ *   DELETE /transactions/requests/{id}          its end                                  delete
+ *   POST   /v1/detokenization/simple, GET /transactions/requests/{id}                    a 403, whoever asks: no number goes out
+ *
  * Cards and enrolments are taken as content-type: application/json only; anything else is a 415. What a caller may not know of
  * (no such token, a token of another merchant) is one and the same answer.                                                      */
 

@@ -13,8 +13,8 @@ enum { CALL_MAGIC = 0x61706963, BODY_MAX_BYTES = 64 * 1024 };
 
 /* The first that takes the path: "/v1/tokens/enroll" has the form of a token's. */
 static const struct endpoint *const endpoints[] = {
-    &tokens_endpoint,  &transactions_endpoint,   &enrol_endpoint,  &credentials_endpoint, &reports_endpoint,
-    &events_endpoint,            &aliases_endpoint, &field_sessions_endpoint, &fields_endpoint, &token_endpoint,
+    &firstoken_removal_endpoint, &tokens_endpoint,  &transactions_endpoint,   &enrol_endpoint,  &credentials_endpoint, &reports_endpoint,
+    &events_endpoint,            &aliases_endpoint, &field_sessions_endpoint, &fields_endpoint, &firstoken_endpoint,   &token_endpoint,
 };
 
 static const struct endpoint *find(slice path, slice method)

@@ -49,7 +49,7 @@ struct endpoint {
     struct keeper_handlers handlers;     /* on_opened is call_opened */
 };
 extern const struct endpoint tokens_endpoint, token_endpoint, transactions_endpoint, enrol_endpoint, credentials_endpoint, reports_endpoint,
-    events_endpoint, aliases_endpoint, field_sessions_endpoint, fields_endpoint;
+    events_endpoint, aliases_endpoint, field_sessions_endpoint, fields_endpoint, firstoken_endpoint, firstoken_removal_endpoint;
 
 void call_opened(void *owner, result r, uint32_t merchant, slice key_id);
 struct service_call *call_from(void *owner); /* checked */

@@ -128,7 +128,7 @@ static void end(struct service_call *c)
 
 const struct endpoint tokens_endpoint = {
     .takes = takes,
-    .methods = {"POST", 4},
+    .methods = {"POST, DELETE", 12},
     .bytes = sizeof(struct create_call),
     .answer_max_bytes = 128 * 1024,
     .understand = understand,

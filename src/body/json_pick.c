@@ -15,6 +15,7 @@ struct pick {
     const struct path_set *paths;
     size_t words;
     json_pick_value each;
+    json_pick_other other;             /* NULL: nobody wants to know */
     void *owner;
     unsigned depth;
     enum error stopped;
@@ -48,9 +49,17 @@ static int scalar(struct pick *p, slice value, bool is_text)
     return 1;
 }
 
+static void tell_other(struct pick *p, enum json_pick_kind kind)
+{
+    if (!p->live || !p->other) return;
+    for (uint32_t i = 0; i < path_set_count(p->paths); i++)
+        if (path_bit(state_of(p, p->depth + 1), path_set_end(p->paths, i))) p->other(p->owner, i, kind);
+}
+
 static int on_null(void *context)
 {
     value_begin(context);
+    tell_other(context, JSON_PICK_NULL);
     return 1;
 }
 
@@ -81,6 +90,7 @@ static int on_key(void *context, const unsigned char *text, size_t len)
 static int container_begin(struct pick *p, bool is_map)
 {
     value_begin(p);
+    tell_other(p, is_map ? JSON_PICK_OBJECT : JSON_PICK_ARRAY);
     if (p->depth == DEPTH_MAX) {
         p->stopped = ERR_JSON_DEPTH;
         return 0;
@@ -128,8 +138,13 @@ static result run_parser(struct pick *p, struct yajl_memory *memory, slice text)
 
 result json_pick(const struct path_set *paths, slice text, json_pick_value each, void *owner)
 {
+    return json_pick_all(paths, text, each, NULL, owner);
+}
+
+result json_pick_all(const struct path_set *paths, slice text, json_pick_value each, json_pick_other other, void *owner)
+{
     ENSURE(utf8_is_valid(text), UTF8);
-    struct pick p = {.paths = paths, .words = path_set_words(paths), .each = each, .owner = owner, .live = true};
+    struct pick p = {.paths = paths, .words = path_set_words(paths), .each = each, .other = other, .owner = owner, .live = true};
     p.states = calloc(DEPTH_MAX + 2, p.words * sizeof *p.states);
     ENSURE(p.states != NULL, MEMORY);
     /* The document itself stands one level below nothing: "$" is what comes next. */

@@ -12,7 +12,8 @@
 #include <string.h>
 
 /* Cardveil's own calls come before the routes without a host: what begins with one of these never reaches them. */
-static const char *const API_PATHS[] = {"/v1/tokens", "/v1/transactions", "/v1/reports", "/v1/network-events", "/v1/aliases", "/v1/field-sessions", "/fields", NULL};
+static const char *const API_PATHS[] = {"/v1/tokens",  "/v1/transactions",   "/v1/reports", "/v1/network-events",       "/v1/tokenization/simple",
+                                        "/v1/aliases", "/v1/field-sessions", "/fields",     "/v1/detokenization/simple", "/transactions/requests", NULL};
 /* Shipped rules, for "did you mean". */
 static const char *const SHIPPED_RULES[] = {"adyen",      "booking-webhook", "braintree",       "checkout",    "cielo", "credibanco",
                                             "cybersource", "ota-reservation", "passthrough", "rede",  "stripe", NULL};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a body of the API; the first one chooses whose: 'e' an enrolment, 'n' new cards, 'c' a change of one, 't' a temporal
- * token. Refused by an error that names a fault of the body, or taken; then every value is one that the keeper may get, blanks around
+ * token; in Firstoken's shapes 'f' cards, 'd' tokens to delete, 'r' a request, 's' a scheme to store with. Refused by an error that names a fault of the body, or taken; then every value is one that the keeper may get, blanks around
  * the document make no difference, and an enrolment that is written anew from what was taken out of it says the same. */
 #include "api/card_json.h"
 #include "api/enrol_json.h"
+#include "api/firstoken_json.h"
 #include "base/envelope.h"
 #include "base/secret.h"
 
@@ -184,6 +185,51 @@ static void try_cards(slice text, enum card_json_kind kind)
     buf_done(&again);
 }
 
+/* --- Firstoken's shapes --- */
+
+static void check_firstoken(const struct firstoken_json *j, enum firstoken_kind kind)
+{
+    struct token_id id;
+    require(j->list.count <= FIRSTOKEN_ITEMS_MAX && j->token_count <= FIRSTOKEN_ITEMS_MAX && j->form.format != ALIAS_TEMPLATE);
+    require((j->list.count > 0) == (kind == FIRSTOKEN_CARDS || kind == FIRSTOKEN_REQUEST) && (j->token_count > 0) == (kind == FIRSTOKEN_TOKENS));
+    for (size_t i = 0; i < j->token_count; i++) require(j->tokens[i].len == 0 || token_id_from(token_id_slice(&j->tokens[i]), &id));
+    for (size_t i = 0; i < j->list.count; i++) {
+        const struct card_json *c = &j->list.cards[i];
+        struct card copy = {0};
+        if (failed(c->verdict)) continue;
+        require(!failed(card_set_number(&copy, (slice){c->card.number, c->card.number_len})));
+        require(!failed(card_set_holder(&copy, (slice){c->card.holder, c->card.holder_len})));
+        require(c->card.month >= 1 && c->card.month <= 12 && c->card.year >= 2000 && c->card.year <= 2099);
+        require(kind == FIRSTOKEN_CARDS ? c->cvc_len == 0 : !failed(card_check_cvc((slice){c->cvc, c->cvc_len})));
+    }
+    if (kind == FIRSTOKEN_REQUEST) require(!failed(j->list.cards[0].verdict) && j->ttl_s >= 1 && j->ttl_s <= TEMPORAL_TTL_MAX_S);
+    if (kind == FIRSTOKEN_CARDS || kind == FIRSTOKEN_STORE) require(j->scheme == 1 || j->scheme == 3 || j->scheme == 7);
+}
+
+static enum error parse_firstoken(slice text, enum firstoken_kind kind)
+{
+    static struct firstoken_json json;
+    result r = firstoken_json_parse(text, kind, &json);
+    if (!failed(r))
+        check_firstoken(&json, kind);
+    else if (r.err == ERR_REQUEST_FIELD || r.err == ERR_SCHEME_LUHN_VALID || r.err == ERR_TEMPORAL_TTL)
+        require(json.path && json.fault);
+    else
+        require(is_of_the_document(r.err) || (kind == FIRSTOKEN_REQUEST && r.err >= ERR_CARD_NUMBER && r.err <= ERR_CARD_CVC));
+    require(!failed(r) || json.list.count == 0);
+    firstoken_json_done(&json);
+    return r.err;
+}
+
+static void try_firstoken(slice text, enum firstoken_kind kind)
+{
+    struct buf again;
+    buf_init(&again, 1 << 20);
+    surround(text, &again);
+    require(is_same_fault(parse_firstoken(text, kind), parse_firstoken(buf_slice(&again), kind)));
+    buf_done(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool is_started;
@@ -196,6 +242,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 'n': try_cards(text, CARD_JSON_NEW); break;
     case 'c': try_cards(text, CARD_JSON_CHANGE); break;
     case 't': try_cards(text, CARD_JSON_TEMPORAL); break;
+    case 'f': try_firstoken(text, FIRSTOKEN_CARDS); break;
+    case 'd': try_firstoken(text, FIRSTOKEN_TOKENS); break;
+    case 'r': try_firstoken(text, FIRSTOKEN_REQUEST); break;
+    case 's': try_firstoken(text, FIRSTOKEN_STORE); break;
     default: break;
     }
     return 0;

@@ -19,6 +19,12 @@ static void on_value(void *owner, uint32_t path, slice value, bool is_text)
     (void)snprintf(s->text + len, sizeof s->text - len, "%u=%.*s;", (unsigned)path, SLICE_ARG(value));
 }
 
+static void on_other(void *owner, uint32_t path, enum json_pick_kind kind)
+{
+    static const char *const names[] = {[JSON_PICK_NULL] = "null", [JSON_PICK_OBJECT] = "{}", [JSON_PICK_ARRAY] = "[]"};
+    on_value(owner, path, slice_of(names[kind]), false);
+}
+
 static struct path_set *paths_of(const char *const *texts)
 {
     struct path_set *s = path_set_new(PATH_JSON);
@@ -87,11 +93,34 @@ START_TEST(test_depth)
 }
 END_TEST
 
+START_TEST(test_what_has_no_text)
+{
+    static const char *const texts[] = {"$", "$.a", "$.a[*]", "$.a[*].b", NULL};
+    static const struct {
+        const char *json, *seen;
+    } cases[] = {
+        {"{\"a\":[{\"b\":1},null,[],{\"b\":{\"b\":2}},{\"b\":[]}],\"x\":{\"a\":[]}}", "0={};1=[];2={};3=1;2=null;2=[];2={};3={};2={};3=[];"},
+        {"{\"a\":null}", "0={};1=null;"},
+        {"[{\"a\":1}]", "0=[];"},
+        {"null", "0=null;"},
+        {"\"t\"", "0=t;"},
+    };
+    struct path_set *paths = paths_of(texts);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct seen s = {.text = ""};
+        ck_assert_int_eq(json_pick_all(paths, slice_of(cases[i].json), on_value, on_other, &s).err, ERR_NONE);
+        ck_assert_str_eq(s.text, cases[i].seen);
+    }
+    path_set_free(paths);
+}
+END_TEST
+
 static TCase *cases_of_picks(void)
 {
     TCase *c = tcase_create("json_pick");
     tcase_add_loop_test(c, test_picks, 0, 12);
     tcase_add_test(c, test_depth);
+    tcase_add_test(c, test_what_has_no_text);
     return c;
 }
 
