@@ -8,7 +8,6 @@
 #include "vault/alias.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +29,7 @@ static const char USAGE[] =
     "Exit status: 0 done, 1 a line was bad or the work failed, 2 wrong usage or configuration.\n";
 
 struct arguments {
-    const char *file, *merchant;
+    const char *merchant;
     bool unique, json;
     struct alias_form format;
 };
@@ -269,46 +268,23 @@ static int import_cards(struct cli_vault *c, const void *arguments)
 static const struct cli_action actions[CLI_ACTIONS_MAX] = {{"create", "token create", import_cards, CLI_VAULT_WRITE, .words = 1, .surplus = "too many words; cards are read from stdin"}};
 static const struct cli_command command = {"token", USAGE, actions};
 
+static const char *take_format(void *arguments, const char *text)
+{
+    static char why[160];
+    struct arguments *a = arguments;
+    const char *wrong = alias_form_read(slice_of(text), &a->format);
+    if (wrong) (void)snprintf(why, sizeof why, "--format: %s", wrong);
+    return wrong ? why : NULL;
+}
+
 int cli_token(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"merchant", required_argument, NULL, 'm'}, {"unique", no_argument, NULL, 'u'},
-        {"format", required_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
-    };
-    struct arguments a = {.file = "cardveil.yaml"};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            a.file = optarg;
-            break;
-        case 'm':
-            a.merchant = optarg;
-            break;
-        case 'u':
-            a.unique = true;
-            break;
-        case 'f': {
-            const char *wrong = alias_form_read(slice_of(optarg), &a.format);
-            char why[256];
-            if (!wrong) break;
-            (void)snprintf(why, sizeof why, "--format: %s", wrong);
-            return cli_wrong_usage(&command, why);
-        }
-        case 'j':
-            a.json = true;
-            break;
-        case 'h':
-            fputs(USAGE, stdout);
-            return cli_finish_output("token", CLI_DONE);
-        default:
-            return cli_wrong_usage(&command, "unknown option, or one without its value");
-        }
-    }
+    struct arguments a = {.merchant = NULL};
+    const struct cli_option options[] = {{"merchant", .value = &a.merchant}, {"unique", .flag = &a.unique}, {"format", .take = take_format},
+                                         {"json", .flag = &a.json}, {NULL}};
+    struct cli_typed typed;
     int status;
-    const struct cli_action *action = cli_find_action(&command, argc - optind, argv + optind, &status);
-    if (!action) return status;
+    if (!cli_read(&command, options, &a, argc, argv, &typed, &status)) return status;
     if (!a.merchant) return cli_wrong_usage(&command, "create needs --merchant NAME");
-    return cli_vault_run(&(struct cli_work){action->command, a.file, a.merchant, action->access, action->run}, &a);
+    return cli_vault_run(&(struct cli_work){typed.action->command, typed.file, a.merchant, typed.action->access, typed.action->run}, &a);
 }
