@@ -48,7 +48,7 @@ struct card_info { /* what a merchant may know */
     struct card_mask mask;
     uint8_t month;
     uint16_t year;
-    bool has_holder, alias_fell; /* fell: its format had no room, so it is longer */
+    bool has_holder, alias_fell; /* fell: the format had no room, so it is longer, or there is none */
     enum card_state state;
     int64_t created_ms, updated_ms;
 };

@@ -79,7 +79,7 @@ static void on_alias(void *owner, result r, slice alias, bool fell)
 {
     struct slot *s = owner;
     if (!failed(r) && !token_id_from(alias, &s->alias)) r = FAIL(INTERNAL);
-    if (!failed(r) && fell) fprintf(stderr, "stdin:%" PRIu64 ": its format has no room for this number: the token is longer\n", s->line);
+    if (!failed(r) && fell) fprintf(stderr, "stdin:%" PRIu64 ": its format has no room left for this number, so it has another token\n", s->line);
     settle(s, r);
 }
 
