@@ -382,7 +382,7 @@ static void on_tick(void *arg)
     struct keeper_server *s = arg;
     struct dialogue *d;
     uint64_t now = loop_now_ms(s->loop);
-    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= STALE_MS) end_dialogue(d, WIRE_LEFT_ALL);
+    while ((d = TAILQ_FIRST(&s->dialogues)) != NULL && now - d->seen_ms >= FORGOTTEN_MS) end_dialogue(d, WIRE_LEFT_ALL);
     temporal_expire(s->temporal, now);
     field_sessions_expire(s->field_sessions, now);
     (void)server_wall_ms(s);

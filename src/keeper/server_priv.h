@@ -21,7 +21,8 @@
 
 enum {
     VERSIONS_KEPT = 4,
-    STALE_MS = 120 * 1000, /* longer than any exchange waits between two questions */
+    STALE_MS = 120 * 1000,         /* a configuration that was replaced so long ago has no new dialogues */
+    FORGOTTEN_MS = 26 * 3600 * 1000, /* a dialogue that asked nothing for so long has lost its END: a processor may be given a day */
 };
 
 /* One configuration. Held by the server while it is among the last few, and by every dialogue and question under it. */

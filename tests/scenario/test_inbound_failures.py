@@ -12,7 +12,7 @@ from client import request
 from inbound import RULES, aliases, booking, counts, guest, inbound_routes, matches, no_card_in, numbers, pay_with, without
 from leaks import VISA, scan_memory
 from payments import JSON
-from processor import message, reply
+from processor import message, reply, slow
 from test_inbound import pushed, veil  # noqa: F401  pylint: disable=unused-import
 
 
@@ -191,6 +191,19 @@ def test_a_push_that_waits_is_seen_through_when_draining(make_cardveil, processo
         assert client.read_answer().status in (200, 503)
     assert veil.wait_end() == 0
     assert all(no_card_in(seen.raw) for seen in processor.requests)
+
+
+@pytest.mark.long
+def test_an_answer_that_comes_after_minutes(make_cardveil, processor):
+    """The keeper's side of an exchange lives as long as the exchange may."""
+    deadlines = {"first_byte": "200s", "whole": "200s"}
+    routes = [{**route, "deadlines": deadlines} if route["name"] == "pull" else route for route in inbound_routes(processor.url)]
+    veil = make_cardveil(routes, own_rules=RULES)
+    processor.script("/bookings/7", slow(125, lambda talk: talk.send(message(body=booking(guest())))))
+    with veil.client() as client:
+        client.sock.settimeout(200)
+        answer = client.ask("GET", "/pull/bookings/7")
+    assert answer.status == 200 and no_card_in(answer.raw), answer
 
 
 # --- size ---
