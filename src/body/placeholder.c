@@ -63,9 +63,10 @@ static bool is(slice word, slice name)
     return word.len == name.len && memcmp(word.at, name.at, name.len) == 0;
 }
 
+/* Firstoken's documents have "detokenization" too, in an example. */
 static bool parse_kind(slice word, enum token_kind *out)
 {
-    *out = is(word, SLICE("detokenize")) ? TOKEN_PERMANENT : TOKEN_TEMPORAL;
+    *out = is(word, SLICE("detokenize")) || is(word, SLICE("detokenization")) ? TOKEN_PERMANENT : TOKEN_TEMPORAL;
     return *out == TOKEN_PERMANENT || is(word, SLICE("transaction"));
 }
 
@@ -123,6 +124,7 @@ result placeholder_parse(slice text, struct placeholder *out)
     out->token_len = (uint8_t)token.len;
     while (take(&r, '|')) {
         slice name = take_word(&r);
+        ENSURE(!is(name, SLICE("encrypt")), PLACEHOLDER_ENCRYPT);
         ENSURE(is_word(name) && take(&r, ':'), PLACEHOLDER_SYNTAX);
         slice value = take_word(&r);
         ENSURE(is_word(value), PLACEHOLDER_SYNTAX);

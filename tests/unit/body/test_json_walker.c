@@ -67,6 +67,27 @@ START_TEST(placeholders)
 }
 END_TEST
 
+/* As Firstoken's documents write them. */
+START_TEST(spellings_of_templates)
+{
+    static const struct lines_case cases[] = {
+        {"{\"chd\":{\"card\":\"{{" T ":detokenize | extract:card}}\",\"exp\":\"{{" T ":detokenize | extract:expiration | date:MM/YY}}\"}}",
+         "{\"chd\":{\"card\":\"" PAN_TEXT "\",\"exp\":\"03/31\"}}"},
+        {"{\"a\":\" {{" T " : detokenization|extract:card}}\",\"b\":\"{{4242428XsEs24242:detokenize|extract:card}}\"}",
+         "{\"a\":\" " PAN_TEXT "\",\"b\":\"" PAN_TEXT "\"}"},
+        {"{\"y\":\"{{4242420428544242: detokenize | extract:expiration | date: YYYY/MM }}\",\"t\":\"{{4242420428544242:detokenize|extract:token}}\"}",
+         "{\"y\":\"2031/03\",\"t\":\"4242420428544242\"}"},
+        {"{\"m\":\"{{" T ":detokenize|extract:expiration|date: MM |parse:int}}\",\"n\":\"{{ " T " : detokenize | parse : integer }}\"}",
+         "{\"m\":3,\"n\":" PAN_TEXT "}"},
+        {"{\"securityCode\":\"{{" T ":transaction}}\",\"c\":\"{{" T ":transaction | extract:cvv}}\"}",
+         "{\"securityCode\":\"123\",\"c\":\"123\"}"},
+        {"{\"e\":\"{{" T ":detokenize | extract:expiration | date:MM}}/ {{" T ":detokenize | extract:expiration | date:YY}}\"}", "{\"e\":\"03/ 31\"}"},
+        {"{\"x\":\"{{" T ":detokenize | extract:card | encrypt}}\"}", NULL, ERR_PLACEHOLDER_ENCRYPT},
+    };
+    CHECK_CASES(cases);
+}
+END_TEST
+
 START_TEST(numbers)
 {
     static const struct lines_case cases[] = {
@@ -254,4 +275,4 @@ START_TEST(many_members)
 }
 END_TEST
 
-RUN_TESTS("json_walker", placeholders, numbers, bare_tokens, plain_text, refusals, depth, fault_paths, many_members)
+RUN_TESTS("json_walker", placeholders, spellings_of_templates, numbers, bare_tokens, plain_text, refusals, depth, fault_paths, many_members)
