@@ -46,7 +46,7 @@ struct plan {
     struct plan_edit *edits;
     size_t edit_count;
     bool find_pan;         /* inbound: numbers are looked for in every value too */
-    bool bare_tokens;      /* outbound: a token alone in a card field is a placeholder (route: compat, forward-push) */
+    bool bare_tokens;      /* outbound: a token alone in a card field is a placeholder (route: compat: pci-proxy, forward-push) */
     bool has_capture;      /* the text of the value there is kept: body_captured(); tells who initiated the payment */
     uint32_t capture;      /* path */
 };

@@ -43,5 +43,7 @@ struct http_head {
 /* First field of that name; start NULL if there is none. */
 slice http_head_get(const struct http_head *h, const char *name);
 size_t http_head_count(const struct http_head *h, const char *name);
+/* Host, fields that frame a message (their twins with '_' too), and those of one connection only: never taken from a caller's text. */
+bool http_field_is_written_anew(slice name);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "http/head.h"
 
+bool http_is_token(slice s); /* RFC 9110 5.6.2: what a name is made of */
 MUST_USE result http_write_request_line(struct buf *out, slice method, slice target);
 MUST_USE result http_write_status_line(struct buf *out, int status); /* 100 to 999, our own reason phrase; always HTTP/1.1 */
 MUST_USE result http_write_field(struct buf *out, slice name, slice value);

@@ -17,7 +17,7 @@ struct route {
     const struct config_route *config;
     uint32_t index;
     struct plan request_plan, answer_plan; /* the rules', as this route takes them; what they own is the rules' */
-    struct upstream_pool *pool;    /* NULL with target_header */
+    struct upstream_pool *pool;    /* NULL with target_header, and where nothing goes on */
     struct target_pools *targets;  /* NULL without */
     struct tls_client *tls; /* NULL: plain */
 };
@@ -34,6 +34,8 @@ struct gate {
 MUST_USE result gate_new(struct loop *loop, struct resolver *resolver, struct config *config, struct gate **out);
 struct gate *gate_hold(struct gate *g);
 void gate_release(struct gate *g); /* NULL is fine */
+/* How well a route's host (start NULL: any) fits this one, without port: 3 this very name, 2 a wildcard, 1 any; 0: not at all. */
+unsigned gate_host_fit(slice pattern, slice host);
 /* The route for that host (a Host field: with or without port, in any case) and path; NULL if none. A route for this very name comes
  * before one for a wildcard, that one before routes without a host; then the longest prefix that holds the path, in whole segments. */
 const struct route *gate_route(const struct gate *g, slice authority, slice path);

@@ -14,6 +14,7 @@ struct reply {
     const char *text;        /* what is wrong and what to do */
     const char *description; /* the RFC's sentence; NULL: none */
     const struct body_fault *fault; /* where; NULL: not in a body */
+    slice place;             /* in a header; may be empty */
     slice token;             /* the one it is about; may be empty */
     bool outcome_unknown;    /* adds x-cardveil-outcome: unknown */
     int compat_code;         /* adds x-cc-error-code and x-cc-error, as PCI Proxy's users expect them; 0: none */

@@ -90,7 +90,7 @@ enum message_work {
     MESSAGE_REVEALS,    /* tokens become card data */
     MESSAGE_CAPTURED,   /* card data becomes aliases */
 };
-enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY };
+enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY, COMPAT_FIRSTOKEN };
 struct config_alias {
     struct alias_wish wish;
     bool unique;         /* each time a new token, also for a number that is known */
@@ -107,7 +107,7 @@ struct config_route {
     bool masked;                  /* x-cardveil-masked is told without being asked for */
     slice merchant;               /* start NULL: any merchant's */
     struct ruleset *rules;        /* owned by the config, may be shared by routes */
-    struct upstream_url upstream; /* empty with target_header */
+    struct upstream_url upstream; /* empty with target_header, and where !config_route_goes_on() */
     bool target_header;           /* each request names its target itself */
     slice upstream_ca;            /* PEM; default: the system's */
     slice upstream_certificate, upstream_key; /* PEM; client certificate towards the processor */
@@ -123,6 +123,8 @@ struct config_route {
     slice sign_private_key;       /* keeper: PEM, for RS256 */
 };
 bool config_route_is_push(const struct config_route *r); /* a partner asks, the merchant answers */
+/* False: a filter-push route of Firstoken's users without 'upstream': whoever pushes gets his own message back, with aliases. */
+bool config_route_goes_on(const struct config_route *r);
 enum message_work config_route_request_work(const struct config_route *r);
 enum message_work config_route_answer_work(const struct config_route *r); /* rules: not NULL */
 struct config {

@@ -87,8 +87,10 @@ static void print_route(const struct config_route *r)
     printf("  route       %.*s: %.*s%.*s to ", SLICE_ARG(r->name), SLICE_ARG(r->host), SLICE_ARG(r->prefix));
     if (r->target_header)
         printf("the URL in x-cardveil-url");
-    else
+    else if (config_route_goes_on(r))
         print_url(&r->upstream);
+    else
+        printf("the caller, as its answer");
     printf(", rules %.*s", SLICE_ARG(r->rules->name));
     if (r->merchant.at) printf(", merchant %.*s", SLICE_ARG(r->merchant));
     if (r->volume_percent) printf(", network tokens %u%%", r->volume_percent);
@@ -154,12 +156,12 @@ static void print_json_config(const struct config *c)
         if (r->host.at) print_json_member(",\"host\":", r->host);
         print_json_member(",\"prefix\":", r->prefix);
         print_json_member(",\"rules\":", r->rules->name);
-        if (!r->target_header) {
+        if (r->target_header) {
+            printf(",\"target_header\":true");
+        } else if (config_route_goes_on(r)) {
             printf(",\"upstream\":\"");
             print_url(&r->upstream); /* url_parse() let no character through that JSON would escape */
             printf("\"");
-        } else {
-            printf(",\"target_header\":true");
         }
         if (r->merchant.at) print_json_member(",\"merchant\":", r->merchant);
         printf("}");

@@ -200,9 +200,12 @@ static void print_explanation(const struct explanation *e, const struct wishes *
     const struct config_route *route = explain_route(e);
     const struct upstream_url *to = explain_upstream(e);
     slice text = explain_text(e);
-    printf("# route %.*s, rules %.*s, to %s://%.*s:%u, with %s\n\n", SLICE_ARG(route->name),
-           SLICE_ARG(route->rules->name), to->tls ? "https" : "http", SLICE_ARG(to->host), (unsigned)to->port,
-           credential_kind_name(w->kind));
+    printf("# route %.*s, rules %.*s, ", SLICE_ARG(route->name), SLICE_ARG(route->rules->name));
+    if (config_route_goes_on(route))
+        printf("to %s://%.*s:%u, with %s\n\n", to->tls ? "https" : "http", SLICE_ARG(to->host), (unsigned)to->port,
+               credential_kind_name(w->kind));
+    else
+        printf("back to the caller\n\n");
     fwrite(text.at, 1, text.len, stdout);
     print_slots(e);
     print_signing(&route->rules->sign);

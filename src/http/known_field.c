@@ -23,6 +23,11 @@ static bool is_twin(slice name, slice known)
     return underscore;
 }
 
+bool http_field_is_written_anew(slice name)
+{
+    return known_field(name) != KNOWN_NONE;
+}
+
 enum known_field known_field(slice name)
 {
     switch (name.len) {

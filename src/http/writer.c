@@ -6,7 +6,7 @@
 enum { NUMBER_BYTES = 20 /* of UINT64_MAX */, HEX_BYTES = 16 };
 
 /* RFC 9110 5.6.2: token = 1*tchar. One bit per byte value. */
-static bool is_token(slice s)
+bool http_is_token(slice s)
 {
     static const uint32_t tchar[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
     unsigned bad = 0;
@@ -70,7 +70,7 @@ static slice number_text(uint64_t n, unsigned base, char *end)
 
 result http_write_request_line(struct buf *out, slice method, slice target)
 {
-    ENSURE(is_token(method) && is_target(target), INTERNAL);
+    ENSURE(http_is_token(method) && is_target(target), INTERNAL);
     const slice parts[] = {method, SLICE(" "), target, SLICE(" HTTP/1.1\r\n")};
     return append_all(out, parts, sizeof parts / sizeof *parts);
 }
@@ -86,7 +86,7 @@ result http_write_status_line(struct buf *out, int status)
 
 result http_write_field(struct buf *out, slice name, slice value)
 {
-    ENSURE(is_token(name) && is_value(value), INTERNAL);
+    ENSURE(http_is_token(name) && is_value(value), INTERNAL);
     const slice parts[] = {name, SLICE(": "), value, SLICE("\r\n")};
     return append_all(out, parts, sizeof parts / sizeof *parts);
 }

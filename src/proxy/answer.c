@@ -81,6 +81,7 @@ static result append_fields(struct exchange *x, const struct http_head *h, struc
     for (size_t i = 0; i < h->field_count; i++) {
         const struct http_field *f = &h->fields[i];
         if (x->inflater && slice_ieq(f->name, SLICE("content-encoding"))) continue;
+        if (envelope_is_worn(x) && envelope_replaces(f->name)) continue;
         TRY(append_field(x, f, out));
     }
     return OK;
@@ -139,6 +140,7 @@ static result write_head(struct exchange *x, slice fields, bool has_length, uint
     if (!out) return OK;
     TRY(reply_write_head(out, x->status, x->id, true));
     TRY(buf_append(out, fields));
+    if (envelope_is_worn(x)) TRY(http_write_field(out, SLICE("content-type"), SLICE("application/json")));
     TRY(write_our_fields(x, out));
     if (has_length) return reply_write_length(out, length, client_keeps_alive(x));
     if (x->framing == ANSWER_CHUNKED) TRY(http_write_field(out, SLICE("transfer-encoding"), SLICE("chunked")));
@@ -162,10 +164,16 @@ static bool is_rewritten(const struct exchange *x)
     return x->answer_work != MESSAGE_PASSES;
 }
 
-/* Read through before it goes on: for what was sent, for card data, or for tokens. */
+/* Held until it is complete, whatever its length: it cannot go on otherwise. */
+static bool is_taken_whole(const struct exchange *x)
+{
+    return is_rewritten(x) || envelope_is_worn(x);
+}
+
+/* Read through before it goes on: for what was sent, for card data, or for tokens, or to be put into an envelope. */
 static bool is_held(const struct exchange *x)
 {
-    return x->guard || is_rewritten(x);
+    return x->guard || is_taken_whole(x);
 }
 
 /* A guarded answer must be read to be checked: gzip and deflate are undone, anything else is refused. */
@@ -200,6 +208,7 @@ static result begin_answer(struct exchange *x, const struct http_head *h)
     x->answered_us = loop_now_us(x->proxy->loop);
     metrics_time(HISTOGRAM_UPSTREAM, micros(x->sent_us, x->answered_us));
     TRY(open_coding(x, h));
+    if (envelope_is_worn(x)) TRY(envelope_begin(x, h));
     if (is_rewritten(x)) return rewrite_begin(x, h);
     TRY(append_fields(x, h, &x->answer_head));
     if (h->framing == HTTP_NO_BODY) {
@@ -207,10 +216,10 @@ static result begin_answer(struct exchange *x, const struct http_head *h)
         x->answer = ANSWER_PASSED;
         bool may_tell = h->length_told; /* RFC 9110 8.6: what a GET would have had */
         if (may_lack_length(x))
-            return write_head(x, buf_slice(&x->answer_head), may_tell && !x->guard, h->length);
+            return write_head(x, buf_slice(&x->answer_head), may_tell && !is_held(x), h->length);
         return write_head(x, buf_slice(&x->answer_head), true, 0);
     }
-    if (x->guard) {
+    if (is_held(x)) {
         x->framing = ANSWER_WITH_LENGTH; /* unless it turns out to be longer than what is held */
         x->answer = ANSWER_COLLECTED;
         return OK;
@@ -234,7 +243,7 @@ static result pass(struct exchange *x, slice bytes)
 static result pass_collected(struct exchange *x)
 {
     if (x->answer == ANSWER_COLLECTED) {
-        if (is_rewritten(x) || x->collected.len <= COLLECT_MAX_BYTES) return OK;
+        if (is_taken_whole(x) || x->collected.len <= COLLECT_MAX_BYTES) return OK;
         x->framing = unlimited_framing(x);
         x->answer = ANSWER_PASSED;
         TRY(write_head(x, buf_slice(&x->answer_head), false, 0));
@@ -337,7 +346,7 @@ static void fail(struct exchange *x, enum error e)
 static void fail_answer(struct exchange *x, result r)
 {
     if (r.err == ERR_CONTENT_CODING_BROKEN) r = FAIL(UPSTREAM_CODING);
-    if (r.err == ERR_TOO_LARGE && is_rewritten(x)) r = FAIL(ANSWER_TOO_LARGE);
+    if (r.err == ERR_TOO_LARGE && is_taken_whole(x)) r = is_rewritten(x) ? FAIL(ANSWER_TOO_LARGE) : FAIL(ENVELOPE_SIZE);
     if (x->answer >= ANSWER_PASSED)
         exchange_abort(x, r.err);
     else
@@ -377,6 +386,7 @@ static void on_end(struct exchange *x)
         rewrite_run(x);
         return;
     }
+    if (!failed(r)) r = envelope_put_on(x);
     if (!failed(r)) r = answer_write_collected(x);
     if (failed(r))
         fail_answer(x, r);

@@ -39,6 +39,7 @@ static result choose_plan(struct exchange *x, const struct http_head *h, const s
 static bool is_left_out(const struct exchange *x, slice name)
 {
     if (x->inflater && slice_ieq(name, SLICE("content-encoding"))) return true;
+    if (envelope_is_worn(x) && envelope_replaces(name)) return true;
     return slice_ieq(name, SLICE("accept-ranges"));
 }
 
@@ -171,6 +172,11 @@ void rewrite_step(struct exchange *x)
     if (x->waiting || x->refusal_due) return;
     make_room(x);
     result r = render(x);
+    if (failed(r)) {
+        exchange_refuse(x, r.err);
+        return;
+    }
+    r = envelope_put_on(x);
     if (failed(r)) {
         exchange_refuse(x, r.err);
         return;

@@ -141,6 +141,7 @@ void exchange_done(struct exchange *x)
     capture_free(x->capture);
     free(x->field_texts);
     pool_free(x->kept_pool);
+    pool_free(x->call_pool);
     buf_done(&x->collected);
     buf_done(&x->answer_head);
     buf_done(&x->plain_body);
@@ -160,7 +161,8 @@ static enum metric outcome_of(const struct exchange *x)
 {
     if (!x->client && x->error == ERR_CLIENT_GONE) return METRIC_OUTCOME_CLIENT_GONE;
     if (x->refusal) return METRIC_OUTCOME_REFUSED;
-    if (x->error == ERR_NONE) return x->route ? METRIC_OUTCOME_FORWARDED : METRIC_OUTCOME_API;
+    bool goes_on = x->route && config_route_goes_on(x->route->config);
+    if (x->error == ERR_NONE) return goes_on ? METRIC_OUTCOME_FORWARDED : METRIC_OUTCOME_API;
     if (x->request != REQUEST_UNSENT) return METRIC_OUTCOME_UNKNOWN;
     return error_status(x->error) >= 502 && x->tries ? METRIC_OUTCOME_UPSTREAM_FAILED : METRIC_OUTCOME_REFUSED;
 }
@@ -233,6 +235,7 @@ static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
         return;
     }
     if (x->is_proxied && !client_origin_of(x) && (e == ERR_KEY_MISSING || e == ERR_KEY_WRONG)) e = ERR_PROXY_KEY;
+    e = compat_error(x, e);
     struct reply reply = reply_of_error(e);
     const struct body_fault *fault = x->capture ? capture_fault(x->capture) : x->body ? body_fault(x->body) : NULL;
     bool has_answered = x->state == EXCHANGE_REWRITE; /* the other side: what it was asked for is done */
@@ -337,12 +340,12 @@ static bool is_read(const struct exchange *x)
 static result begin(struct exchange *x)
 {
     slice prefix = SLICE("/");
-    bool is_pull = false;
+    bool is_call = false;
     const struct route *route = NULL;
     x->is_proxied = client_origin(x->client) || (x->head->is_absolute && listen_of(x)->forward_proxy);
     ENSURE(is_for_connection(x), MISDIRECTED);
-    if (!x->is_proxied) TRY(compat_find_pull(x, &route, &is_pull));
-    if (!is_pull) route = find_route(x, &prefix);
+    if (!x->is_proxied) TRY(compat_find_call(x, &route, &is_call));
+    if (!is_call) route = find_route(x, &prefix);
     if (!x->is_proxied && is_for_service(x, route)) {
         size_t most = x->proxy->service->max_body_bytes;
         ENSURE(x->head->framing != HTTP_LENGTH || x->head->length <= most, TOO_LARGE);
@@ -412,6 +415,10 @@ void exchange_step(struct exchange *x)
         /* fall through */
     case EXCHANGE_RESOLVE:
         if (!x->opened || x->waiting || !exchange_sign(x)) return;
+        if (!config_route_goes_on(x->route->config)) {
+            capture_answer_caller(x);
+            return;
+        }
         exchange_to(x, EXCHANGE_SEND);
         request_send(x);
         return;

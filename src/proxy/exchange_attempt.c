@@ -15,6 +15,7 @@ struct held_answer {
     struct buf head, body;
     int status;
     enum answer_framing framing;
+    bool is_foreign_text;
     struct choice choice;
 };
 
@@ -43,6 +44,7 @@ static bool hold(struct exchange *x)
     if (!h) return false;
     h->status = x->status;
     h->framing = x->framing;
+    h->is_foreign_text = x->is_foreign_text;
     h->choice = x->choice;
     move(&h->head, &x->answer_head);
     move(&h->body, &x->collected);
@@ -110,6 +112,7 @@ void attempt_answer_held(struct exchange *x, enum error why)
     x->choice = h->choice;
     x->upstream_status = x->status = h->status;
     x->framing = h->framing;
+    x->is_foreign_text = h->is_foreign_text;
     buf_done(&x->answer_head);
     buf_done(&x->collected);
     x->answer_head = h->head;
@@ -120,7 +123,7 @@ void attempt_answer_held(struct exchange *x, enum error why)
     x->answer = ANSWER_COLLECTED;
     bool keep_alive = x->keep_alive && !x->proxy->draining;
     struct link *l = exchange_client_link(x);
-    if (failed(answer_write_collected(x))) keep_alive = false;
+    if (failed(envelope_put_on(x)) || failed(answer_write_collected(x))) keep_alive = false;
     if (l) link_flush(l);
     exchange_finish(x, keep_alive);
 }

@@ -2,6 +2,7 @@
 #include "exchange_priv.h"
 
 #include "base/metrics.h"
+#include "http/writer.h"
 #include "media.h"
 
 #include <assert.h>
@@ -41,7 +42,7 @@ result capture_scan_request(struct exchange *x)
     ENSURE(x->field_texts != NULL, MEMORY);
     for (size_t i = 0; i < x->head->field_count; i++) {
         const struct http_field *f = &x->head->fields[i];
-        if (!request_withholds(x, f->name)) TRY(capture_add_text(x->capture, f->value, ENCODING_FIELD_VALUE, &x->field_texts[i]));
+        if (!request_withholds(x, i)) TRY(capture_add_text(x->capture, f->value, ENCODING_FIELD_VALUE, &x->field_texts[i]));
     }
     return OK;
 }
@@ -75,6 +76,50 @@ void capture_on_answer(void *owner, uint32_t card, result r, const struct captur
     x->resolved_us = loop_now_us(x->proxy->loop);
     metrics_time(HISTOGRAM_KEEPER, x->resolved_us - x->asked_us);
     exchange_step(x);
+}
+
+/* --- a message that goes back to its sender --- */
+
+/* He chose type and bytes: a browser shall take them for nothing else, and nobody keep them. */
+static result write_answer(struct exchange *x, slice body, bool keep_alive, struct buf *out)
+{
+    slice type = http_head_get(x->head, "content-type");
+    TRY(reply_write_head(out, 200, x->id, false));
+    if (type.len && body.len) TRY(http_write_field(out, SLICE("content-type"), type));
+    TRY(http_write_field(out, SLICE("x-content-type-options"), SLICE("nosniff")));
+    TRY(http_write_field(out, SLICE("cache-control"), SLICE("no-store")));
+    TRY(matches_write_fields(x, out, true));
+    TRY(reply_write_length(out, body.len, keep_alive));
+    return x->is_head_method ? OK : buf_append(out, body);
+}
+
+result capture_write_answer(struct exchange *x, bool keep_alive, struct buf *out)
+{
+    struct buf *scratch = &x->proxy->scratch;
+    result r = capture_render_body(x->capture, scratch);
+    if (!failed(r)) r = write_answer(x, buf_slice(scratch), keep_alive, out);
+    x->bytes_out = scratch->len;
+    buf_clear(scratch);
+    return r;
+}
+
+void capture_answer_caller(struct exchange *x)
+{
+    struct link *l = exchange_client_link(x);
+    bool keep_alive = x->keep_alive && !x->proxy->draining;
+    if (!l) {
+        exchange_abort(x, ERR_CLIENT_GONE);
+        return;
+    }
+    result r = capture_write_answer(x, keep_alive, link_output(l));
+    if (failed(r)) {
+        exchange_abort(x, r.err); /* part of it may stand in the output */
+        return;
+    }
+    x->status = 200;
+    x->answer = ANSWER_COMPLETE; /* so the keeper hears that the caller has the aliases */
+    link_flush(l);
+    exchange_finish(x, keep_alive);
 }
 
 void capture_done(struct exchange *x)

@@ -61,8 +61,12 @@ struct exchange {
     bool is_head_method, keep_alive, is_http_1_0, awaits_continue, body_complete;
     enum message_work request_work, answer_work;
     slice forwarded_path; /* head->path without the route's prefix */
-    bool is_pull;                  /* PCI Proxy's /v1/pull (compat.h): path and query are those of its URL */
-    slice pull_path, pull_query;
+    enum route_compat called;      /* by a path that takes the destination's URL from a field (compat.h): path and query are that URL's */
+    slice called_path, called_query;
+    struct pool *call_pool;        /* what such a call has beyond the request's head; NULL: none */
+    size_t own_fields;             /* of head->fields: those that the caller sent as such; the others stood in his ft-headers */
+    slice blamed;                  /* what of ft-headers is wrong; start NULL: nothing */
+    bool has_envelope;             /* the answer goes back as {"status":…,"data":…} */
     bool is_upstream_itself;       /* nothing is put behind the upstream's own path */
     slice push_key;                /* the API key in the path of its /v1/push/KEY; start NULL: none */
 
@@ -123,6 +127,7 @@ struct exchange {
     struct buf collected;     /* secret: guarded text that waits for its length */
     struct buf answer_head;   /* fields of the processor's answer, guarded, while the body is collected */
     struct pool *kept_pool;
+    bool is_foreign_text;     /* in a charset whose bytes are not those of UTF-8; of one with an envelope */
     struct kept_field *kept;  /* instead of answer_head, of an answer that is rewritten */
     size_t kept_count;
     slice answer_charset, answer_boundary; /* of its Content-Type; in kept_pool */
@@ -175,6 +180,9 @@ struct matches matches_now(const struct exchange *x);
 MUST_USE result matches_write_masked(const struct exchange *x, slice name, struct buf *out); /* while the capture lasts */
 MUST_USE result matches_write_fields(const struct exchange *x, struct buf *out, bool to_merchant);
 
+void capture_answer_caller(struct exchange *x);           /* nothing goes on: he gets his message back; ends the exchange */
+MUST_USE result capture_write_answer(struct exchange *x, bool keep_alive, struct buf *out);
+
 /* exchange_sign.c */
 MUST_USE result exchange_make_signing(struct exchange *x); /* the text to be signed; the rules sign, and all tokens are revealed */
 bool exchange_sign(struct exchange *x); /* true: nothing to sign, or signed. False: the keeper is asked, or the exchange is over */
@@ -194,6 +202,8 @@ MUST_USE result target_take_pool(struct exchange *x, struct upstream_pool **out)
 void target_let_go(struct exchange *x);                /* of the pool; no connection of it may be in use */
 void target_free(struct exchange *x);
 slice target_host(const struct exchange *x);           /* for the log: once it is allowed; else start NULL */
+/* Query of a call's URL and of its request, as one: x->called_query. */
+MUST_USE result target_join_query(struct exchange *x, slice of_url);
 const struct upstream_url *exchange_upstream(const struct exchange *x);
 slice exchange_query(const struct exchange *x);        /* start NULL: none */
 
@@ -205,7 +215,7 @@ MUST_USE result request_plan(struct exchange *x, slice prefix); /* forwarded pat
 MUST_USE result request_scan(struct exchange *x);  /* placeholders in path, query and fields */
 MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length);
 MUST_USE result request_write_whole(struct exchange *x, struct buf *out);
-bool request_withholds(const struct exchange *x, slice name); /* a field that does not go on */
+bool request_withholds(const struct exchange *x, size_t field); /* that of head->fields does not go on */
 void request_send(struct exchange *x);             /* takes or makes a connection, then writes */
 bool request_may_have_left(const struct exchange *x); /* a byte of it may be at the processor */
 MUST_USE result request_append_target(struct exchange *x, struct buf *out); /* rendered, with the upstream's own path before it */
@@ -216,6 +226,13 @@ void request_progress(struct exchange *x);           /* the processor's side too
 MUST_USE result rewrite_begin(struct exchange *x, const struct http_head *h);
 void rewrite_run(struct exchange *x);              /* it is complete */
 void rewrite_step(struct exchange *x);
+
+/* answer_envelope.c: {"status":…,"data":…}, as Firstoken's users expect it (compat.h) */
+bool envelope_is_worn(const struct exchange *x);    /* by this answer; x->status is known */
+bool envelope_replaces(slice name);                 /* a field that would speak of what is in it */
+MUST_USE result envelope_begin(struct exchange *x, const struct http_head *h); /* ERR_ENVELOPE_SIZE */
+/* The whole collected answer; nothing where none is worn. ERR_ENVELOPE_TEXT, ERR_ENVELOPE_SIZE. */
+MUST_USE result envelope_put_on(struct exchange *x);
 
 /* answer.c: the answer on its way back */
 void answer_release_upstream(struct exchange *x);  /* gives the connection back, or drops it */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exchange_priv.h"
 
+#include "base/pool.h"
 #include "proxy/target_pools.h"
 #include "rules/target.h"
 
@@ -41,20 +42,35 @@ static result find_url(const struct http_head *h, slice *out)
     return OK;
 }
 
-/* a and b, with <between> where there is something on both sides. */
+/* a and b, with <between> where there is something on both sides, at <at>, which has room for all three. */
+static slice write_joined(slice a, slice between, slice b, char *at)
+{
+    slice out = {at, 0};
+    const slice parts[] = {a, a.len && b.len ? between : SLICE(""), b};
+    for (size_t i = 0; i < 3; i++) {
+        if (parts[i].len) memcpy(at + out.len, parts[i].at, parts[i].len);
+        out.len += parts[i].len;
+    }
+    return out;
+}
+
 static result join(slice a, slice between, slice b, char **owned, slice *out)
 {
-    if (!a.len || !b.len) between = SLICE("");
-    size_t len = a.len + between.len + b.len;
-    char *at = malloc(len + 1);
+    char *at = malloc(a.len + between.len + b.len + 1);
     ENSURE(at != NULL, MEMORY);
     *owned = at;
-    *out = (slice){at, len};
-    const slice parts[] = {a, between, b};
-    for (size_t i = 0; i < 3; i++) {
-        if (parts[i].len) memcpy(at, parts[i].at, parts[i].len);
-        at += parts[i].len;
-    }
+    *out = write_joined(a, between, b, at);
+    return OK;
+}
+
+result target_join_query(struct exchange *x, slice of_url)
+{
+    slice own = x->head->query;
+    x->called_query = of_url.at ? of_url : own;
+    if (!of_url.at || !own.at) return OK;
+    char *at = pool_alloc(x->call_pool, of_url.len + 1 + own.len);
+    ENSURE(at != NULL, TOO_LARGE);
+    x->called_query = write_joined(of_url, SLICE("&"), own, at);
     return OK;
 }
 
@@ -132,5 +148,5 @@ const struct upstream_url *exchange_upstream(const struct exchange *x)
 slice exchange_query(const struct exchange *x)
 {
     if (x->target) return x->target->joined_query;
-    return x->is_pull ? x->pull_query : x->head->query;
+    return x->called ? x->called_query : x->head->query;
 }

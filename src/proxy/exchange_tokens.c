@@ -182,7 +182,7 @@ struct keeper_caller tokens_caller(const struct exchange *x)
         .request = x->id,
     };
     if (http_head_count(x->head, "x-api-key") > 1) caller.api_key = SLICE(""); /* which one? neither: it is a wrong key */
-    if (compat_api_key(x).at) caller.api_key = compat_api_key(x);
+    (void)compat_api_key(x, &caller.api_key);
     const struct sockaddr *peer = client_peer(x->client);
     caller.peer.ss_family = peer->sa_family;
     if (peer->sa_family == AF_INET) memcpy(&caller.peer, peer, sizeof(struct sockaddr_in));

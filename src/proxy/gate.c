@@ -37,10 +37,11 @@ static result open_route(struct gate *g, size_t i, struct loop *loop, struct res
     struct route *r = &g->routes[i];
     r->config = c;
     r->request_plan = c->rules->plan;
-    r->request_plan.bare_tokens = c->compat != COMPAT_NONE;
+    r->request_plan.bare_tokens = c->compat == COMPAT_PCI_PROXY;
     r->answer_plan = c->rules->answer;
     r->answer_plan.bare_tokens = c->direction == DIRECTION_FORWARD_PUSH;
     r->index = (uint32_t)i;
+    if (!config_route_goes_on(c)) return OK;
     if (c->upstream.tls || c->target_header) {
         slice ca = c->upstream_ca.len ? c->upstream_ca : g->config->system_ca;
         TRY(tls_client_new(ca, c->upstream_certificate, c->upstream_key, &r->tls));
@@ -142,8 +143,7 @@ static bool holds(slice prefix, slice path)
     return slice_starts(path, prefix) && (path.len == prefix.len || path.at[prefix.len] == '/');
 }
 
-/* How well a route's host fits; 0: not at all. */
-static unsigned host_fit(slice pattern, slice host)
+unsigned gate_host_fit(slice pattern, slice host)
 {
     if (!pattern.at) return 1;
     if (!host_pattern_matches(pattern, host)) return 0;
@@ -157,7 +157,7 @@ const struct route *gate_route(const struct gate *g, slice authority, slice path
     slice host = host_of_authority(authority);
     for (size_t i = 0; i < g->config->route_count; i++) {
         const struct route *r = &g->routes[i];
-        unsigned fit = host_fit(r->config->host, host);
+        unsigned fit = gate_host_fit(r->config->host, host);
         if (fit < best_fit || fit == 0 || !holds(r->config->prefix, path)) continue;
         if (fit == best_fit && r->config->prefix.len <= best->config->prefix.len) continue;
         best = r;
@@ -169,7 +169,7 @@ const struct route *gate_route(const struct gate *g, slice authority, slice path
 /* 0: no; 1: the host is its upstream; 2 and 3: its 'host', as a wildcard, or this very name. */
 static unsigned proxied_fit(const struct config_route *c, slice host, uint16_t port)
 {
-    unsigned fit = c->host.at ? host_fit(c->host, host) : 0;
+    unsigned fit = c->host.at ? gate_host_fit(c->host, host) : 0;
     if (fit) return fit;
     return c->upstream.host.len && slice_ieq(c->upstream.host, host) && c->upstream.port == port;
 }

@@ -17,6 +17,7 @@ struct reply reply_of_refusal(enum http_refusal r)
 static result append_envelope(struct buf *out, const struct reply *r)
 {
     struct failure f = {.code = r->code, .text = r->text, .description = r->description, .token = r->token};
+    if (r->place.len) f.path = r->place;
     if (r->fault) {
         f.has_offset = true;
         f.offset = r->fault->offset;

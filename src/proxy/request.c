@@ -114,9 +114,9 @@ static result open_body(struct exchange *x)
 result request_plan(struct exchange *x, slice prefix)
 {
     ENSURE(!has_dot_segments(x->head->path), ROUTE_NOT_ACCEPTED);
-    x->forwarded_path = x->is_pull ? x->pull_path : path_after_prefix(x->head->path, prefix);
+    x->forwarded_path = x->called ? x->called_path : path_after_prefix(x->head->path, prefix);
     ENSURE(!has_dot_segments(x->forwarded_path), ROUTE_NOT_ACCEPTED);
-    TRY(compat_take_key(x, &x->forwarded_path));
+    TRY(compat_take_path(x, &x->forwarded_path));
     if (x->route->config->target_header) {
         TRY(target_read(x, x->forwarded_path, &x->forwarded_path));
         ENSURE(!has_dot_segments(x->forwarded_path), ROUTE_NOT_ACCEPTED);
@@ -142,18 +142,29 @@ static bool is_range(slice name)
     return slice_ieq(name, SLICE("range")) || slice_ieq(name, SLICE("if-range"));
 }
 
-/* Fields that are for us alone, or that we write ourselves. */
-bool request_withholds(const struct exchange *x, slice name)
+static bool takes_whole_answer(const struct exchange *x)
 {
+    return x->answer_work != MESSAGE_PASSES || x->has_envelope;
+}
+
+static bool is_named_for_destination(const struct exchange *x, size_t field)
+{
+    return x->own_fields && field >= x->own_fields;
+}
+
+/* Fields that are for us alone, or that we write ourselves. */
+bool request_withholds(const struct exchange *x, size_t field)
+{
+    slice name = x->head->fields[field].name;
     if (signing_withholds(&x->route->config->rules->sign, name)) return true;
     switch (name.len) {
-    case 4: return slice_ieq(name, SLICE("host"));
-    case 5: return is_range(name) && x->answer_work != MESSAGE_PASSES;
-    case 8: return target_is_field(name) || (is_range(name) && x->answer_work != MESSAGE_PASSES);
-    case 9: return slice_ieq(name, SLICE("x-api-key"));
-    case 14:
-        if (target_is_field(name) || slice_ieq(name, SLICE("ft-access-key"))) return true;
+    case 4: if (slice_ieq(name, SLICE("host"))) return true; break;
+    case 5:
+    case 8: if (target_is_field(name) || (is_range(name) && takes_whole_answer(x))) return true; break;
+    case 9: /* the caller's for us, unless he named one for the destination */
+        if (slice_ieq(name, SLICE("x-api-key"))) return !is_named_for_destination(x, field);
         break;
+    case 14: if (target_is_field(name) || slice_ieq(name, SLICE("ft-access-key"))) return true; break;
     case 19: if (slice_ieq(name, SLICE("proxy-authorization"))) return true; break;
     case 15: if (slice_ieq(name, SLICE("accept-encoding"))) return true; break;
     case 16: if (slice_ieq(name, SLICE("content-encoding"))) return x->coding != CODING_IDENTITY; break;
@@ -173,7 +184,7 @@ static result scan(slice text, enum encoding encoding, struct exchange *x, struc
 static result scan_field(struct exchange *x, size_t i)
 {
     const struct http_field *f = &x->head->fields[i];
-    if (!snippet_is_needed(f->value) || request_withholds(x, f->name)) return OK;
+    if (!snippet_is_needed(f->value) || request_withholds(x, i)) return OK;
     if (!x->field_snippets) {
         x->field_snippets = calloc(x->head->field_count, sizeof(struct snippet *));
         ENSURE(x->field_snippets != NULL, MEMORY);
@@ -230,7 +241,7 @@ static result write_fields(struct exchange *x, struct buf *out)
     struct buf *scratch = &x->proxy->scratch;
     for (size_t i = 0; i < x->head->field_count; i++) {
         const struct http_field *f = &x->head->fields[i];
-        if (request_withholds(x, f->name)) continue;
+        if (request_withholds(x, i)) continue;
         const struct snippet *s = x->field_snippets ? x->field_snippets[i] : NULL;
         uint32_t captured = x->field_texts ? x->field_texts[i] : 0;
         bool gets_suffix = x->attempt && is_idempotency_key(x, f->name);

@@ -11,6 +11,11 @@ bool config_route_is_push(const struct config_route *r)
     return r->direction == DIRECTION_FORWARD_PUSH || r->direction == DIRECTION_FILTER_PUSH;
 }
 
+bool config_route_goes_on(const struct config_route *r)
+{
+    return r->target_header || r->upstream.host.len > 0;
+}
+
 enum message_work config_route_request_work(const struct config_route *r)
 {
     switch (r->direction) {
@@ -135,6 +140,54 @@ static void check_callers(struct route_loading *r)
     }
 }
 
+/* --- the language of another proxy --- */
+
+/* Whoever may push gets the alias: where a known card has a known one, he learns whether a number that he tries is a token's. With
+ * first six and last four known, that is a million tries. */
+static void check_answered_here(struct route_loading *r)
+{
+    static const enum setting_id ids[] = {SETTING_ID_ROUTE_CA, SETTING_ID_ROUTE_CERTIFICATE, SETTING_ID_ROUTE_KEY, SETTING_ID_ROUTE_INSECURE,
+                                          SETTING_ID_ROUTE_CONNECT, SETTING_ID_ROUTE_FIRST_BYTE, SETTING_ID_ROUTE_WHOLE};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        says_nothing(r, ids[i], "without 'upstream' this route sends nothing anywhere");
+    if (r->places.at[SETTING_ID_ROUTE_CALLERS] && !r->d->r.alias.unique)
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_CALLERS],
+                         "'callers' of a route without 'upstream' needs 'unique: yes': who needs no API key could try card numbers against "
+                         "tokens that he has");
+}
+
+/* Both are asked for by URL, before it is known who calls. */
+static bool is_same_destination(const struct config_route *a, const struct config_route *b)
+{
+    const struct upstream_url *x = &a->upstream, *y = &b->upstream;
+    if (a->target_header || b->target_header) return a->target_header && b->target_header;
+    return x->host.len && x->tls == y->tls && x->port == y->port && slice_ieq(x->host, y->host) && slice_eq(x->path, y->path);
+}
+
+static void check_one_merchant(struct route_loading *r)
+{
+    const struct config *config = &r->c->draft.c;
+    const struct config_route *mine = &r->d->r;
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *other = &config->routes[i];
+        bool is_asked_alike = other->compat == COMPAT_FIRSTOKEN && !config_route_is_push(other) && slice_ieq(other->host, mine->host);
+        if (!is_asked_alike || !is_same_destination(mine, other) || slice_eq(mine->merchant, other->merchant)) continue;
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_COMPAT],
+                         "/proxy/ chooses routes by URL alone: route '%.*s' has the same destination and another merchant; give each a 'host', "
+                         "or leave 'merchant' out of one for both",
+                         SLICE_ARG(other->name));
+    }
+}
+
+static void check_firstoken(struct route_loading *r)
+{
+    const struct config_route *route = &r->d->r;
+    if (route->compat != COMPAT_FIRSTOKEN) return;
+    if (route->direction == DIRECTION_FORWARD_PUSH)
+        says_nothing(r, SETTING_ID_ROUTE_COMPAT, "Firstoken has nothing like forward-push");
+    if (!config_route_is_push(route)) check_one_merchant(r);
+}
+
 void config_check_inbound(struct route_loading *r)
 {
     struct config_route *route = &r->d->r;
@@ -145,6 +198,8 @@ void config_check_inbound(struct route_loading *r)
     check_finding(r);
     check_capture_settings(r);
     check_push(r);
+    check_firstoken(r);
+    if (r->answers_itself) check_answered_here(r);
     if (route->pan_retry && config_route_answer_work(route) == MESSAGE_CAPTURED)
         loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PAN_RETRY],
                          "'pan_retry' does not go together with answers whose card data becomes aliases (filter-pull, or 'answer' in the rules)");

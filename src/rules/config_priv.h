@@ -36,6 +36,7 @@ struct route_loading {
     struct config_loading *c;
     struct draft_route *d;
     struct setting_places places;
+    bool answers_itself; /* it has no upstream, and needs none */
 };
 /* Direction, aliases and what else of a route is about card data on its way in. */
 void config_check_inbound(struct route_loading *r);

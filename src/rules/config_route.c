@@ -125,7 +125,8 @@ static void check_upstream(struct route_loading *r)
     if (!text.at && !rules) return;
     if (!text.at) text = rules->upstream;
     if (text.len == 0) {
-        loading_complain(l, r->places.map, "'upstream' is missing: these rules have no default for it");
+        r->answers_itself = r->d->r.compat == COMPAT_FIRSTOKEN && r->d->r.direction == DIRECTION_FILTER_PUSH;
+        if (!r->answers_itself) loading_complain(l, r->places.map, "'upstream' is missing: these rules have no default for it");
         return;
     }
     const char *wrong = url_parse(text, &r->d->r.upstream);

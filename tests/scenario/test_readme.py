@@ -6,6 +6,8 @@ import pathlib
 import re
 import subprocess
 
+from cardveil import CERTS
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("CARDVEIL", str(ROOT / "build/sanitize/src/cli/cardveil"))
 
@@ -26,3 +28,16 @@ def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
     for command in commands:
         assert f"cardveil {command}" in readme, command
+
+
+def test_the_configuration_for_firstokens_users_works_as_printed(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    text = re.search(r"<!-- firstoken: checked by a test -->\n```yaml\n(.*?)```", readme, re.S).group(1)
+    (tmp_path / "cardveil.yaml").write_text(text)
+    (tmp_path / "rules").symlink_to(ROOT / "rules")
+    (tmp_path / "certs").mkdir()
+    for kind in ("pem", "key"):
+        (tmp_path / "certs" / f"server.{kind}").write_bytes((CERTS / f"server.{kind}").read_bytes())
+    (tmp_path / "certs" / "server.key").chmod(0o600)
+    done = subprocess.run([BINARY, "check", "-c", tmp_path / "cardveil.yaml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "0f11 to the caller, as its answer" in done.stdout, done.stdout
