@@ -16,7 +16,7 @@ enum {
     FIELD_SESSION_TTL_DEFAULT_S = 15 * 60,
     FIELD_SESSION_TTL_MAX_S = 60 * 60,
     FIELD_SESSION_USES = 3,          /* cards that one session takes: a payer may mistype, a card tester may not try on */
-    FIELD_SESSIONS_MAX = 16 * 1024,  /* of all merchants together */
+    FIELD_SESSIONS_MAX = 16 * 1024,  /* of all merchants together; no merchant has more than it leaves free (share.h) */
     ORIGIN_MAX_BYTES = 8 + 253 + 6,  /* "https://", a host name, a port */
 };
 /* What a session makes of a card: a token, a temporal token (with the CVC), or both. */
@@ -31,7 +31,7 @@ struct field_session { /* valid until the next call */
 struct field_sessions;
 struct field_sessions *field_sessions_new(void); /* NULL: memory */
 void field_sessions_free(struct field_sessions *s); /* NULL is fine */
-/* ERR_FIELD_SESSIONS_FULL, ERR_CRYPTO, ERR_MEMORY. merchant: 1 to 64 bytes; origin: 1 to ORIGIN_MAX_BYTES; ttl_s: 1 to the maximum. */
+/* ERR_FIELD_SESSIONS_FULL: the merchant has as many as it may; ERR_CRYPTO, ERR_MEMORY. merchant: 1 to 64 bytes; origin: 1 to ORIGIN_MAX_BYTES; ttl_s: 1 to the maximum. */
 MUST_USE result field_sessions_put(struct field_sessions *s, slice merchant, slice origin, enum field_kind kind, uint32_t ttl_s,
                                    uint64_t now_ms, char id[FIELD_SESSION_ID_BYTES]);
 /* ERR_FIELD_SESSION: there is none (any more), or it has no use left. */

@@ -11,10 +11,8 @@
  *              └───settle, not used─────┘                      (ttl over, or never told to anybody, in any state: wiped)
  *
  * A token that was used, has expired or never was is the same: ERR_TOKEN_EXPIRED. Its id has 122 random bits and a form
- * of its own (token_id_has_form), so it need not be remembered, and guessing one is hopeless.
- *
- * No merchant has more tokens than it leaves places free. So one alone has half of the table at most, and whatever it does (a
- * partner's flood, a payment that is never made), the other half is there for the others, of which the next has half again. */
+ * of its own (token_id_has_form), so it need not be remembered, and guessing one is hopeless. No merchant has more of them than it
+ * leaves places free (share.h). */
 
 #include "vault/card.h"
 

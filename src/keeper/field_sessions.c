@@ -2,42 +2,42 @@
 #include "keeper/field_sessions.h"
 
 #include "base/metrics.h"
+#include "keeper/share.h"
 
 #include <assert.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory that runs out must refuse, not end the keeper. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-enum { MERCHANT_NAME_MAX_BYTES = 64 /* as in the configuration */, RANDOM_BYTES = 24 };
+enum { RANDOM_BYTES = 24 };
 
 struct session {
     char id[FIELD_SESSION_ID_BYTES];
-    uint8_t merchant_len, uses_left;
+    uint8_t uses_left;
     uint16_t origin_len;
     enum field_kind kind;
     uint64_t expires_ms;
-    char merchant[MERCHANT_NAME_MAX_BYTES], origin[ORIGIN_MAX_BYTES];
+    struct share *share;
+    char origin[ORIGIN_MAX_BYTES];
     UT_hash_handle hh;
 };
 struct field_sessions {
     struct session *by_id;
-    size_t count;
+    struct shares shares;
 };
 
 struct field_sessions *field_sessions_new(void)
 {
-    return calloc(1, sizeof(struct field_sessions));
+    struct field_sessions *s = calloc(1, sizeof *s);
+    if (s) s->shares.places = FIELD_SESSIONS_MAX;
+    return s;
 }
 
 static void drop(struct field_sessions *s, struct session *one)
 {
     HASH_DEL(s->by_id, one);
+    share_give_back(&s->shares, one->share);
     free(one);
-    s->count--;
     metrics_gauge(METRIC_FIELD_SESSIONS, -1);
 }
 
@@ -68,28 +68,26 @@ static result make_id(char id[FIELD_SESSION_ID_BYTES])
 result field_sessions_put(struct field_sessions *s, slice merchant, slice origin, enum field_kind kind, uint32_t ttl_s, uint64_t now_ms,
                           char id[FIELD_SESSION_ID_BYTES])
 {
-    assert(merchant.len <= MERCHANT_NAME_MAX_BYTES && origin.len <= ORIGIN_MAX_BYTES && ttl_s > 0 && ttl_s <= FIELD_SESSION_TTL_MAX_S);
-    ENSURE(s->count < FIELD_SESSIONS_MAX, FIELD_SESSIONS_FULL);
+    assert(origin.len <= ORIGIN_MAX_BYTES && ttl_s > 0 && ttl_s <= FIELD_SESSION_TTL_MAX_S);
     struct session *one = calloc(1, sizeof *one);
     ENSURE(one != NULL, MEMORY);
     result r = make_id(one->id);
+    if (!failed(r)) r = share_take(&s->shares, merchant, ERR_FIELD_SESSIONS_FULL, &one->share);
     if (failed(r)) {
         free(one);
         return r;
     }
-    memcpy(one->merchant, merchant.at, merchant.len);
     memcpy(one->origin, origin.at, origin.len);
-    one->merchant_len = (uint8_t)merchant.len;
     one->origin_len = (uint16_t)origin.len;
     one->kind = kind;
     one->uses_left = FIELD_SESSION_USES;
     one->expires_ms = now_ms + (uint64_t)ttl_s * 1000;
     HASH_ADD_KEYPTR(hh, s->by_id, one->id, sizeof one->id, one);
     if (!one->hh.tbl) {
+        share_give_back(&s->shares, one->share);
         free(one);
         return FAIL(MEMORY);
     }
-    s->count++;
     metrics_gauge(METRIC_FIELD_SESSIONS, 1);
     memcpy(id, one->id, sizeof one->id);
     return OK;
@@ -106,7 +104,7 @@ result field_sessions_find(const struct field_sessions *s, slice id, uint64_t no
 {
     const struct session *one = find(s, id, now_ms);
     ENSURE(one != NULL, FIELD_SESSION);
-    *out = (struct field_session){{one->merchant, one->merchant_len}, {one->origin, one->origin_len}, one->kind, one->expires_ms,
+    *out = (struct field_session){share_merchant(one->share), {one->origin, one->origin_len}, one->kind, one->expires_ms,
                                   one->uses_left};
     return OK;
 }

@@ -3,23 +3,12 @@
 
 #include "base/metrics.h"
 #include "base/secret.h"
+#include "keeper/share.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory that runs out must refuse, not end the keeper. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-enum { MERCHANT_NAME_MAX_BYTES = 64 /* as in the configuration */ };
-
-struct share { /* of one merchant, while it has any */
-    uint8_t merchant_len;
-    char merchant[MERCHANT_NAME_MAX_BYTES];
-    size_t held;
-    UT_hash_handle hh;
-};
 struct temporal {
     struct token_id id;
     struct share *share;
@@ -33,10 +22,10 @@ struct temporal {
 
 struct temporal_table {
     struct temporal *by_id;
-    struct share *shares;
+    struct shares shares;
     struct temporal_card *cards; /* secret; card i belongs to place i */
     struct temporal *spare;      /* places that were in use before */
-    size_t room, used, touched;  /* places from touched on were never in use */
+    size_t touched;              /* places from here on were never in use */
     struct temporal places[];
 };
 
@@ -44,7 +33,7 @@ struct temporal_table *temporal_table_new(size_t places)
 {
     struct temporal_table *t = calloc(1, sizeof *t + places * sizeof *t->places);
     if (!t) return NULL;
-    t->room = places;
+    t->shares.places = places;
     t->cards = secret_alloc(places * sizeof *t->cards);
     if (!t->cards) {
         free(t);
@@ -54,64 +43,15 @@ struct temporal_table *temporal_table_new(size_t places)
     return t;
 }
 
-void temporal_table_free(struct temporal_table *t)
-{
-    struct share *s, *next;
-    if (!t) return;
-    metrics_gauge(METRIC_TEMPORAL_TOKENS, -(int64_t)t->used);
-    metrics_gauge(METRIC_TEMPORAL_ROOM, -(int64_t)t->room);
-    HASH_CLEAR(hh, t->by_id);
-    HASH_ITER(hh, t->shares, s, next)
-    {
-        HASH_DEL(t->shares, s);
-        free(s);
-    }
-    secret_free(t->cards, t->room * sizeof *t->cards);
-    free(t);
-}
-
-/* --- shares --- */
-
-/* The merchant's, with room for one more. ERR_TEMPORAL_FULL, ERR_MEMORY. */
-static result share_for(struct temporal_table *t, slice merchant, struct share **out)
-{
-    assert(merchant.len >= 1 && merchant.len <= MERCHANT_NAME_MAX_BYTES);
-    size_t held = 0, left = t->room - t->used;
-    HASH_FIND(hh, t->shares, merchant.at, merchant.len, *out);
-    if (*out) held = (*out)->held;
-    ENSURE(held < left, TEMPORAL_FULL);
-    if (*out) return OK;
-    struct share *s = calloc(1, sizeof *s);
-    ENSURE(s != NULL, MEMORY);
-    s->merchant_len = (uint8_t)merchant.len;
-    memcpy(s->merchant, merchant.at, merchant.len);
-    HASH_ADD_KEYPTR(hh, t->shares, s->merchant, s->merchant_len, s);
-    if (!s->hh.tbl) {
-        free(s);
-        return FAIL(MEMORY);
-    }
-    *out = s;
-    return OK;
-}
-
-static void drop_empty_share(struct temporal_table *t, struct share *s)
-{
-    if (s->held) return;
-    HASH_DEL(t->shares, s);
-    free(s);
-}
-
 /* --- places --- */
 
 static struct temporal *take_place(struct temporal_table *t)
 {
     struct temporal *place = t->spare;
-    assert(t->used < t->room);
     if (place)
         t->spare = place->next_spare;
     else
         place = &t->places[t->touched++];
-    t->used++;
     return place;
 }
 
@@ -125,7 +65,6 @@ static void give_place_back(struct temporal_table *t, struct temporal *place)
     secret_wipe(card_of(t, place), sizeof *t->cards);
     *place = (struct temporal){.next_spare = t->spare};
     t->spare = place;
-    t->used--;
 }
 
 static void drop(struct temporal_table *t, struct temporal *one)
@@ -135,9 +74,19 @@ static void drop(struct temporal_table *t, struct temporal *one)
     if (one->is_new) LIST_REMOVE(one, made);
     HASH_DEL(t->by_id, one);
     give_place_back(t, one);
-    share->held--;
-    drop_empty_share(t, share);
+    share_give_back(&t->shares, share);
     metrics_gauge(METRIC_TEMPORAL_TOKENS, -1);
+}
+
+void temporal_table_free(struct temporal_table *t)
+{
+    struct temporal *one, *next;
+    if (!t) return;
+    HASH_ITER(hh, t->by_id, one, next)
+        drop(t, one);
+    metrics_gauge(METRIC_TEMPORAL_ROOM, -(int64_t)t->shares.places);
+    secret_free(t->cards, t->shares.places * sizeof *t->cards);
+    free(t);
 }
 
 /* --- the table --- */
@@ -160,7 +109,6 @@ static result add(struct temporal_table *t, struct share *share, const struct to
         give_place_back(t, one);
         return FAIL(MEMORY);
     }
-    share->held++;
     *out = one;
     return OK;
 }
@@ -172,10 +120,10 @@ result temporal_put(struct temporal_table *t, slice merchant, const struct card 
     struct temporal *one = NULL;
     assert(ttl_s > 0 && ttl_s <= TEMPORAL_TTL_MAX_S);
     TRY(token_id_make(TOKEN_TEMPORAL, out));
-    TRY(share_for(t, merchant, &share));
+    TRY(share_take(&t->shares, merchant, ERR_TEMPORAL_FULL, &share));
     result r = add(t, share, out, now_ms + (uint64_t)ttl_s * 1000, &one);
     if (failed(r)) {
-        drop_empty_share(t, share);
+        share_give_back(&t->shares, share);
         return r;
     }
     fill(t, one, card, cvc);
@@ -189,7 +137,7 @@ static struct temporal *find(const struct temporal_table *t, slice merchant, sli
 {
     struct temporal *one = NULL;
     HASH_FIND(hh, t->by_id, token.at, token.len, one);
-    bool is_his = one && slice_eq((slice){one->share->merchant, one->share->merchant_len}, merchant);
+    bool is_his = one && slice_eq(share_merchant(one->share), merchant);
     return is_his && now_ms < one->expires_ms ? one : NULL;
 }
 

@@ -38,12 +38,16 @@ START_TEST(a_session_lasts_its_time_and_its_uses)
 }
 END_TEST
 
+/* And one merchant's flood leaves room for the others. */
 START_TEST(the_table_is_bounded)
 {
     struct field_sessions *s = field_sessions_new();
     char id[FIELD_SESSION_ID_BYTES];
-    for (unsigned i = 0; i < FIELD_SESSIONS_MAX; i++) put(s, 60, 0, id);
+    for (unsigned i = 0; i < FIELD_SESSIONS_MAX / 2; i++) put(s, 60, 0, id);
     ck_assert_int_eq(field_sessions_put(s, shop, origin, FIELD_TOKEN, 60, 0, id).err, ERR_FIELD_SESSIONS_FULL);
+    for (unsigned i = 0; i < FIELD_SESSIONS_MAX / 4; i++)
+        ck_assert_int_eq(field_sessions_put(s, SLICE("other"), origin, FIELD_TOKEN, 60, 0, id).err, ERR_NONE);
+    ck_assert_int_eq(field_sessions_put(s, SLICE("other"), origin, FIELD_TOKEN, 60, 0, id).err, ERR_FIELD_SESSIONS_FULL);
     field_sessions_expire(s, 60000);
     put(s, 60, 60000, id);
     field_sessions_free(s);
