@@ -5,7 +5,7 @@
 /* One message body on its way in: decoded, walked once while it arrives, the card data in it found by rule and by scan, grouped into
  * cards, and rendered with aliases where numbers and CVCs stood.
  *
- *   bytes ─► content decoding ─► walker (JSON, form, XML, multipart, CSV, text) ─► finder ─► cards + ordered places
+ *   bytes ─► content decoding ─► walker (JSON, form, XML, multipart, CSV, …) ─► finder ─► cards + ordered places
  *                                                                                     │
  *                                                  aliases, by card index ────────────┴─► inbound_render() ─► out
  *
@@ -47,7 +47,9 @@ struct inbound_options {
     size_t max_cards;               /* ERR_INBOUND_COUNT */
     enum invalid_policy invalid;
     slice charset;                  /* of Content-Type; start NULL: none. Copied */
-    slice boundary;                 /* of multipart/form-data. Copied */
+    slice boundary;                 /* of multipart. Copied */
+    slice media_type;               /* of the message, without parameters: ERR_INBOUND_TYPE names it. Copied */
+    slice pass_types;               /* borrows; what may be opaque (media_type.h): it goes on as it came */
 };
 struct inbound *inbound_new(const struct inbound_options *options); /* NULL: memory */
 void inbound_free(struct inbound *b); /* wipes; NULL is fine */

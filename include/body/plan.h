@@ -11,7 +11,11 @@
 enum { BODY_CAPTURED_MAX_BYTES = 64 };
 enum body_format {
     BODY_JSON, BODY_FORM, BODY_TEXT /* explicit placeholders only */, BODY_XML /* outbound as text with XML escapes, unless it has paths */,
-    BODY_MULTIPART /* multipart/form-data, RFC 7578 */, BODY_CSV /* RFC 4180, first row: names */, BODY_FORMAT_COUNT
+    BODY_MULTIPART /* multipart/form-data, RFC 7578 */, BODY_CSV /* RFC 4180, first row: names */,
+    BODY_NDJSON /* JSON documents one after another, each on a line, or behind a record separator (RFC 7464); paths: of one of them */,
+    BODY_PARTS /* multipart of other kinds, RFC 2046 */,
+    BODY_UNTYPED /* inbound JSON, XML or plain text, as it begins */, BODY_OPAQUE /* inbound not looked into: refused, or listed */,
+    BODY_FORMAT_COUNT /* outbound all but JSON, forms, XML and form data are read as text */
 };
 
 enum path_language plan_language(enum body_format format); /* of the paths in such a body */

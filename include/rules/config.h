@@ -102,6 +102,7 @@ struct config_route {
     enum route_compat compat;
     struct config_alias alias;
     enum invalid_policy invalid;  /* of values at ruled fields that are no card numbers */
+    slice pass_types;             /* content types that go on without being looked at (body/media_type.h); start NULL: none */
     uint64_t cvc_ttl_s;           /* life of captured CVCs */
     slice callers;                /* CIDR list: who may push without an API key; start NULL: nobody */
     bool masked;                  /* x-cardveil-masked is told without being asked for */

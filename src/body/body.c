@@ -21,6 +21,10 @@ static enum encoding encoding_of(enum body_format format)
     case BODY_TEXT:
     case BODY_MULTIPART:
     case BODY_CSV:
+    case BODY_NDJSON:
+    case BODY_PARTS:
+    case BODY_UNTYPED:
+    case BODY_OPAQUE:
     case BODY_FORMAT_COUNT:
         break;
     }

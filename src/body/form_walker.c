@@ -37,6 +37,7 @@ struct form_walker *form_walker_new(struct walk *w)
     memset(f, 0, offsetof(struct form_walker, name));
     const struct plan *plan = w->plan;
     f->walk = w;
+    f->pair_start = f->scanned = w->base;
     f->has_paths = plan->paths && path_set_count(plan->paths) > 0;
     f->edits = f->has_paths && plan->edit_count > 0 && !w->streamed && !w->finder;
     buf_init_secret(&f->decoded, SIZE_MAX / 4);

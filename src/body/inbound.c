@@ -3,7 +3,6 @@
 
 #include "base/secret.h"
 #include "body/pan_scan.h"
-#include "charset.h"
 #include "finder.h"
 #include "intake.h"
 
@@ -13,26 +12,27 @@
 struct inbound {
     struct intake intake;
     struct finder *finder;
-    char *text; /* charset and boundary */
-    bool has_odd_charset; /* given, but empty or more than once */
+    char *text; /* charset, boundary, type */
 };
 
-static bool is_plain_text(enum body_format format)
+/* One after the other in one piece of memory. What is given but empty stays so. */
+static slice keep(char **room, slice text)
 {
-    return format == BODY_TEXT || format == BODY_CSV || format == BODY_FORM;
+    slice kept = {*room, text.len};
+    if (!text.at) return SLICE_NONE;
+    if (text.len) memcpy(*room, text.at, text.len);
+    *room += text.len;
+    return kept;
 }
 
 static bool copy_text(struct inbound *b, const struct inbound_options *options)
 {
-    slice charset = options->charset, boundary = options->boundary;
-    b->has_odd_charset = charset.at && charset.len == 0 && options->plan->format != BODY_JSON;
-    if (charset.len + boundary.len == 0) return true;
-    b->text = malloc(charset.len + boundary.len);
-    if (!b->text) return false;
-    if (charset.len) memcpy(b->text, charset.at, charset.len);
-    if (boundary.len) memcpy(b->text + charset.len, boundary.at, boundary.len);
-    if (charset.at) b->intake.walk.charset = (slice){b->text, charset.len};
-    if (boundary.at) b->intake.walk.boundary = (slice){b->text + charset.len, boundary.len};
+    struct walk *w = &b->intake.walk;
+    char *room = b->text = malloc(options->charset.len + options->boundary.len + options->media_type.len + 1);
+    if (!room) return false;
+    w->charset = keep(&room, options->charset);
+    w->boundary = keep(&room, options->boundary);
+    w->media_type = keep(&room, options->media_type);
     return true;
 }
 
@@ -42,6 +42,7 @@ struct inbound *inbound_new(const struct inbound_options *options)
     if (!b) return NULL;
     struct walk *w = &b->intake.walk;
     w->plan = options->plan;
+    w->pass_types = options->pass_types;
     b->finder = w->finder = finder_new(w, options);
     if (w->finder && copy_text(b, options) &&
         intake_init(&b->intake, options->coding, options->max_held_bytes, options->expected_bytes))
@@ -69,52 +70,13 @@ static result checked(struct inbound *b, result r)
     return r;
 }
 
-/* JSON is UTF-8 or refused, XML says itself what it is, and so do the parts of a form. A name that is not known, or stands twice, could be
- * one in which a number is not the bytes that are looked for. */
-static bool is_readable(const struct inbound *b)
-{
-    const struct walk *w = &b->intake.walk;
-    if (b->has_odd_charset) return false;
-    if (!is_plain_text(w->plan->format)) return true;
-    return !w->charset.len || charset_is_readable(w->charset);
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Digits of UTF-16 or UTF-32: with one or three zero bytes from one to the next. */
-static bool has_wide_digits(slice text)
-{
-    const char *end = text.at + text.len;
-    for (const char *at = text.at; at && at < end && (at = memchr(at, 0, (size_t)(end - at))) != NULL; at++) {
-        if (at == text.at || !is_digit(at[-1])) continue;
-        if (end - at > 1 && is_digit(at[1])) return true;
-        if (end - at > 3 && !at[1] && !at[2] && is_digit(at[3])) return true;
-    }
-    return false;
-}
-
-/* What says nothing of its charset may be UTF-16 all the same, as spreadsheets write it. No form and no CSV has a zero byte; what counts as
- * plain text may be anything, pictures too: there a number would show as wide digits. */
-static bool is_wide(const struct inbound *b)
-{
-    slice held = buf_slice(&b->intake.walk.held);
-    enum body_format format = b->intake.walk.plan->format;
-    if (!is_plain_text(format) || !held.len) return false;
-    return format == BODY_TEXT ? has_wide_digits(held) : memchr(held.at, 0, held.len) != NULL;
-}
-
 result inbound_feed(struct inbound *b, slice bytes)
 {
-    if (!is_readable(b)) return walk_fail(&b->intake.walk, ERR_CHARSET, 0);
     return checked(b, intake_feed(&b->intake, bytes));
 }
 
 result inbound_end(struct inbound *b)
 {
-    if (is_wide(b)) return walk_fail(&b->intake.walk, ERR_CHARSET, 0);
     TRY(checked(b, intake_end(&b->intake)));
     result r = finder_end(b->finder);
     if (!failed(r)) return OK;

@@ -3,127 +3,10 @@
 
 #include <assert.h>
 
-/* --- a walker for each format --- */
-
-/* Outbound, what has no walker of its own, or no places by rule, serves explicit placeholders as plain text. */
-static enum body_format format_of(const struct walk *w)
-{
-    enum body_format format = w->plan->format;
-    bool has_places = w->finder || w->plan->field_count > 0;
-    switch (format) {
-    case BODY_JSON:
-    case BODY_FORM:
-        return format;
-    case BODY_XML:
-    case BODY_MULTIPART:
-        return has_places ? format : BODY_TEXT;
-    case BODY_CSV:
-        return w->finder ? format : BODY_TEXT;
-    case BODY_TEXT:
-    case BODY_FORMAT_COUNT:
-        break;
-    }
-    return BODY_TEXT;
-}
-
-static bool walker_make(struct intake *i)
-{
-    switch (format_of(&i->walk)) {
-    case BODY_JSON:
-        return (i->walker.json = json_walker_new(&i->walk)) != NULL;
-    case BODY_FORM:
-        return (i->walker.form = form_walker_new(&i->walk)) != NULL;
-    case BODY_XML:
-        return (i->walker.xml = xml_walker_new(&i->walk)) != NULL;
-    case BODY_MULTIPART:
-        return (i->walker.multipart = multipart_walker_new(&i->walk)) != NULL;
-    case BODY_CSV:
-        return (i->walker.csv = csv_walker_new(&i->walk)) != NULL;
-    default:
-        return (i->walker.text = text_walker_new(&i->walk)) != NULL;
-    }
-}
-
-static void walker_free(struct intake *i)
-{
-    switch (format_of(&i->walk)) {
-    case BODY_JSON:
-        json_walker_free(i->walker.json);
-        break;
-    case BODY_FORM:
-        form_walker_free(i->walker.form);
-        break;
-    case BODY_XML:
-        xml_walker_free(i->walker.xml);
-        break;
-    case BODY_MULTIPART:
-        multipart_walker_free(i->walker.multipart);
-        break;
-    case BODY_CSV:
-        csv_walker_free(i->walker.csv);
-        break;
-    default:
-        text_walker_free(i->walker.text);
-        break;
-    }
-}
-
-static result walker_feed(struct intake *i, bool all)
-{
-    switch (format_of(&i->walk)) {
-    case BODY_JSON:
-        return json_walker_feed(i->walker.json, all);
-    case BODY_FORM:
-        return form_walker_feed(i->walker.form);
-    case BODY_XML:
-        return xml_walker_feed(i->walker.xml, all);
-    case BODY_MULTIPART:
-        return multipart_walker_feed(i->walker.multipart);
-    case BODY_CSV:
-        return csv_walker_feed(i->walker.csv);
-    default:
-        return text_walker_feed(i->walker.text);
-    }
-}
-
-static result walker_end(struct intake *i)
-{
-    switch (format_of(&i->walk)) {
-    case BODY_JSON:
-        return json_walker_end(i->walker.json);
-    case BODY_FORM:
-        return form_walker_end(i->walker.form);
-    case BODY_XML:
-        return xml_walker_end(i->walker.xml);
-    case BODY_MULTIPART:
-        return multipart_walker_end(i->walker.multipart);
-    case BODY_CSV:
-        return csv_walker_end(i->walker.csv);
-    default:
-        return text_walker_end(i->walker.text);
-    }
-}
-
 uint64_t intake_sure(const struct intake *i)
 {
-    if (i->is_ended) return walk_end(&i->walk);
-    switch (format_of(&i->walk)) {
-    case BODY_JSON:
-        return json_walker_sure(i->walker.json);
-    case BODY_FORM:
-        return form_walker_sure(i->walker.form);
-    case BODY_XML:
-        return xml_walker_sure(i->walker.xml);
-    case BODY_MULTIPART:
-        return multipart_walker_sure(i->walker.multipart);
-    case BODY_CSV: /* inbound only, and nothing of that is passed on before its end */
-        return i->walk.base;
-    default:
-        return text_walker_sure(i->walker.text);
-    }
+    return i->is_ended ? walk_end(&i->walk) : format_walker_sure(&i->walker, &i->walk);
 }
-
-/* --- feeding --- */
 
 bool intake_init(struct intake *i, enum content_coding coding, size_t max_held_bytes, size_t expected_bytes)
 {
@@ -134,14 +17,14 @@ bool intake_init(struct intake *i, enum content_coding coding, size_t max_held_b
         buf_init_secret(&w->held, max_held_bytes);
     else
         buf_init(&w->held, max_held_bytes);
-    bool made = walker_make(i);
+    bool made = format_walker_init(&i->walker, w, w->plan->format);
     if (made && coding != CODING_IDENTITY) made = (i->inflater = inflater_new(coding)) != NULL;
     return made;
 }
 
 void intake_done(struct intake *i)
 {
-    walker_free(i);
+    format_walker_done(&i->walker);
     inflater_free(i->inflater);
     buf_done(&i->walk.held);
 }
@@ -149,7 +32,7 @@ void intake_done(struct intake *i)
 /* The walker sees what was stored before a failure too: the first mistake in the body is told, in whatever pieces it came. */
 static result walk_stored(struct intake *i, result stored)
 {
-    TRY(walker_feed(i, failed(stored)));
+    TRY(format_walker_feed(&i->walker, &i->walk, failed(stored)));
     return failed(stored) ? walk_fail(&i->walk, stored.err, walk_end(&i->walk)) : OK;
 }
 
@@ -196,10 +79,10 @@ result intake_end(struct intake *i)
     result r = OK;
     if (i->inflater) r = inflater_end(i->inflater);
     if (failed(r)) {
-        TRY(walker_feed(i, true));
+        TRY(format_walker_feed(&i->walker, &i->walk, true));
         return walk_fail(&i->walk, r.err, walk_end(&i->walk));
     }
-    r = walker_end(i);
+    r = format_walker_end(&i->walker, &i->walk);
     if (failed(r)) return walk_fail(&i->walk, r.err, walk_end(&i->walk));
     i->is_ended = true;
     return OK;

@@ -3,22 +3,14 @@
 #define BODY_INTAKE_H
 
 /* What bodies on their way out and on their way in have in common: bytes are decoded into the held buffer, and the walker of the
- * format looks at them there. This is the one place that knows which walker serves which format. */
+ * format looks at them there. */
 
 #include "body/inflate.h"
-#include "walker.h"
+#include "format_walker.h"
 
-union walker {
-    struct json_walker *json;
-    struct form_walker *form;
-    struct text_walker *text;
-    struct csv_walker *csv;
-    struct xml_walker *xml;
-    struct multipart_walker *multipart;
-};
 struct intake {
     struct walk walk; /* plan, finder and the like are set before intake_init */
-    union walker walker;
+    struct format_walker walker;
     struct inflater *inflater; /* NULL: not compressed */
     size_t expected;           /* 0 once it has been reserved */
     bool is_ended;

@@ -488,6 +488,7 @@ struct json_walker *json_walker_new(struct walk *w)
     if (!j) return NULL;
     memset(j, 0, offsetof(struct json_walker, levels));
     j->walk = w;
+    j->checked = j->fed = j->gap_end = j->last_end = w->base;
     j->words = words;
     j->states = j->sets;
     j->seen = edits ? j->sets + words * (JSON_MAX_DEPTH + 2) : NULL;

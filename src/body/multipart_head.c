@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-void part_head_begin(struct part_head *h)
+void part_head_begin(struct part_head *h, bool is_form)
 {
     memset(h, 0, offsetof(struct part_head, name));
+    h->is_form = is_form;
     h->is_text = true;
 }
 
@@ -65,13 +66,13 @@ static result next_parameter(slice *rest, slice *name, char *room, size_t *len)
     return OK;
 }
 
-/* form-data; name="card"; filename="a.csv" */
+/* form-data; name="card"; filename="a.csv". In other kinds of multipart it may be any, and need not have a name. */
 static result read_disposition(struct part_head *h, slice value)
 {
     char room[PART_NAME_MAX_BYTES];
     bool has_name = false;
     size_t n = token_len(value), len;
-    ENSURE(!h->has_disposition && slice_ieq(slice_range(value, 0, n), SLICE("form-data")), MULTIPART_HEAD);
+    ENSURE(!h->has_disposition && (!h->is_form || slice_ieq(slice_range(value, 0, n), SLICE("form-data"))), MULTIPART_HEAD);
     h->has_disposition = true;
     slice rest = slice_after(value, n), name;
     for (;;) {
@@ -85,7 +86,7 @@ static result read_disposition(struct part_head *h, slice value)
         memcpy(h->name, room, len);
         h->name_len = len;
     }
-    ENSURE(has_name, MULTIPART_HEAD);
+    ENSURE(has_name || !h->is_form, MULTIPART_HEAD);
     return OK;
 }
 
@@ -102,11 +103,17 @@ static result read_type(struct part_head *h, slice value)
     ENSURE(!h->has_type, MULTIPART_HEAD);
     h->has_type = true;
     h->is_text = starts_ignoring_case(type, SLICE("text/"));
+    ENSURE(type.len <= sizeof h->type, MULTIPART_HEAD);
+    memcpy(h->type, type.at, type.len);
+    h->type_len = type.len;
     ENSURE(!starts_ignoring_case(type, SLICE("multipart/")) && !starts_ignoring_case(type, SLICE("message/")), MULTIPART_NESTED);
     for (;;) {
         TRY(next_parameter(&rest, &name, room, &len));
         if (name.len == 0) return OK;
-        if (slice_ieq(name, SLICE("charset"))) ENSURE(charset_is_readable((slice){room, len}), MULTIPART_CHARSET);
+        if (!slice_ieq(name, SLICE("charset"))) continue;
+        ENSURE(h->charset_len == 0 && len <= sizeof h->charset && charset_is_readable((slice){room, len}), MULTIPART_CHARSET);
+        memcpy(h->charset, room, len);
+        h->charset_len = len;
     }
 }
 
@@ -117,7 +124,8 @@ static result read_coding(struct part_head *h, slice value)
     h->has_coding = true;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (slice_ieq(value, slice_of(plain[i]))) return OK;
-    return FAIL(MULTIPART_CODING);
+    h->is_coded = true;
+    return OK;
 }
 
 result part_head_line(struct part_head *h, slice line)
@@ -134,6 +142,6 @@ result part_head_line(struct part_head *h, slice line)
 
 result part_head_end(const struct part_head *h)
 {
-    ENSURE(h->has_disposition, MULTIPART_HEAD);
+    ENSURE(h->has_disposition || !h->is_form, MULTIPART_HEAD);
     return OK;
 }

@@ -3,32 +3,34 @@
 #include "body/utf8.h"
 #include "finder.h"
 #include "fingerprint.h"
+#include "body/media_type.h"
 #include "charset.h"
+#include "format_walker.h"
 #include "multipart_head.h"
-#include "walker.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* multipart/form-data (RFC 7578, RFC 2046 section 5.1), line by line:
+/* multipart/form-data (RFC 7578) and other kinds of multipart (RFC 2046 section 5.1), line by line:
  *
  *   --b CRLF                                          a delimiter; what stands before the first is the preamble
  *   Content-Disposition: form-data; name="pan" CRLF   head
  *   CRLF
  *   {{TOK123:detokenize}}                             a value: text of a field, looked at when all of it is there; or, of a
- *   CRLF --b-- CRLF                                   file or of any other type, lines
+ *   CRLF --b-- CRLF                                   file or of any other type, lines; inbound a document of its type
  *
  * Readers differ where a body is not quite right: lines that end in a lone CR or LF, a line that begins with the boundary and goes
  * on, a delimiter behind the last one. All that is refused, so that nobody behind us sees parts that we did not. What is encoded
- * or nested is refused too: a card in it would pass unseen. */
+ * or nested is refused too: a card in it would pass unseen. So is, inbound, what cannot be looked into and is not listed. */
 
 enum { BOUNDARY_MAX_BYTES = 70, DASHES = 2 };
-enum multipart_state { MULTIPART_PREAMBLE, MULTIPART_HEAD, MULTIPART_VALUE, MULTIPART_LINES, MULTIPART_EPILOGUE };
+enum multipart_state { MULTIPART_PREAMBLE, MULTIPART_HEAD, MULTIPART_VALUE, MULTIPART_LINES, MULTIPART_DOCUMENT, MULTIPART_EPILOGUE };
 
 struct multipart_walker {
     struct walk *walk;
     enum multipart_state state;
-    bool has_boundary, has_paths, is_failed;
+    bool is_form, has_boundary, has_paths, is_failed;
+    enum body_format format; /* of a document */
     bool after_crlf;     /* the line before ended in CR LF; or there is none before */
     uint64_t line_start; /* of the current line */
     uint64_t scanned;    /* no line end between line_start and here */
@@ -58,12 +60,13 @@ static bool is_boundary(slice s)
     return s.len > 0 && s.len <= BOUNDARY_MAX_BYTES && s.at[s.len - 1] != ' ';
 }
 
-struct multipart_walker *multipart_walker_new(struct walk *w)
+struct multipart_walker *multipart_walker_new(struct walk *w, bool is_form)
 {
     struct multipart_walker *m = malloc(sizeof *m);
     if (!m) return NULL;
     memset(m, 0, sizeof *m);
     m->walk = w;
+    m->is_form = is_form;
     m->after_crlf = true;
     m->has_paths = w->plan->paths && path_set_count(w->plan->paths) > 0;
     if (m->has_paths) path_match_root(w->plan->paths, m->root);
@@ -143,6 +146,29 @@ static result match_name(struct multipart_walker *m)
     return OK;
 }
 
+/* Of a part that says nothing of its type: a field of a form is text, for the rest its first bytes speak. */
+static enum body_format format_of(const struct part_head *h)
+{
+    if (!h->has_type && h->is_form && !h->is_file) return BODY_TEXT;
+    return media_type_format((slice){h->type, h->type_len});
+}
+
+static bool passes(const struct multipart_walker *m)
+{
+    return m->format == BODY_OPAQUE && media_type_is_listed(m->walk->pass_types, (slice){m->head.type, m->head.type_len});
+}
+
+static result begin_content(struct multipart_walker *m)
+{
+    const struct part_head *h = &m->head;
+    bool finds_all = m->walk->finder && m->walk->plan->find_pan;
+    m->format = format_of(h);
+    bool is_value = m->field || (h->is_form && !h->is_file && (finds_all ? m->format == BODY_TEXT : h->is_text));
+    m->state = is_value ? MULTIPART_VALUE : finds_all ? MULTIPART_DOCUMENT : MULTIPART_LINES;
+    ENSURE(!h->is_coded || (m->state == MULTIPART_DOCUMENT && passes(m)), MULTIPART_CODING);
+    return m->state != MULTIPART_VALUE && m->walk->finder ? finder_open(m->walk->finder) : OK;
+}
+
 static result head_line(struct multipart_walker *m, const struct line *l)
 {
     ENSURE(l->next - m->part_start <= PART_HEAD_MAX_BYTES, MULTIPART_HEAD);
@@ -156,8 +182,7 @@ static result head_line(struct multipart_walker *m, const struct line *l)
     TRY(part_head_end(&m->head));
     TRY(match_name(m));
     m->part_start = l->next;
-    m->state = m->field || (m->head.is_text && !m->head.is_file) ? MULTIPART_VALUE : MULTIPART_LINES;
-    return m->state == MULTIPART_LINES && m->walk->finder ? finder_open(m->walk->finder) : OK;
+    return begin_content(m);
 }
 
 /* UTF-16 has no digits where we look for them. */
@@ -168,11 +193,29 @@ static result check_mark(struct multipart_walker *m, uint64_t end)
     return OK;
 }
 
+static result end_document(struct multipart_walker *m, uint64_t end)
+{
+    static const struct plan find_pan = {.find_pan = true};
+    const struct part_head *h = &m->head;
+    const struct nested document = {.format = m->format,
+                                    .from = m->part_start,
+                                    .to = end,
+                                    .type = {h->type, h->type_len},
+                                    .charset = h->charset_len ? (slice){h->charset, h->charset_len} : SLICE_NONE,
+                                    .name = utf8_is_valid((slice){h->name, h->name_len}) ? (slice){h->name, h->name_len} : SLICE_NONE};
+    if (m->format != BODY_OPAQUE) TRY(check_mark(m, end));
+    TRY(nested_walk(m->walk, &find_pan, &document));
+    return finder_close(m->walk->finder);
+}
+
 static result end_part(struct multipart_walker *m, uint64_t end)
 {
+    if (m->state == MULTIPART_DOCUMENT) return end_document(m, end);
     if (m->state == MULTIPART_LINES && m->walk->finder) return finder_close(m->walk->finder);
     if (m->state != MULTIPART_VALUE) return OK;
     TRY(check_mark(m, end));
+    slice value = walk_raw(m->walk, m->part_start, end);
+    ENSURE(!m->walk->finder || slice_find(value, 0) == value.len, MULTIPART_CHARSET);
     /* RFC 7578 section 4.6: a field of this name says the charset of the others. */
     if (slice_is((slice){m->head.name, m->head.name_len}, "_charset_"))
         ENSURE(charset_is_readable(walk_raw(m->walk, m->part_start, end)), MULTIPART_CHARSET);
@@ -190,7 +233,7 @@ static result take_delimiter(struct multipart_walker *m, const struct line *l)
     ENSURE(m->state != MULTIPART_HEAD && m->state != MULTIPART_EPILOGUE, MULTIPART_SYNTAX);
     ENSURE(!is_close || m->state != MULTIPART_PREAMBLE, MULTIPART_SYNTAX); /* encapsulation: at least one part */
     TRY(end_part(m, l->start == m->part_start ? l->start : l->start - 2));
-    part_head_begin(&m->head);
+    part_head_begin(&m->head, m->is_form);
     m->field = NULL;
     m->part_start = l->next;
     m->state = is_close ? MULTIPART_EPILOGUE : MULTIPART_HEAD;
@@ -204,6 +247,7 @@ static result take_line(struct multipart_walker *m, const struct line *l)
     case MULTIPART_HEAD:
         return head_line(m, l);
     case MULTIPART_VALUE:
+    case MULTIPART_DOCUMENT:
         ENSURE(!l->is_last, MULTIPART_CUT_OFF);
         return OK;
     case MULTIPART_LINES:

@@ -13,7 +13,11 @@ enum path_language plan_language(enum body_format format)
     case BODY_XML:
         return PATH_XML;
     case BODY_JSON:
-    case BODY_TEXT: /* has none */
+    case BODY_NDJSON:
+    case BODY_TEXT: /* these have none */
+    case BODY_PARTS:
+    case BODY_UNTYPED:
+    case BODY_OPAQUE:
     case BODY_FORMAT_COUNT:
         break;
     }

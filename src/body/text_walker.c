@@ -18,7 +18,7 @@ struct text_walker *text_walker_new(struct walk *w)
     struct text_walker *t = malloc(sizeof *t);
     if (!t) return NULL;
     t->walk = w;
-    t->at = t->line = 0;
+    t->at = t->line = w->base;
     placeholder_reset(&t->scanner);
     return t;
 }

@@ -15,7 +15,9 @@ struct walk {
     const struct plan *plan;
     struct finder *finder; /* borrows; inbound: card data is looked for (finder.h), and no placeholders. NULL: outbound */
     slice charset;         /* borrows; of Content-Type; start NULL: none */
-    slice boundary;        /* borrows; of multipart/form-data */
+    slice boundary;        /* borrows; of multipart */
+    slice media_type;      /* borrows; inbound: of the body; for what is opaque */
+    slice pass_types;      /* borrows; inbound: what may be opaque (media_type.h) */
     struct token_table *tokens;
     struct splice splice;
     struct buf held;  /* decoded bytes not yet forgotten */
@@ -61,7 +63,7 @@ MUST_USE result walk_percent_decode(slice raw, bool plus_is_blank, bool lenient,
 struct value;
 uint64_t walk_percent_raw_at(const struct walk *w, struct value *v, size_t offset);
 
-/* Every walker: feed() looks at what is new up to walk_end(), end() at the end of the body. sure(): no byte before it will be
+/* Every walker begins at the walk's base. feed() looks at what is new up to walk_end(), end() at the end of the body. sure(): no byte before it will be
  * part of a slot that is not known yet. <all>: no more will come before the walk stops, so nothing may be put off. */
 struct json_walker;
 struct json_walker *json_walker_new(struct walk *w /* borrows */);
@@ -92,7 +94,7 @@ uint64_t xml_walker_sure(const struct xml_walker *x);
 void xml_walker_free(struct xml_walker *x);
 
 struct multipart_walker;
-struct multipart_walker *multipart_walker_new(struct walk *w);
+struct multipart_walker *multipart_walker_new(struct walk *w, bool is_form /* multipart/form-data */);
 MUST_USE result multipart_walker_feed(struct multipart_walker *m);
 MUST_USE result multipart_walker_end(struct multipart_walker *m);
 uint64_t multipart_walker_sure(const struct multipart_walker *m);
@@ -104,5 +106,11 @@ struct csv_walker *csv_walker_new(struct walk *w);
 MUST_USE result csv_walker_feed(struct csv_walker *c);
 MUST_USE result csv_walker_end(struct csv_walker *c);
 void csv_walker_free(struct csv_walker *c);
+
+struct ndjson_walker;
+struct ndjson_walker *ndjson_walker_new(struct walk *w);
+MUST_USE result ndjson_walker_feed(struct ndjson_walker *n);
+MUST_USE result ndjson_walker_end(struct ndjson_walker *n);
+void ndjson_walker_free(struct ndjson_walker *n);
 
 #endif

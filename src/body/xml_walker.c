@@ -62,7 +62,7 @@ struct event {
 
 static struct event event_now(struct xml_walker *x)
 {
-    uint64_t start = (uint64_t)XML_GetCurrentByteIndex(x->parser);
+    uint64_t start = x->origin + (uint64_t)XML_GetCurrentByteIndex(x->parser);
     struct event e = {start, start + (uint64_t)XML_GetCurrentByteCount(x->parser)};
     if (e.end > x->event_end) x->event_end = e.end;
     return e;
@@ -308,9 +308,9 @@ static result start(struct xml_walker *x)
     struct walk *w = x->walk;
     enum error err = ERR_NONE;
     uint64_t end = walk_end(w);
-    slice first = walk_raw(w, 0, end < FIRST_BYTES ? end : FIRST_BYTES);
+    slice first = walk_raw(w, x->origin, end - x->origin < FIRST_BYTES ? end : x->origin + FIRST_BYTES);
     const char *encoding = encoding_from_outside(first, w->charset, &err);
-    if (err) return xml_fault(x, err, 0);
+    if (err) return xml_fault(x, err, x->origin);
     x->is_started = true;
     x->is_declared = encoding != NULL;
     x->is_latin1 = encoding && strcmp(encoding, "ISO-8859-1") == 0;
@@ -319,7 +319,7 @@ static result start(struct xml_walker *x)
     xml_memory_enter(&x->memory);
     enum XML_Status set = XML_SetEncoding(x->parser, encoding);
     xml_memory_leave();
-    return set == XML_STATUS_OK ? OK : xml_fault(x, ERR_MEMORY, 0);
+    return set == XML_STATUS_OK ? OK : xml_fault(x, ERR_MEMORY, x->origin);
 }
 
 /* --- feeding --- */
@@ -328,7 +328,7 @@ static result start(struct xml_walker *x)
  * stands first there. */
 static uint64_t error_at(struct xml_walker *x)
 {
-    uint64_t at = (uint64_t)XML_GetCurrentByteIndex(x->parser);
+    uint64_t at = x->origin + (uint64_t)XML_GetCurrentByteIndex(x->parser);
     if (at > x->fed || at < x->walk->base) at = x->fed;
     if (x->depth > 0 || !x->has_root) return at;
     for (at = x->event_end; at < x->fed && xml_is_space(*walk_at(x->walk, at)); at++) continue;
@@ -395,7 +395,7 @@ static bool is_worth_it(const struct xml_walker *x, uint64_t end)
 result xml_walker_feed(struct xml_walker *x, bool all)
 {
     uint64_t end = walk_end(x->walk);
-    if (!x->is_started && end < FIRST_BYTES && !all) return OK;
+    if (!x->is_started && end - x->origin < FIRST_BYTES && !all) return OK;
     if (!x->is_started) TRY(start(x));
     return all || is_worth_it(x, end) ? parse_up_to(x, end) : OK;
 }
@@ -444,6 +444,7 @@ struct xml_walker *xml_walker_new(struct walk *w)
     if (!x) return NULL;
     memset(x, 0, sizeof *x);
     x->walk = w;
+    x->origin = x->fed = x->event_end = w->base;
     x->words = words;
     x->levels[0].is_live = has_paths;
     if (has_paths) path_match_root(plan->paths, state_of(x, 0));

@@ -41,6 +41,7 @@ struct xml_walker {
     bool has_root, is_failed;
     enum error stopped;
     uint64_t stopped_at;
+    uint64_t origin;      /* where the document begins, and expat counts from */
     uint64_t fed;         /* expat has these */
     uint64_t event_end;   /* past what the last event told */
     uint64_t piece_start; /* the current piece's raw bytes begin here */

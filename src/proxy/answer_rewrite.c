@@ -21,16 +21,16 @@ enum { KEPT_MAX_BYTES = 1024 * 1024 };
 static result choose_plan(struct exchange *x, const struct http_head *h, const struct plan **out)
 {
     const struct ruleset *rules = x->route->config->rules;
-    const struct plan *any = x->answer_work == MESSAGE_CAPTURED ? x->gate->finding : x->gate->plain;
     slice type = media_type(h);
-    enum body_format format = media_format(type);
-    *out = &any[format];
-    if (!rules->has_answer || rules->any_answer) return OK;
-    if (type.len == 0 || format == rules->answer.format || rules->answer.format == BODY_TEXT) {
+    enum body_format format = media_type_format(type);
+    bool is_text = rules->answer.format == BODY_TEXT, is_captured = x->answer_work == MESSAGE_CAPTURED;
+    *out = is_captured ? &x->gate->finding[format] : &x->gate->plain[format];
+    if (!rules->has_answer || rules->any_answer || (is_text && is_captured)) return OK;
+    if (type.len == 0 || format == rules->answer.format || is_text || h->framing == HTTP_NO_BODY) {
         *out = &x->route->answer_plan;
         return OK;
     }
-    ENSURE(h->status >= 400 || rules->answer.find_pan || x->answer_work == MESSAGE_REVEALS, ANSWER_TYPE);
+    ENSURE(h->status >= 400 || rules->answer.find_pan || !is_captured, ANSWER_TYPE);
     return OK;
 }
 

@@ -22,6 +22,8 @@ result capture_open_body_of(struct exchange *x, const struct http_head *h, const
                                              .invalid = route->invalid,
                                              .charset = media_parameter(h, "charset"),
                                              .boundary = media_parameter(h, "boundary"),
+                                             .media_type = media_type(h),
+                                             .pass_types = route->pass_types,
                                          });
 }
 

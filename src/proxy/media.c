@@ -7,23 +7,6 @@ slice media_type(const struct http_head *h)
     return slice_trim(slice_range(value, 0, slice_find(value, ';')));
 }
 
-static bool ends_with_ignoring_case(slice s, slice end)
-{
-    return s.len >= end.len && slice_ieq(slice_after(s, s.len - end.len), end);
-}
-
-enum body_format media_format(slice type)
-{
-    if (slice_ieq(type, SLICE("application/json")) || ends_with_ignoring_case(type, SLICE("+json"))) return BODY_JSON;
-    if (slice_ieq(type, SLICE("application/x-www-form-urlencoded"))) return BODY_FORM;
-    if (slice_ieq(type, SLICE("multipart/form-data"))) return BODY_MULTIPART;
-    if (slice_ieq(type, SLICE("text/csv"))) return BODY_CSV;
-    if (slice_ieq(type, SLICE("application/xml")) || slice_ieq(type, SLICE("text/xml")) ||
-        ends_with_ignoring_case(type, SLICE("+xml")))
-        return BODY_XML;
-    return BODY_TEXT;
-}
-
 /* The end of one parameter: the ';' that stands in no quoted string. */
 static size_t parameter_end(slice rest)
 {

@@ -4,11 +4,10 @@
 
 /* What a message's Content-Type says of its body (RFC 9110 8.3.1). */
 
-#include "body/plan.h"
+#include "body/media_type.h"
 #include "http/head.h"
 
 slice media_type(const struct http_head *h); /* without parameters; empty: there is none */
-enum body_format media_format(slice type);   /* BODY_TEXT for all that has no structure we know */
 /* A parameter's value, without its quotes; start NULL: not there, or not well-formed. Empty where it stands twice: readers differ in
  * which they take, and neither a charset nor a boundary is empty. */
 slice media_parameter(const struct http_head *h, const char *name);

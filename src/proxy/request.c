@@ -63,16 +63,18 @@ static result choose_plan(struct exchange *x)
 {
     const struct ruleset *rules = x->route->config->rules;
     bool accepted = ruleset_accepts(rules, x->head->method, x->forwarded_path);
-    enum body_format format = media_format(media_type(x->head));
+    bool is_captured = x->request_work == MESSAGE_CAPTURED;
+    enum body_format format = media_type_format(media_type(x->head));
     ENSURE(accepted || rules->pass_other, ROUTE_NOT_ACCEPTED);
     if (x->request_work == MESSAGE_PASSES) return OK;
-    if (!accepted || rules->any_body) {
-        x->plan = x->request_work == MESSAGE_CAPTURED ? &x->gate->finding[format] : &x->gate->plain[format];
+    /* 'body: text' has no places: what comes in by it is looked through as what it is. */
+    if (!accepted || rules->any_body || (is_captured && rules->plan.format == BODY_TEXT)) {
+        x->plan = is_captured ? &x->gate->finding[format] : &x->gate->plain[format];
         return OK;
     }
     ENSURE(x->head->framing == HTTP_NO_BODY || format == rules->plan.format || rules->plan.format == BODY_TEXT,
            ROUTE_CONTENT_TYPE);
-    x->plan = x->request_work == MESSAGE_CAPTURED ? &rules->plan : &x->route->request_plan;
+    x->plan = is_captured ? &rules->plan : &x->route->request_plan;
     return OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config_priv.h"
 
+#include "body/media_type.h"
 #include "net/listener.h"
 #include "rules/names.h"
 
@@ -75,7 +76,7 @@ static void says_nothing(struct route_loading *r, enum setting_id id, const char
 static void check_capture_settings(struct route_loading *r)
 {
     static const enum setting_id ids[] = {SETTING_ID_ROUTE_ALIAS, SETTING_ID_ROUTE_UNIQUE, SETTING_ID_ROUTE_INVALID,
-                                          SETTING_ID_ROUTE_CVC_TTL, SETTING_ID_ROUTE_MASKED};
+                                          SETTING_ID_ROUTE_CVC_TTL, SETTING_ID_ROUTE_MASKED, SETTING_ID_ROUTE_PASS_TYPES};
     if (captures(&r->d->r)) return;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         says_nothing(r, ids[i],
@@ -140,6 +141,19 @@ static void check_callers(struct route_loading *r)
     }
 }
 
+static void check_pass_types(struct route_loading *r)
+{
+    slice rest = r->d->r.pass_types, one;
+    while (rest.at && slice_next(&rest, ',', &one)) {
+        one = slice_trim(one);
+        if (media_type_may_be_listed(one)) continue;
+        loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_PASS_TYPES],
+                         "'pass_types': '%.*s' is no content type that may go on without being looked at (image/png, image/*, "
+                         "application/pdf); text, JSON, XML, forms and multipart are always looked at",
+                         name_shown(one), one.at);
+    }
+}
+
 /* --- the language of another proxy --- */
 
 /* Whoever may push gets the alias: where a known card has a known one, he learns whether a number that he tries is a token's. With
@@ -194,6 +208,7 @@ void config_check_inbound(struct route_loading *r)
     read_alias(r);
     route->cvc_ttl_s = r->d->cvc_ttl_ms / 1000;
     check_callers(r);
+    check_pass_types(r);
     if (!route->rules) return;
     check_finding(r);
     check_capture_settings(r);

@@ -10,6 +10,7 @@ static const struct body_name {
     enum body_format format;
     bool any, has_places, has_edits;
 } NAMES[] = {{"json", BODY_JSON, false, true, true},
+             {"ndjson", BODY_NDJSON, false, true, false},
              {"form", BODY_FORM, false, true, true},
              {"xml", BODY_XML, false, true, false},
              {"multipart", BODY_MULTIPART, false, true, false},

@@ -116,7 +116,7 @@ void rules_read_card(struct rules_loading *x, const struct tree_node *card)
     static const char *const known[] = {"number", "exp_month", "exp_year", "expiry", "cvc", "holder", NULL};
     if (!rules_check_map(x, card, known)) return;
     if (!x->has_places) {
-        loading_complain(&x->l, card, "'card' needs body json, form, xml, multipart or csv; other bodies take explicit placeholders only");
+        loading_complain(&x->l, card, "'card' needs body json, ndjson, form, xml, multipart or csv; other bodies take explicit placeholders only");
         return;
     }
     for (const struct tree_node *n = card->first; n; n = n->next) {

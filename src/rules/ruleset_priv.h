@@ -19,7 +19,7 @@ struct rules_loading {
     bool has_places; /* the body format has places that paths can name */
     bool has_edits;  /* and members can be set and read there on the way out: JSON and forms */
 };
-#define RULES_BODIES "json form xml multipart csv text any"
+#define RULES_BODIES "json ndjson form xml multipart csv text any"
 
 /* Where a path was written, so that a mistake inside it has a column. */
 struct path_text {

@@ -31,7 +31,9 @@ def veil_fixture(session_folder, watch, rules, processor):
     from conftest import start_world  # pylint: disable=import-outside-toplevel
     routes = [route("ota", "ota-reservation", "filter-push", processor.url), route("fetch", "ota-reservation", "filter-pull", processor.url),
               route("form", "checkout-form", "filter-push", processor.url), route("scan", "passthrough", "filter-push", processor.url),
-              route("reveal", "ota-reservation", "forward-pull", processor.url), route("pay", "passthrough", "forward-pull", processor.url)]
+              route("reveal", "ota-reservation", "forward-pull", processor.url), route("pay", "passthrough", "forward-pull", processor.url),
+              {**route("typed", "passthrough", "filter-push", processor.url), "pass_types": "application/pdf, image/*"},
+              {**route("pull", "passthrough", "filter-pull", processor.url), "pass_types": "image/*"}]
     made = start_world(session_folder, watch, {**rules, "checkout-form": FORM_RULES}, routes).start()
     yield made
     status = made.stop()
@@ -143,3 +145,48 @@ def test_passthrough_finds_numbers_in_both(veil, processor):
         processor.forget()
         assert veil.ask("POST", "/scan/x", [kind], body.encode()).status == 200
         assert no_card_in(processor.only().raw)
+
+
+HIDDEN = b'{"n":"\\u0034111111111111111"}'
+
+
+@pytest.mark.parametrize("kind,body", [
+    ("text/json", HIDDEN), ("application/x-ndjson", b"{}\n" + HIDDEN + b"\n"), ("application/json-seq", b"\x1e" + HIDDEN + b"\n"), (None, HIDDEN),
+    ("application/soap+xml", b"<r>&#52;111111111111111</r>"), (None, f"say {VISA}".encode()), ("text/x-anything", f"say {VISA}".encode()),
+    ("multipart/related; boundary=b", b"--b\r\nContent-Type: application/json\r\n\r\n" + HIDDEN + b"\r\n--b\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n--b--\r\n"),
+], ids=["json", "ndjson", "json-seq", "untyped json", "xml", "untyped text", "text", "parts"])
+def test_every_type_is_read_as_what_it_is(veil, processor, kind, body):
+    processor.forget()
+    answer = veil.ask("POST", "/typed/x", [("Content-Type", kind)] if kind else [], body)
+    assert answer.status == 200, answer
+    seen = processor.only()
+    assert no_card_in(seen.raw) and matches(seen) == counts(cards=1) and b"111111111111" not in seen.body
+
+
+@pytest.mark.parametrize("kind,coding,body,names", [
+    ("application/zip", None, b"PK\3\4", b"application/zip"), ("application/octet-stream", None, b"x", b"pass_types"), (None, None, b"PK\3\4\0", b"content type"),
+    ("multipart/form-data; boundary=b", None, b'--b\r\nContent-Disposition: form-data; name=f; filename=a\r\nContent-Type: application/zip\r\n\r\nPK\r\n--b--\r\n',
+     b"f: application/zip"), ("text/plain", "br", b"x", b"content coding"), ("text/plain", "gzip, gzip", b"x", b"content coding"),
+], ids=["zip", "octets", "untyped", "file", "brotli", "twice"])
+def test_what_cannot_be_looked_into_goes_nowhere(veil, processor, kind, coding, body, names):
+    processor.forget()
+    head = ([("Content-Type", kind)] if kind else []) + ([("Content-Encoding", coding)] if coding else [])
+    answer = veil.ask("POST", "/typed/x", head, body)
+    assert answer.status == 415 and names in answer.body, answer
+    assert not processor.requests
+
+
+def test_listed_types_go_on_as_they_came(veil, processor):
+    processor.forget()
+    assert veil.ask("POST", "/typed/x", [("Content-Type", "application/pdf")], b"%PDF\0\xff").status == 200
+    assert processor.only().body == b"%PDF\0\xff"
+    for path, kind in (("/image", "image/png"), ("/zip", "application/zip")):
+        processor.script(path, reply(200, b"\x89PNG\0", [("Content-Type", kind)]))
+    processor.script("/empty", reply(200, b"", [("Content-Type", "application/zip")]))
+    processor.script("/none", reply(204, b"", [("Content-Type", "application/zip")]))
+    assert veil.ask("GET", "/pull/image").body == b"\x89PNG\0"
+    assert veil.ask("HEAD", "/pull/zip").status == 200
+    assert veil.ask("GET", "/pull/empty").status == 200
+    assert veil.ask("GET", "/pull/none").status == 204
+    refused = veil.ask("GET", "/pull/zip")
+    assert refused.status == 502 and b"application/zip" in refused.body and b"pass_types" in refused.body, refused

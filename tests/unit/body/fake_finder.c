@@ -122,7 +122,7 @@ result finder_end(struct finder *f)
 
 static void *make(struct walk *w)
 {
-    return w->plan->format == BODY_XML ? (void *)xml_walker_new(w) : (void *)multipart_walker_new(w);
+    return w->plan->format == BODY_XML ? (void *)xml_walker_new(w) : (void *)multipart_walker_new(w, true);
 }
 
 static result feed(struct walk *w, void *walker, bool all)

@@ -41,8 +41,9 @@ START_TEST(numbers_anywhere)
     check(true, "4111111111111111\r\n" FIELD("note") "my card: 5555-5555-5555-4444, thanks\r\n" FILE_PART "id;pan\r\n1;378282246310005\n2;x\r\n" END "6011000990139424",
           "alias_0\r\n" FIELD("note") "my card: alias_1, thanks\r\n" FILE_PART "id;pan\r\n1;alias_2\n2;x\r\n" END "alias_3",
           "4111111111111111; 5555555555554444; 378282246310005; 6011000990139424", ERR_NONE, NULL);
-    check(true, "--b\r\nContent-Disposition: form-data; name=f; filename=\"4111111111111111.png\"\r\n\r\n\x89PNG\r\n\x1a\n" END,
-          "--b\r\nContent-Disposition: form-data; name=f; filename=\"alias_0.png\"\r\n\r\n\x89PNG\r\n\x1a\n" END, "4111111111111111", ERR_NONE, NULL);
+    check(true, "--b\r\nContent-Disposition: form-data; name=f; filename=\"4111111111111111.txt\"\r\n\r\n\r\n\x1a\n" END,
+          "--b\r\nContent-Disposition: form-data; name=f; filename=\"alias_0.txt\"\r\n\r\n\r\n\x1a\n" END, "4111111111111111", ERR_NONE, NULL);
+    check(true, "--b\r\nContent-Disposition: form-data; name=f; filename=a.png\r\n\r\n\x89PNG\r\n\x1a\n" END, NULL, NULL, ERR_INBOUND_UNTYPED, "f");
     check(true, "--b\r\nContent-Disposition: form-data; name=f\r\nContent-Transfer-Encoding: base64\r\n\r\nNDExMTExMTExMTExMTExMQ==" END, NULL, NULL,
           ERR_MULTIPART_CODING, "f");
     check(true, FIELD("x") "4111111111111111", NULL, NULL, ERR_MULTIPART_CUT_OFF, "x");

@@ -12,25 +12,11 @@ static const struct http_head *with(const char *content_type)
     return &head;
 }
 
-START_TEST(formats)
+START_TEST(types)
 {
-    static const struct {
-        const char *type;
-        enum body_format format;
-    } cases[] = {{"application/json", BODY_JSON},
-                 {"Application/JSON ; charset=utf-8", BODY_JSON},
-                 {"application/vnd.api+json", BODY_JSON},
-                 {"application/x-www-form-urlencoded", BODY_FORM},
-                 {"multipart/form-data; boundary=x", BODY_MULTIPART},
-                 {"multipart/mixed; boundary=x", BODY_TEXT},
-                 {"text/csv;header=present", BODY_CSV},
-                 {"text/xml", BODY_XML},
-                 {"application/xml", BODY_XML},
-                 {"application/soap+xml; action=\"a;b\"", BODY_XML},
-                 {"text/plain", BODY_TEXT},
-                 {"", BODY_TEXT}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        ck_assert_msg(media_format(media_type(with(cases[i].type))) == cases[i].format, "%s", cases[i].type);
+    ck_assert(slice_is(media_type(with("Application/JSON ; charset=utf-8")), "Application/JSON"));
+    ck_assert(slice_is(media_type(with(" text/csv;header=present")), "text/csv"));
+    ck_assert(slice_is(media_type(with("")), "") && slice_is(media_type(with(";")), ""));
 }
 END_TEST
 
@@ -69,7 +55,7 @@ int main(void)
 {
     Suite *s = suite_create("media");
     TCase *t = tcase_create("all");
-    tcase_add_test(t, formats);
+    tcase_add_test(t, types);
     tcase_add_test(t, parameters);
     tcase_add_test(t, digests);
     suite_add_tcase(s, t);
