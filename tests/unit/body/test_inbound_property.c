@@ -14,7 +14,10 @@ enum { DOCUMENTS = 300, DOCUMENT_MAX_BYTES = 1 << 20, MOST_CARDS = 400, ALIAS_BY
 struct document {
     enum body_format format;
     unsigned seed;
-    bool in_quotes; /* CSV */
+    bool in_quotes;  /* CSV */
+    bool in_element; /* XML: not in an attribute */
+    bool on_a_line;  /* JSON without line ends */
+    bool is_unruled; /* a part of no field that the rules name: its numbers are found by looking, its CVCs stay */
     struct buf in;       /* what comes */
     struct buf expected; /* with aliases */
     struct buf plain;    /* with the digits alone where numbers stood: the original, where they were written so */
@@ -43,10 +46,13 @@ static void encode(struct document *d, char c, char out[8])
 {
     bool odd = roll(d, 12) == 0;
     snprintf(out, 8, "%c", c);
-    if (d->format == BODY_JSON && (odd || c == '"' || c == '\\' || c == '\n')) snprintf(out, 8, "\\u%04x", (unsigned)c);
-    if (d->format == BODY_JSON && c == '/' && odd) snprintf(out, 8, "\\/");
+    bool is_json = d->format == BODY_JSON || d->format == BODY_NDJSON;
+    if (is_json && (odd || c == '"' || c == '\\' || c == '\n')) snprintf(out, 8, "\\u%04x", (unsigned)c);
+    if (is_json && c == '/' && odd) snprintf(out, 8, "\\/");
     if (d->format == BODY_FORM && (odd || strchr("&=%+\"\n", c))) snprintf(out, 8, roll(d, 2) ? "%%%02X" : "%%%02x", (unsigned)c);
     if (d->format == BODY_FORM && c == ' ' && !odd) snprintf(out, 8, "+");
+    if (d->format == BODY_XML && (odd || strchr("&<>\"'", c) || (c == '\n' && !d->in_element))) snprintf(out, 8, roll(d, 2) ? "&#%u;" : "&#x%X;", (unsigned)c);
+    if (d->format == BODY_XML && c == '&' && odd) snprintf(out, 8, "&amp;");
     if (d->format == BODY_CSV && d->in_quotes && c == '"') snprintf(out, 8, "\"\"");
     if ((d->format == BODY_CSV && !d->in_quotes && strchr(",\"\n", c)) || (d->format == BODY_TEXT && c == '\n')) snprintf(out, 8, ";");
 }
@@ -132,6 +138,10 @@ static void add_sentence(struct document *d)
 static void add_cvc(struct document *d, const char *cvc)
 {
     char out[8];
+    if (d->is_unruled) {
+        add_text(d, cvc);
+        return;
+    }
     add_digits(d, cvc, false);
     for (; *cvc; cvc++) {
         encode(d, *cvc, out);
@@ -186,7 +196,7 @@ static void json_value(struct document *d, unsigned depth)
         json_string(d);
         break;
     default:
-        add_all(d, kind == 5 ? "{ " : "[\n");
+        add_all(d, kind == 5 ? "{ " : d->on_a_line ? "[" : "[\n");
         for (unsigned i = 0; i < count; i++) {
             snprintf(name, sizeof name, "%s\"%c%u\" : ", i ? "," : "", 'a' + (char)depth, i);
             if (kind == 5) add_all(d, name);
@@ -268,12 +278,141 @@ static void make_text(struct document *d)
     }
 }
 
+/* --- XML --- */
+
+static void xml_attribute(struct document *d, const char *name, void (*fill)(struct document *d))
+{
+    d->in_element = false;
+    add_all(d, name);
+    fill(d);
+    add_all(d, "\"");
+    d->in_element = true;
+}
+
+static void xml_card(struct document *d)
+{
+    add_all(d, "<p:Card xmlns:p='urn:x'");
+    if (roll(d, 2)) {
+        xml_attribute(d, " Cvc=\"", fill_cvc);
+        xml_attribute(d, "\n\tp:No = \"", fill_number);
+        add_all(d, " Exp='1230'/>");
+        return;
+    }
+    add_all(d, "><Exp>1230</Exp><No>\n ");
+    fill_number(d);
+    add_all(d, "</No ><Cvc>");
+    fill_cvc(d);
+    add_all(d, "</Cvc></p:Card>");
+}
+
+static void xml_node(struct document *d, unsigned depth)
+{
+    static const char *const asides[] = {"<!-- kept -->", "<?p kept?>", "<e/>", "<e\n a='1'></e>", "\n\t", "<e><![CDATA[<&]]></e>"};
+    switch (roll(d, depth ? 6 : 4)) {
+    case 0:
+        add_all(d, asides[roll(d, sizeof asides / sizeof *asides)]);
+        break;
+    case 1:
+        xml_card(d);
+        break;
+    case 2:
+        xml_attribute(d, "<a b=\"", add_sentence);
+        add_all(d, "/>");
+        break;
+    case 3:
+        add_all(d, "<t>");
+        add_sentence(d);
+        add_all(d, "</t>");
+        break;
+    default:
+        add_all(d, "<n:list xmlns:n=\"u\">");
+        for (unsigned i = roll(d, 5); i > 0; i--) xml_node(d, depth - 1);
+        add_all(d, "</n:list>");
+    }
+}
+
+static void make_xml(struct document *d)
+{
+    d->in_element = true;
+    add_all(d, roll(d, 2) ? "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<r>" : "<r>");
+    for (unsigned i = 0; i < 4; i++) xml_node(d, 4);
+    add_all(d, "</r>\n");
+}
+
+/* --- JSON by line, or in a sequence --- */
+
+static void make_ndjson(struct document *d)
+{
+    bool is_sequence = roll(d, 2);
+    for (unsigned i = 0; i < 5; i++) {
+        if (is_sequence) add_all(d, "\x1e");
+        d->on_a_line = !is_sequence;
+        json_value(d, 3);
+        add_all(d, roll(d, 2) ? "\r\n" : "\n");
+    }
+}
+
+/* --- multipart: fields by name, files and parts of every type --- */
+
+static void add_document(struct document *d, enum body_format format, void (*make)(struct document *d))
+{
+    enum body_format whole = d->format;
+    d->format = format;
+    make(d);
+    d->format = whole;
+}
+
+static void add_part(struct document *d)
+{
+    static const struct {
+        const char *type;
+        enum body_format format;
+        void (*make)(struct document *d);
+    } kinds[] = {{"application/json", BODY_JSON, make_json},  {"text/xml; charset=utf-8", BODY_XML, make_xml},
+                 {"application/x-ndjson", BODY_NDJSON, make_ndjson}, {"text/csv", BODY_CSV, make_csv},
+                 {"text/plain", BODY_TEXT, make_text}, {"application/x-www-form-urlencoded", BODY_FORM, make_form}};
+    unsigned kind = roll(d, sizeof kinds / sizeof *kinds);
+    add_all(d, "--b\r\n");
+    if (d->format == BODY_MULTIPART) add_all(d, "Content-Disposition: form-data; name=f; filename=\"a\"\r\n");
+    add_all(d, "Content-Type: ");
+    add_all(d, kinds[kind].type);
+    add_all(d, "\r\n\r\n");
+    d->is_unruled = true;
+    add_document(d, kinds[kind].format, kinds[kind].make);
+    d->is_unruled = false;
+    add_all(d, "\r\n");
+}
+
+static void add_field(struct document *d, const char *name, void (*fill)(struct document *d))
+{
+    add_all(d, "--b\r\nContent-Disposition: form-data; name=\"");
+    add_all(d, name);
+    add_all(d, "\"\r\n\r\n");
+    fill(d);
+    add_all(d, "\r\n");
+}
+
+static void make_multipart(struct document *d)
+{
+    if (roll(d, 2)) add_all(d, "preamble\r\n");
+    add_field(d, "number", fill_number);
+    add_field(d, "note", add_sentence);
+    for (unsigned i = roll(d, 3); i > 0; i--) add_part(d);
+    add_field(d, "cvc", fill_cvc);
+    add_all(d, "--b--\r\n");
+}
+
+static void make_parts(struct document *d)
+{
+    for (unsigned i = 1 + roll(d, 3); i > 0; i--) add_part(d);
+    add_all(d, "--b--\r\n");
+}
+
 /* --- the property --- */
 
-static result feed(struct document *d, struct inbound *b)
+static result feed(const struct document *d, struct inbound *b, long split)
 {
     unsigned seed = d->seed;
-    long split = d->seed % 3 == 0 ? WHOLE : d->seed % 3 == 1 ? BYTEWISE : -1;
     for (size_t at = 0, to; at < d->in.len; at = to) {
         to = next_cut(at, d->in.len, split, &seed);
         TRY(inbound_feed(b, slice_range(buf_slice(&d->in), at, to < d->in.len ? to : d->in.len)));
@@ -287,6 +426,7 @@ static void check_render(const struct document *d, const struct inbound *b, bool
     struct inbound_alias aliases[MOST_CARDS];
     struct buf out;
     buf_init(&out, DOCUMENT_MAX_BYTES);
+    ck_assert_uint_le(inbound_card_count(b), MOST_CARDS);
     for (size_t i = 0; i < inbound_card_count(b); i++) {
         const struct credential *c = inbound_card(b, i);
         slice number = {c->number, c->number_len}, cvc = {c->cvc, c->cvc_len};
@@ -299,12 +439,35 @@ static void check_render(const struct document *d, const struct inbound *b, bool
     buf_done(&out);
 }
 
+/* Aliases where the numbers and CVCs stood, and all else as it came; and with the numbers in place of the aliases the document again. */
+static void check_split(const struct document *d, const struct inbound_options *options, long split)
+{
+    struct inbound *b = inbound_new(options);
+    result r = feed(d, b, split);
+    ck_assert_msg(!failed(r), "%s at %u of %.*s", error_name(r.err), (unsigned)inbound_fault(b)->offset, SLICE_ARG(buf_slice(&d->in)));
+    check_render(d, b, true, &d->expected);
+    check_render(d, b, false, &d->plain);
+    inbound_free(b);
+}
+
+static const char *rules_of(enum body_format format)
+{
+    switch (plan_language(format)) {
+    case PATH_XML:
+        return "find\nfield //Card/@No number\nfield //Card/No number\nfield //Card/@Cvc cvc\nfield //Card/Cvc cvc\nfield //Card/@Exp expiry MMYY\n";
+    case PATH_FORM:
+        return "find\nfield number number\nfield cvc cvc\n";
+    case PATH_JSON:
+        break;
+    }
+    return format == BODY_JSON || format == BODY_NDJSON ? "find\nfield $..number number\nfield $..cvc cvc\nfield $..expiry expiry\n" : "find";
+}
+
 static unsigned check_documents(enum body_format format, void (*make)(struct document *d))
 {
-    struct plan *plan = plan_of(format, format == BODY_JSON   ? "find\nfield $..number number\nfield $..cvc cvc\nfield $..expiry expiry\n"
-                                        : format == BODY_TEXT ? "find"
-                                                              : "find\nfield number number\nfield cvc cvc\n");
-    const struct inbound_options options = {.plan = plan, .max_held_bytes = DOCUMENT_MAX_BYTES, .max_cards = MOST_CARDS};
+    struct plan *plan = plan_of(format, rules_of(format));
+    const struct inbound_options options = {.plan = plan, .max_held_bytes = DOCUMENT_MAX_BYTES, .max_cards = MOST_CARDS, .boundary = SLICE("b")};
+    static const long splits[] = {WHOLE, BYTEWISE, -1};
     unsigned cards = 0;
     for (unsigned i = 1; i <= DOCUMENTS; i++) {
         struct document d = {.format = format, .seed = i * 2654435761u};
@@ -312,13 +475,8 @@ static unsigned check_documents(enum body_format format, void (*make)(struct doc
         buf_init(&d.expected, DOCUMENT_MAX_BYTES);
         buf_init(&d.plain, DOCUMENT_MAX_BYTES);
         make(&d);
-        struct inbound *b = inbound_new(&options);
-        result r = feed(&d, b);
-        ck_assert_msg(!failed(r), "%s of %.*s", error_name(r.err), SLICE_ARG(buf_slice(&d.in)));
-        check_render(&d, b, true, &d.expected);
-        check_render(&d, b, false, &d.plain);
+        for (size_t s = 0; s < sizeof splits / sizeof *splits; s++) check_split(&d, &options, splits[s]);
         cards += d.cards;
-        inbound_free(b);
         buf_done(&d.in);
         buf_done(&d.expected);
         buf_done(&d.plain);
@@ -330,6 +488,12 @@ static unsigned check_documents(enum body_format format, void (*make)(struct doc
 START_TEST(json)
 {
     ck_assert_uint_gt(check_documents(BODY_JSON, make_json), DOCUMENTS);
+}
+END_TEST
+
+START_TEST(json_by_line)
+{
+    ck_assert_uint_gt(check_documents(BODY_NDJSON, make_ndjson), DOCUMENTS);
 }
 END_TEST
 
@@ -351,4 +515,22 @@ START_TEST(text)
 }
 END_TEST
 
-RUN_TESTS("inbound_property", json, forms, csv, text)
+START_TEST(xml)
+{
+    ck_assert_uint_gt(check_documents(BODY_XML, make_xml), DOCUMENTS);
+}
+END_TEST
+
+START_TEST(form_data)
+{
+    ck_assert_uint_gt(check_documents(BODY_MULTIPART, make_multipart), DOCUMENTS);
+}
+END_TEST
+
+START_TEST(parts)
+{
+    ck_assert_uint_gt(check_documents(BODY_PARTS, make_parts), DOCUMENTS);
+}
+END_TEST
+
+RUN_TESTS("inbound_property", json, json_by_line, forms, csv, text, xml, form_data, parts)
