@@ -89,7 +89,6 @@ def test_digests_of_a_changed_body_are_left_out(veil, processor):
 
 def test_any_format_is_searched_by_passthrough(veil, processor):
     for kind, body in ((FORM, f"a=1&pan={VISA}&b=%20"), (TEXT, f"card {VISA}, thanks"), (JSON, f'{{"deep":[{{"x":"{VISA}"}}]}}'),
-                       (("Content-Type", "application/octet-stream"), f"\x00{VISA}\x01"),
                        (("Content-Type", "text/xml; charset=ISO-8859-1"), f'<?xml version="1.0"?><a b="{VISA}">\xe9</a>'),
                        (("Content-Type", "text/csv"), f"id,pan\r\n1,{VISA}\r\n"),
                        (("Content-Type", 'multipart/form-data; boundary="x y"'),

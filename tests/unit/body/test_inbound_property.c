@@ -51,7 +51,8 @@ static void encode(struct document *d, char c, char out[8])
     if (is_json && c == '/' && odd) snprintf(out, 8, "\\/");
     if (d->format == BODY_FORM && (odd || strchr("&=%+\"\n", c))) snprintf(out, 8, roll(d, 2) ? "%%%02X" : "%%%02x", (unsigned)c);
     if (d->format == BODY_FORM && c == ' ' && !odd) snprintf(out, 8, "+");
-    if (d->format == BODY_XML && (odd || strchr("&<>\"'", c) || (c == '\n' && !d->in_element))) snprintf(out, 8, roll(d, 2) ? "&#%u;" : "&#x%X;", (unsigned)c);
+    bool is_markup = strchr("&<>\"'", c) || (c == '\n' && !d->in_element);
+    if (d->format == BODY_XML && (odd || is_markup)) snprintf(out, 8, roll(d, 2) ? "&#%u;" : "&#x%X;", (unsigned)c);
     if (d->format == BODY_XML && c == '&' && odd) snprintf(out, 8, "&amp;");
     if (d->format == BODY_CSV && d->in_quotes && c == '"') snprintf(out, 8, "\"\"");
     if ((d->format == BODY_CSV && !d->in_quotes && strchr(",\"\n", c)) || (d->format == BODY_TEXT && c == '\n')) snprintf(out, 8, ";");
