@@ -172,6 +172,8 @@ void vault_alias_make(struct vault *v, slice merchant, slice token, const struct
         done(owner, (result){fake.gone}, SLICE_NONE, false);
     else if (failed(fake.alias_result))
         done(owner, fake.alias_result, SLICE_NONE, false);
+    else if (fake.falls_to_own)
+        done(owner, OK, token, true);
     else
         done(owner, OK, SLICE("411111ABCDEF1111"), fake.falls);
 }

@@ -22,7 +22,7 @@ struct fake_vault {
     bool has_no_expiry;      /* what is put */
     result alias_result, resolve_result; /* OK, or what fails */
     enum alias_format wished; /* of the last alias */
-    bool falls;
+    bool falls, falls_to_own; /* to a longer alias; to the card's own id */
     unsigned gone_times;     /* so many times the card was deleted before its alias was made; with... */
     enum error gone;         /* ...this, TOKEN_NOT_FOUND or TOKEN_NO_PAN */
     unsigned puts;

@@ -63,7 +63,8 @@ static void on_token(void *owner, uint32_t index, result r, const struct card_in
     TELL("token %u %s", index, error_name(r.err));
     if (info) TELL(" %.*s %s %s %u/%u%s", info->token.len, info->token.at, info->mask.number, info->mask.brand, info->month, info->year,
              created ? " new" : "");
-    if (info && info->alias.len) TELL(" as %.*s%s", info->alias.len, info->alias.at, info->alias_fell ? " fell" : "");
+    if (info && info->alias.len) TELL(" as %.*s", info->alias.len, info->alias.at);
+    if (info && info->alias_fell) TELL(" fell");
     TELL(";");
 }
 static void on_captured(void *owner, uint32_t index, result r, const struct captured *what)

@@ -48,11 +48,18 @@ START_TEST(a_card_is_stored_under_the_alias_that_is_wanted)
     create(d, &(struct alias_form){ALIAS_TEMPLATE, 10, "tok_{uuid}"});
     expect("token 1 NONE tok_new_one 411111******1111 visa 12/2030 as 411111ABCDEF1111 fell;");
     ck_assert_int_eq(fake.wished, ALIAS_TEMPLATE);
+    fake.falls_to_own = true; /* it has as many others as it may: no alias, then */
+    create(d, &six_four);
+    expect("token 1 NONE tok_new_one 411111******1111 visa 12/2030 fell;");
     fake.alias_result = FAIL(ALIAS_ROOM);
     create(d, &six_four);
     expect("token 1 ALIAS_ROOM;");
+    fake.alias_result = FAIL(TOKEN_NOT_FOUND); /* deleted meanwhile, which is no guess of the caller's */
+    create(d, &six_four);
+    expect("token 1 CARD_GONE;");
     ck_assert_str_eq(fake.audited, "token.create shop shop1 tok_new_one  NONE\ntoken.create shop shop1 tok_new_one  NONE\n"
-                                   "token.find shop shop1 tok_new_one  NONE\ntoken.create shop shop1 tok_new_one  ALIAS_ROOM\n");
+                                   "token.find shop shop1 tok_new_one  NONE\ntoken.find shop shop1 tok_new_one  NONE\n"
+                                   "token.create shop shop1 tok_new_one  ALIAS_ROOM\ntoken.create shop shop1 tok_new_one  CARD_GONE\n");
     keeper_end(d);
     tear_down();
 }
