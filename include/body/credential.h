@@ -34,7 +34,8 @@ const char *network_reason_name(enum network_reason r); /* "CARD_NOT_ELIGIBLE" *
 
 enum card_brand {
     BRAND_UNKNOWN = 0, BRAND_VISA, BRAND_MASTERCARD, BRAND_AMEX, BRAND_DISCOVER, BRAND_DINERS, BRAND_JCB, BRAND_UNIONPAY, BRAND_ELO,
-    BRAND_HIPERCARD, BRAND_MAESTRO, BRAND_COUNT
+    BRAND_HIPERCARD, BRAND_MAESTRO, BRAND_MIR, BRAND_RUPAY, BRAND_VERVE, BRAND_TROY, BRAND_DANKORT, BRAND_NARANJA, BRAND_CABAL, BRAND_SODEXO,
+    BRAND_UATP, BRAND_COUNT
 };
 const char *card_brand_name(enum card_brand b); /* "visa", …, "unknown" */
 bool card_brand_parse(slice name, enum card_brand *out);

@@ -72,7 +72,8 @@ struct inbound_alias { /* borrows */
  * JSON becomes a string, unless its alias is all digits without leading zero. */
 MUST_USE result inbound_render(const struct inbound *b, const struct inbound_alias *aliases, struct buf *out);
 
-/* A header value, query or path on its way in: numbers found by scan alone. Cheap when there is none. */
+/* A header value, query or path on its way in: numbers found by scan alone. Cheap when there is none. The scan looks at every value, here and
+ * in bodies, as it stands and with percent escapes undone: a Referer or a member of JSON may be a URL. */
 struct inbound_text;
 MUST_USE result inbound_text_new(slice text /* copied to secret memory */, enum encoding encoding, struct inbound_text **out /* NULL: no number in it */);
 void inbound_text_free(struct inbound_text *t);

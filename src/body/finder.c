@@ -5,6 +5,7 @@
 #include "body/brand.h"
 #include "body/expiry.h"
 #include "body/pan_scan.h"
+#include "body/percent.h"
 #include "body/utf8.h"
 #include "found.h"
 #include "track.h"
@@ -18,6 +19,7 @@ struct finder {
     bool find_pan;
     enum invalid_policy invalid;
     size_t invalid_count;
+    struct buf unescaped; /* secret: a value whose percent escapes were undone */
     struct found found;
 };
 
@@ -28,6 +30,7 @@ struct finder *finder_new(struct walk *w, const struct inbound_options *options)
     f->walk = w;
     f->find_pan = options->plan->find_pan;
     f->invalid = options->invalid;
+    buf_init_secret(&f->unescaped, SIZE_MAX / 4);
     if (!failed(found_init(&f->found, options->max_cards))) return f;
     finder_free(f);
     return NULL;
@@ -37,6 +40,7 @@ void finder_free(struct finder *f)
 {
     if (!f) return;
     found_done(&f->found);
+    buf_done(&f->unescaped);
     free(f);
 }
 
@@ -111,19 +115,78 @@ static result hide(struct finder *f, struct value *v, size_t from, size_t to)
     return found_place(&f->found, &p);
 }
 
+/* The numbers of a text, one by one; <start> and <end> are in <escaped>, of which <text> is what its percent escapes mean. */
+struct looker {
+    slice text, escaped;
+    size_t from, mark, mark_escaped;
+    bool is_escaped, has_one;
+    size_t start, end;
+    struct pan_found p;
+};
+
+static size_t escaped_at(struct looker *l, size_t offset)
+{
+    if (!l->is_escaped) return offset;
+    for (; l->mark < offset; l->mark++) {
+        char c;
+        size_t len;
+        (void)percent_read(slice_after(l->escaped, l->mark_escaped), false, &c, &len);
+        l->mark_escaped += len;
+    }
+    return l->mark_escaped;
+}
+
+static void look_on(struct looker *l)
+{
+    l->has_one = pan_scan(l->text, l->from, &l->p);
+    if (!l->has_one) return;
+    l->from = l->p.end;
+    l->start = escaped_at(l, l->p.start);
+    l->end = escaped_at(l, l->p.end);
+}
+
+/* And what is the rest of a track behind it. <end>: of what was taken so far. */
+static result take_number_of(struct finder *f, struct value *v, struct looker *l, size_t *end)
+{
+    struct track_rest rest;
+    struct place place = place_of(f, v, l->start, l->end);
+    *end = l->end;
+    TRY(found_number(&f->found, (slice){l->p.digits, l->p.len}, false, &place));
+    if (!track_rest_after(l->text, l->p.end, &rest)) return OK;
+    size_t from = escaped_at(l, rest.from);
+    l->from = rest.to;
+    *end = escaped_at(l, rest.to);
+    return hide(f, v, from, *end);
+}
+
+/* As it stands, and as its escapes mean it, both in the order of the text: "card=4111%201111%201111%201111" in a URL. */
+static result scan_text(struct finder *f, struct value *v)
+{
+    struct looker plain = {.text = v->text}, other = {.escaped = v->text, .is_escaped = true};
+    size_t end = 0;
+    TRY(walk_percent_decode(v->text, false, true, &f->unescaped, &other.text));
+    look_on(&plain);
+    if (other.text.len < v->text.len) look_on(&other);
+    result r = OK;
+    while (!failed(r) && (plain.has_one || other.has_one)) {
+        bool is_plain = plain.has_one && (!other.has_one || plain.start <= other.start);
+        struct looker *next = is_plain ? &plain : &other;
+        if (next->start >= end) r = take_number_of(f, v, next, &end);
+        look_on(next);
+    }
+    secret_wipe(&plain, sizeof plain);
+    secret_wipe(&other, sizeof other);
+    return r;
+}
+
 static result scan(struct finder *f, struct value *v)
 {
     struct pan_found p;
-    struct track_rest rest;
     result r = OK;
-    for (size_t from = 0; !failed(r) && pan_scan(v->text, from, &p);) {
-        from = p.end;
-        if (v->is_bare && p.start > 0) continue; /* "-4111…": as a part of a number it has no place of its own */
+    if (!v->is_bare) return scan_text(f, v);
+    if (pan_scan_number(v->text, &p)) {
         struct place place = place_of(f, v, p.start, p.end);
         r = found_number(&f->found, (slice){p.digits, p.len}, false, &place);
-        if (failed(r) || !track_rest_after(v->text, p.end, &rest)) continue;
-        r = hide(f, v, rest.from, rest.to);
-        from = rest.to;
     }
     secret_wipe(&p, sizeof p);
     return r;
@@ -253,7 +316,7 @@ static bool number_begins(slice word, size_t at)
         digits[count++] = c;
         bool ends_group = at + 1 == word.len || !is_digit(word.at[at + 1]);
         slice run = {digits, count};
-        is_number = ends_group && count >= PAN_MIN_DIGITS && brand_is_evident(run) && luhn_is_valid(run);
+        is_number = ends_group && count >= PAN_MIN_DIGITS && brand_is_evident(run, false) && check_digit_is_valid(run);
         if (ends_group && at + 1 < word.len && (word.at[at + 1] == '-' || word.at[at + 1] == '_')) at++;
     }
     secret_wipe(digits, sizeof digits);

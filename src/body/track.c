@@ -50,6 +50,7 @@ bool track_rest_after(slice text, size_t end, struct track_rest *out)
     switch (text.at[end]) {
     case '=':
     case 'D':
+    case 'd':
         out->from = skip_expiry(text, end + 1, '=');
         out->to = end_of_track2(text, out->from);
         break;

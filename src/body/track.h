@@ -5,7 +5,7 @@
 /* What stands behind a card number in the text of a magnetic stripe (ISO/IEC 7813):
  *
  *   %B4111111111111111^DOE/ANA^2512201000012345?     track 1: number, name, expiry (YYMM), then the rest
- *   ;4111111111111111=251220100001234?               track 2: number, expiry, then the rest; a chip writes D for =
+ *   ;4111111111111111=251220100001234?               track 2: number, expiry, then the rest; a chip writes D for =, hexadecimal text d, too
  *                          └──────────┘
  *
  * The rest is the service code and the discretionary data, with the card's verification value in it: sensitive authentication data,

@@ -46,14 +46,25 @@
     ["amex", /^3[47]/, [15], [4, 6, 5]],
     ["diners", /^3(0[0-59]|[689])/, [14, 15, 16, 17, 18, 19], [4, 6, 9]],
     ["jcb", /^35(2[89]|[3-8])/, [16, 17, 18, 19]],
+    ["jcb", /^3(08[89]|10[0-2]|11[2-9]|120|15[89]|33[7-9]|34)/, [16, 17, 18, 19]],
+    ["cabal", /^(589657|603522|60420[1-9]|6042[1-9]|6043|604400|650272)/, [16]],
+    ["sodexo", /^(600818|603389|60606[89]|60607[01])/, [16]],
     ["discover", /^(6011|64[4-9]|65)/, [16, 17, 18, 19]],
-    ["unionpay", /^(62|81)/, [16, 17, 18, 19]],
+    ["unionpay", /^(62|81[0-6]|817[01])/, [16, 17, 18, 19]],
+    ["rupay", /^(508|60|817[2-9]|81[89]|82)/, [12, 13, 14, 15, 16, 17, 18, 19]], // 16; private labels lie in 60, too
+    ["mir", /^220[0-4]/, [16, 17, 18, 19]],
     ["mastercard", /^(5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/, [16]],
+    ["verve", /^(506099|5061[0-8]|50619[0-8]|50786[5-9]|5078[7-9]|5079[0-5]|50796[0-4])/, [16, 18, 19]],
+    ["dankort", /^5019/, [16]],
+    ["naranja", /^589562/, [16]],
     ["maestro", /^(5018|5020|5038|5893|6304|6759|676[1-3])/, [12, 13, 14, 15, 16, 17, 18, 19]],
+    ["troy", /^9792/, [16]],
+    ["uatp", /^1\d{14}$/, [15], [4, 5, 6]], // other cards begin with 1, too
     ["visa", /^4/, [13, 16, 19]],
   ];
   const shown = { amex: "American Express", diners: "Diners Club", jcb: "JCB", discover: "Discover", unionpay: "UnionPay",
-    mastercard: "Mastercard", maestro: "Maestro", visa: "Visa" };
+    mastercard: "Mastercard", maestro: "Maestro", visa: "Visa", mir: "Mir", rupay: "RuPay", verve: "Verve", troy: "Troy", dankort: "Dankort",
+    naranja: "Naranja", cabal: "Cabal", sodexo: "Sodexo", uatp: "UATP" };
   const digitsOf = (text) => text.replace(/[^0-9]/g, "");
   const brandOf = (digits) => brands.find(([, range]) => range.test(digits));
   const cvcLength = (digits) => (brandOf(digits)?.[0] === "amex" ? 4 : 3);
@@ -68,6 +79,15 @@
     return digits.length > 0 && sum % 10 === 0;
   }
 
+  // Naranja's own: weights from the right 2 to 7 and 2 to 7 again, eleven less the remainder by eleven.
+  function naranja(digits) {
+    let sum = 0;
+    for (let i = 0; i < 15; i++) sum += Number(digits[14 - i]) * (i % 6 + 2);
+    const check = 11 - sum % 11;
+    return (check > 9 ? 0 : check) === Number(digits[15]);
+  }
+  const hasCheckDigit = (digits) => luhn(digits) || (/^589562\d{10}$/.test(digits) && naranja(digits));
+
   function readExpiry() {
     const digits = digitsOf(fields.expiry.value);
     if (digits.length !== 4 && digits.length !== 6) return null;
@@ -81,7 +101,7 @@
       const digits = digitsOf(fields.number.value), brand = brandOf(digits);
       if (!digits) return say.needNumber;
       const lengths = brand ? brand[2] : [12, 13, 14, 15, 16, 17, 18, 19];
-      return lengths.includes(digits.length) && luhn(digits) ? "" : say.badNumber;
+      return lengths.includes(digits.length) && hasCheckDigit(digits) ? "" : say.badNumber;
     },
     expiry() {
       if (!fields.expiry.value.trim()) return say.needExpiry;

@@ -20,12 +20,22 @@ START_TEST(brands_and_lengths)
         {"3090000000000000", BRAND_DINERS, true},    {"36000000000000", BRAND_DINERS, true},      {"3600000000000", BRAND_DINERS, false},
         {"3528000000000000", BRAND_JCB, true},       {"3589999999999999", BRAND_JCB, true},       {"3527999999999999", BRAND_UNKNOWN, false},
         {"352800000000000", BRAND_JCB, false},       {"6200000000000000000", BRAND_UNIONPAY, true}, {"8100000000000000", BRAND_UNIONPAY, true},
-        {"8172000000000000", BRAND_UNKNOWN, false},  {"6362970000000000", BRAND_ELO, true},       {"6062820000000000", BRAND_HIPERCARD, true},
+        {"6362970000000000", BRAND_ELO, true},       {"6062820000000000", BRAND_HIPERCARD, true},
         {"676300000000", BRAND_MAESTRO, true},       {"676400000000", BRAND_MAESTRO, false},      {"5000000000000000", BRAND_MAESTRO, false},
+        {"2200000000000000", BRAND_MIR, true},       {"2204999999999999999", BRAND_MIR, true},    {"2205000000000000", BRAND_UNKNOWN, false},
+        {"220000000000000", BRAND_MIR, false},       {"5080000000000000", BRAND_RUPAY, true},     {"6000000000000000", BRAND_RUPAY, true},
+        {"8172000000000000", BRAND_RUPAY, true},     {"8299999999999999", BRAND_RUPAY, true},     {"8300000000000000", BRAND_UNKNOWN, false},
+        {"60000000000000000", BRAND_RUPAY, false},   {"6521500000000000", BRAND_DISCOVER, true},  {"3530000000000000", BRAND_JCB, true},
+        {"5060990000000000", BRAND_VERVE, true},     {"5061989999999999999", BRAND_VERVE, true},  {"5061990000000000", BRAND_MAESTRO, false},
+        {"5078650000000000", BRAND_VERVE, true},     {"9792000000000000", BRAND_TROY, true},      {"9793000000000000", BRAND_UNKNOWN, false},
+        {"5019000000000000", BRAND_DANKORT, true},   {"5895620000000000", BRAND_NARANJA, true},   {"5895630000000000", BRAND_MAESTRO, false},
+        {"6042010000000000", BRAND_CABAL, true},     {"5896570000000000", BRAND_CABAL, true},     {"6060710000000000", BRAND_SODEXO, true},
+        {"3088000000000000", BRAND_JCB, true},       {"3349990000000000", BRAND_JCB, true},       {"3350000000000000", BRAND_UNKNOWN, false},
+        {"135412345678911", BRAND_UATP, false},      {"1354123456789110", BRAND_UATP, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_assert_msg(brand_of_digits(slice_of(cases[i].digits)) == cases[i].brand, "%s", cases[i].digits);
-        ck_assert_msg(brand_is_evident(slice_of(cases[i].digits)) == cases[i].is_evident, "%s", cases[i].digits);
+        ck_assert_msg(brand_is_evident(slice_of(cases[i].digits), false) == cases[i].is_evident, "%s", cases[i].digits);
     }
 }
 END_TEST
@@ -43,6 +53,24 @@ START_TEST(first_digits)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_msg(brand_of_digits(slice_of(cases[i].digits)) == cases[i].brand, "%s", cases[i].digits);
+}
+END_TEST
+
+/* Where a scheme's code stands in front, the wide ranges count too, and no other length. */
+START_TEST(named_numbers)
+{
+    ck_assert(brand_is_evident(SLICE("135412345678911"), true) && !brand_is_evident(SLICE("1354123456789110"), true));
+    ck_assert(brand_is_evident(SLICE("5000000000000000"), true) && !brand_is_evident(SLICE("9000000000000000"), true));
+}
+END_TEST
+
+START_TEST(check_digits)
+{
+    ck_assert(card_number_is_valid(SLICE("5895627823453005")) && !luhn_is_valid(SLICE("5895627823453005"))); /* Mercado Pago's Naranja */
+    ck_assert(!card_number_is_valid(SLICE("5895627823453006")));
+    ck_assert(!card_number_is_valid(SLICE("5895637823453005")));
+    ck_assert(!check_digit_is_valid(SLICE("589562782345300")));
+    ck_assert(check_digit_is_valid(SLICE("4111111111111111")) && !check_digit_is_valid(SLICE("4111111111111112")));
 }
 END_TEST
 
@@ -73,4 +101,4 @@ START_TEST(card_numbers)
 }
 END_TEST
 
-RUN_TESTS("brand", brands_and_lengths, first_digits, lengths, card_numbers)
+RUN_TESTS("brand", brands_and_lengths, first_digits, named_numbers, check_digits, lengths, card_numbers)

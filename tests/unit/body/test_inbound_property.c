@@ -178,7 +178,7 @@ static void json_card(struct document *d)
 
 static void json_value(struct document *d, unsigned depth)
 {
-    static const char *const scalars[] = {"true", "null", "-1.50E+3", "0", "[]", "{ }", "1764168571123456", "-4111111111111111"};
+    static const char *const scalars[] = {"true", "null", "-1.50E+3", "0", "[]", "{ }", "1764168571123456", "-4111111111111112", "4111111111111111.25"};
     char number[PAN_MAX_DIGITS + 1], name[24];
     unsigned kind = roll(d, depth ? 7 : 4), count = roll(d, 5);
     switch (kind) {

@@ -105,16 +105,26 @@ static const struct {
     const char *in, *out; /* NULL: no number in it */
 } texts[] = {
     {ENCODING_FIELD_VALUE, "card=" P "; " Q, "card=alias_0; alias_1"},
-    {ENCODING_FIELD_VALUE, "card=%34111111111111111", NULL},
+    {ENCODING_FIELD_VALUE, "card=%34111111111111111", "card=alias_0"},
     {ENCODING_FIELD_VALUE, "", NULL},
     {ENCODING_FIELD_VALUE, "no digits at all in this", NULL},
-    {ENCODING_FIELD_VALUE, "+" P, NULL},
+    {ENCODING_FIELD_VALUE, "+" P, "+alias_0"},
+    {ENCODING_FIELD_VALUE, "+378282246310005", NULL},
+    {ENCODING_FIELD_VALUE, "https://x.example/pay?n=%204111%201111%201111%201111&m=1", "https://x.example/pay?n=%20alias_0&m=1"},
+    {ENCODING_FIELD_VALUE, "https://x.example/pay?n=4111+1111+1111+1111", "https://x.example/pay?n=alias_0"},
+    {ENCODING_FIELD_VALUE, "c=%34%31%31%31111111111111; d=%zz%", "c=alias_0; d=%zz%"},
+    {ENCODING_FIELD_VALUE, "c=%22" P "%22; d=100%; e=" P, "c=%22alias_0%22; d=100%; e=alias_0"},
+    {ENCODING_FIELD_VALUE, P " and %204111-1111-1111-1111 and " P, "alias_0 and %20alias_0 and alias_0"},
+    {ENCODING_FIELD_VALUE, "100%" P, "100%alias_0"}, /* "%41" is an escape, and its reader may not know */
+    {ENCODING_FIELD_VALUE, "phone=%2B491701234567%20", NULL},
+    {ENCODING_QUERY, "next=https%3A%2F%2Fx.example%2F%3Fn%3D4111%252B1111%252B1111%252B1111", "next=https%3A%2F%2Fx.example%2F%3Fn%3Dalias_0"},
     {ENCODING_QUERY, "a=1&n=%34111+1111%201111-1111&b=%zz+%", "a=1&n=alias_0&b=%zz+%"},
     {ENCODING_QUERY, P "&" P, "alias_0&alias_0"},
     {ENCODING_QUERY, "n=+" P, "n=+alias_0"},
-    {ENCODING_QUERY, "n=%2B" P, NULL},
+    {ENCODING_QUERY, "n=%2B" P, "n=%2Balias_0"}, /* more digits than a telephone number has */
+    {ENCODING_QUERY, "n=%2B378282246310005", NULL},
     {ENCODING_PATH, "/cards/" P "/x", "/cards/alias_0/x"},
-    {ENCODING_PATH, "/cards/+" P, NULL},
+    {ENCODING_PATH, "/cards/+" P, "/cards/+alias_0"},
     {ENCODING_PATH, "/cards/%20" P, "/cards/%20alias_0"},
 };
 
