@@ -31,6 +31,13 @@ def cardveil_binary():
     return os.path.abspath(named)
 
 
+def bench_scan():
+    built = pathlib.Path(cardveil_binary()).parents[2] / "tests" / "bench" / "bench_scan"
+    if not os.access(built, os.X_OK):
+        raise SystemExit(f"bench: no program at {built}: it is built with cardveil, by ninja -C build/release")
+    return built
+
+
 def free_ports(count):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
