@@ -193,7 +193,7 @@ static void try_next_address(struct upstream_wish *w)
 {
     const struct upstream_settings *s = &w->pool->settings;
     while (s->public_only && w->next < w->found_count && !address_is_public((const struct sockaddr *)&w->found[w->next].at)) {
-        w->verdict = FAIL(TARGET_PRIVATE);
+        if (w->verdict.err == ERR_UPSTREAM_RESOLVE) w->verdict = FAIL(TARGET_PRIVATE); /* else one was tried, and that is what is told */
         w->next++;
     }
     if (w->next == w->found_count) {

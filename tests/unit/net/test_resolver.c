@@ -3,6 +3,7 @@
 #include "net/resolver.h"
 
 #include "../../../src/net/loop_priv.h"
+#include "name_server.h"
 #include "tools.h"
 
 #include <arpa/inet.h>
@@ -15,83 +16,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RCODE_OK = 0, RCODE_SERVER_FAILURE = 2, RCODE_NO_SUCH_NAME = 3, SAY_NOTHING = -1 };
-
 static struct loop *loop;
 static struct resolver *resolver;
-static struct {
-    int fd, rcode;
-    unsigned asked; /* A questions */
-    uint32_t ttl;
-    const char *ip;
-    struct watch *watch;
-} dns;
-
-static size_t end_of_question(const unsigned char *q, size_t len)
-{
-    size_t at = 12;
-    while (at < len && q[at]) at += q[at] + 1u;
-    return at + 5;
-}
-
-static void put_16(unsigned char *at, unsigned n)
-{
-    at[0] = (unsigned char)(n >> 8);
-    at[1] = (unsigned char)n;
-}
-
-static void on_question(void *arg)
-{
-    unsigned char m[1024];
-    struct sockaddr_storage from;
-    socklen_t from_len = sizeof from;
-    (void)arg;
-    ssize_t got = recvfrom(dns.fd, m, sizeof m - 64, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
-    if (got < 17) return;
-    size_t end = end_of_question(m, (size_t)got);
-    bool is_a = m[end - 3] == 1;
-    if (is_a) dns.asked++;
-    if (dns.rcode == SAY_NOTHING) return;
-    put_16(m + 2, 0x8180u | (unsigned)dns.rcode);
-    memset(m + 6, 0, 6);
-    if (is_a && dns.rcode == RCODE_OK) {
-        put_16(m + 6, 1);
-        static const unsigned char record[] = {0xc0, 12, 0, 1, 0, 1};
-        memcpy(m + end, record, sizeof record);
-        put_16(m + end + 6, dns.ttl >> 16);
-        put_16(m + end + 8, dns.ttl & 0xffff);
-        put_16(m + end + 10, 4);
-        ck_assert_int_eq(inet_pton(AF_INET, dns.ip, m + end + 12), 1);
-        end += 16;
-    }
-    (void)sendto(dns.fd, m, end, 0, (struct sockaddr *)&from, from_len);
-}
+static struct name_server dns;
 
 static void start(void)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof in;
-    char server[64];
     loop = loop_new();
-    dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(dns.fd, (struct sockaddr *)&in, sizeof in), 0);
-    ck_assert_int_eq(getsockname(dns.fd, (struct sockaddr *)&in, &len), 0);
-    dns.ip = "192.0.2.1";
-    dns.ttl = 60;
-    dns.watch = watch_new(loop, dns.fd, on_question, NULL);
     resolver = resolver_new(loop, SLICE("# a comment\n192.0.2.77 Processor.Example proc # more\r\n"
                                         "2001:db8::77\tprocessor.example\nnonsense\n300.1.1.1 bad.example\n\n"
                                         "192.0.2.78 processor.example"));
     ck_assert_ptr_nonnull(resolver);
-    snprintf(server, sizeof server, "127.0.0.1:%u", ntohs(in.sin_port));
-    ck_assert(!failed(resolver_use_servers(resolver, server)));
+    name_server_start(&dns, loop, resolver);
+    dns.ip = "192.0.2.1";
 }
 
 static void finish(void)
 {
     resolver_free(resolver);
-    watch_free(dns.watch);
-    close(dns.fd);
+    name_server_stop(&dns);
     loop_free(loop);
 }
 
