@@ -54,20 +54,12 @@ result answer_guard_value(struct exchange *x, const struct http_field *f, struct
     return failed(r) || in_name ? r : guard_text(x, f->value, &x->echoes);
 }
 
-static bool has_card_number(slice value)
-{
-    struct inbound_text *found = NULL;
-    result r = inbound_text_new(value, ENCODING_FIELD_VALUE, &found);
-    inbound_text_free(found);
-    return failed(r) || found;
-}
-
 static result append_field(struct exchange *x, const struct http_field *f, struct buf *out)
 {
     struct buf *scratch = &x->proxy->scratch;
     bool passes;
     /* Of an interim answer: there is no time to ask for an alias. */
-    if (x->answer_work == MESSAGE_CAPTURED && has_card_number(f->value)) return OK;
+    if (x->answer_work == MESSAGE_CAPTURED && (capture_finds(f->name) || capture_finds(f->value))) return OK;
     if (!x->guard) return is_ours(x, f->name) ? OK : http_write_field(out, f->name, f->value);
     result r = answer_guard_value(x, f, scratch, &passes);
     if (!failed(r) && passes) r = http_write_field(out, f->name, buf_slice(scratch));

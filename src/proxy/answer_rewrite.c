@@ -48,9 +48,10 @@ static result keep_field(struct exchange *x, const struct http_field *f)
     struct kept_field *kept = &x->kept[x->kept_count];
     struct buf *scratch = &x->proxy->scratch;
     bool passes = true;
-    if (is_left_out(x, f->name)) return OK;
+    bool is_searched = x->capture && x->answer_plan->find_pan;
+    if (is_left_out(x, f->name) || (is_searched && capture_finds(f->name))) return OK; /* no alias can stand in a name */
     result r = answer_guard_value(x, f, scratch, &passes);
-    if (!failed(r) && passes && x->capture && x->answer_plan->find_pan)
+    if (!failed(r) && passes && is_searched)
         r = capture_add_text(x->capture, buf_slice(scratch), ENCODING_FIELD_VALUE, &kept->text);
     if (!failed(r) && passes) r = pool_copy(x->kept_pool, f->name, &kept->name);
     if (!failed(r) && passes && !kept->text) r = pool_copy(x->kept_pool, buf_slice(scratch), &kept->value);

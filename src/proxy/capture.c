@@ -96,6 +96,14 @@ result capture_add_text(struct capture *c, slice value, enum encoding encoding, 
     return OK;
 }
 
+bool capture_finds(slice text)
+{
+    struct inbound_text *found = NULL;
+    result r = inbound_text_new(text, ENCODING_FIELD_VALUE, &found);
+    inbound_text_free(found);
+    return failed(r) || found;
+}
+
 /* --- cards --- */
 
 static const struct credential *card_at(const struct capture *c, uint32_t card)

@@ -24,6 +24,8 @@ MUST_USE result capture_end(struct capture *c);
 const struct body_fault *capture_fault(const struct capture *c); /* NULL: no body */
 /* Looks for card numbers in a value of the head. *text: its number from 1; 0: there is none in it. */
 MUST_USE result capture_add_text(struct capture *c, slice value, enum encoding encoding, uint32_t *text);
+/* Where no alias can stand (a field's name), or none can be asked for. True also where it cannot be said for want of memory. */
+bool capture_finds(slice text);
 
 /* Asks for every card's alias; <index> of keeper_handlers.on_captured is the card's. Only after capture_end. *asked: how many. */
 MUST_USE result capture_ask(struct capture *c, struct keeper_dialogue *d, uint32_t *asked);

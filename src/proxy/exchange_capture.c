@@ -44,7 +44,9 @@ result capture_scan_request(struct exchange *x)
     ENSURE(x->field_texts != NULL, MEMORY);
     for (size_t i = 0; i < x->head->field_count; i++) {
         const struct http_field *f = &x->head->fields[i];
-        if (!request_withholds(x, i)) TRY(capture_add_text(x->capture, f->value, ENCODING_FIELD_VALUE, &x->field_texts[i]));
+        if (request_withholds(x, i)) continue;
+        ENSURE(!capture_finds(f->name), INBOUND_NAME);
+        TRY(capture_add_text(x->capture, f->value, ENCODING_FIELD_VALUE, &x->field_texts[i]));
     }
     return OK;
 }

@@ -12,7 +12,7 @@ from client import request
 from inbound import RULES, aliases, booking, counts, guest, inbound_routes, matches, no_card_in, numbers, pay_with, without
 from leaks import VISA, scan_memory
 from payments import JSON
-from processor import message, reply, slow
+from processor import message, reply, reply_raw, slow
 from test_inbound import pushed, veil  # noqa: F401  pylint: disable=unused-import
 
 
@@ -33,6 +33,37 @@ def test_a_message_that_is_wrong_is_refused(veil, processor, body, status, name)
     assert (answer.status, code(answer)) == (status, name) and not processor.requests
     if name == "INBOUND_CARD":
         assert json.loads(answer.body)["data"]["path"] == "$.guests[0].card.number"
+
+
+def test_a_card_number_in_the_name_of_a_field(veil, processor):
+    """No alias can stand there: a request is refused, of an answer the field is left out."""
+    answer = veil.ask("POST", "/in/bookings", [JSON, (f"X-{VISA[:4]}-{VISA[4:8]}-{VISA[8:12]}-{VISA[12:]}", "1")], booking())
+    assert (answer.status, code(answer)) == (422, "INBOUND_NAME") and not processor.requests
+    named = [(f"X-{VISA}", "1"), ("X-Other", "1")]
+
+    def behave(talk):
+        talk.read_body()
+        talk.send(b"HTTP/1.1 103 Early\r\nX-%s: 1\r\nLink: </a>\r\n\r\n" % VISA.encode())
+        talk.send(message(200, booking(), named))
+        return True
+    processor.script("/bookings/7", behave)
+    answer = veil.ask("GET", "/pull/bookings/7")
+    assert (answer.status, answer.get("x-other"), answer.informational[0].get("link")) == (200, "1", "</a>") and no_card_in(answer.raw)
+    assert not any(VISA in name for one in (answer, *answer.informational) for name, _ in one.fields)
+
+
+def test_trailers_and_chunk_extensions_do_not_go_on(veil, processor):
+    head = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: X-Card\r\n\r\n"
+    rest = b"8;a=%s\r\n{\"a\":12}\r\n0\r\nX-Card: %s\r\n\r\n" % (VISA.encode(), VISA.encode())
+    with veil.client() as client:
+        client.send(b"POST /in/bookings HTTP/1.1\r\nHost: here\r\n" + head + rest)
+        assert client.read_answer().status == 200
+    seen = processor.only()
+    assert no_card_in(seen.raw) and seen.get("x-card") is None and seen.get("trailer") is None and seen.body == b'{"a":12}'
+    processor.forget()
+    processor.script("/bookings/7", reply_raw(b"HTTP/1.1 200 OK\r\n" + head + rest))
+    answer = veil.ask("GET", "/pull/bookings/7")
+    assert answer.status == 200 and no_card_in(answer.raw) and answer.get("x-card") is None and answer.body == b'{"a":12}'
 
 
 def test_invalid_fields_by_route(veil, processor):
@@ -116,6 +147,7 @@ def test_the_keeper_is_killed_during_captures(make_cardveil, processor):
         veil.wait_roles(lambda now: "keeper" in now)
     processor.forget()
     _, last = pushed(veil, processor, bodies[0])
+    assert {alias for request in [*seen, last] for alias, _ in aliases(request.body)} == {aliases(last.body)[0][0]}
     assert pay_with(veil, processor, f"{{{{ {aliases(last.body)[0][0]} : detokenize }}}}") == VISA
 
 
