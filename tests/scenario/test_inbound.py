@@ -328,6 +328,19 @@ def test_what_was_pushed_in_is_answered_in_clear(veil, processor):
     assert answer.body == body and matches(answer) == counts(revealed=1, revealed_cvcs=1)  # the CVC's token has the card, too
 
 
+@pytest.mark.parametrize("path", ["/pay/bookings/x", "/out/bookings/x", "/search/bookings/x"])
+def test_what_is_not_looked_at(veil, processor, path):
+    """As the README has it: the caller's own card numbers go on, in the requests of all but filter-push; an answer's where nothing is captured."""
+    processor.script("/bookings/x", reply(200, f'{{"n":"{MASTERCARD}"}}'.encode(), [("X-Slot", f"{{{{ {veil.visa} : detokenize }}}}"), ("X-Card", MASTERCARD)]))
+    answer = veil.ask("POST", f"{path}?c={VISA}", [JSON, ("X-Card", VISA)], f'{{"n":"{VISA}"}}'.encode())
+    assert answer.status == 200, answer
+    seen = processor.only()
+    assert (seen.target, seen.get("x-card"), seen.body) == (f"/bookings/x?c={VISA}", VISA, f'{{"n":"{VISA}"}}'.encode())
+    assert answer.get("x-slot") == f"{{{{ {veil.visa} : detokenize }}}}"
+    assert ((answer.get("x-card"), MASTERCARD.encode() in answer.body) == (MASTERCARD, True)) == (path != "/search/bookings/x")
+    assert path != "/search/bookings/x" or no_card_in(answer.raw)
+
+
 @pytest.mark.parametrize("slot", ["{{ nosuchtoken1 : detokenize }}", "{{ broken : detokenise }}", "00000000-0000-4000-8000-000000000000"])
 def test_what_cannot_be_revealed_is_a_502(veil, processor, slot):
     answer = asked(veil, processor, booking(guest(f"{{{{ {veil.visa} : detokenize }}}}", cvc=None), guest(slot, cvc=None)))
