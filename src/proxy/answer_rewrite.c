@@ -76,6 +76,7 @@ static result keep_fields(struct exchange *x, const struct http_head *h)
 result rewrite_begin(struct exchange *x, const struct http_head *h)
 {
     size_t most = x->route->config->body_buffer_bytes;
+    bool has_content = h->framing != HTTP_NO_BODY && (h->framing != HTTP_LENGTH || h->length > 0);
     ENSURE(h->status != 206, ANSWER_PARTIAL);
     ENSURE(h->framing != HTTP_LENGTH || h->length <= most, ANSWER_TOO_LARGE);
     ENSURE(http_head_count(h, "content-type") <= 1, ANSWER_TYPE);
@@ -84,12 +85,12 @@ result rewrite_begin(struct exchange *x, const struct http_head *h)
         assert(!x->capture); /* the request's tokens are revealed, and there is no second attempt ('check') */
         x->capture = capture_new();
         ENSURE(x->capture != NULL, MEMORY);
-        if (h->framing != HTTP_NO_BODY) TRY(capture_open_body_of(x, h, x->answer_plan, CODING_IDENTITY));
+        if (has_content) TRY(capture_open_body_of(x, h, x->answer_plan, CODING_IDENTITY));
     }
     TRY(keep_fields(x, h));
     buf_done(&x->collected);
     buf_init_secret(&x->collected, most);
-    x->framing = h->framing == HTTP_NO_BODY ? ANSWER_WITHOUT_BODY : ANSWER_WITH_LENGTH;
+    x->framing = has_content ? ANSWER_WITH_LENGTH : ANSWER_WITHOUT_BODY;
     x->answer = ANSWER_COLLECTED;
     return OK;
 }

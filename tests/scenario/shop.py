@@ -62,6 +62,7 @@ APPROVED = {"code": "00", "scheme_id": "016153570198200"}
 ROUTES = {
     "tried": ("tried", {"volume": "100%", "budget": "30s"}),
     "retrying": ("tried", {"volume": "100%", "budget": "30s", "pan_retry": "on"}),
+    "enveloped": ("tried", {"volume": "100%", "budget": "30s", "pan_retry": "on"}, {"compat": "firstoken"}),
     "strict": ("strict", {"volume": "100%", "budget": "30s"}),
     "none": ("tried", {"volume": "0%"}),
     "hasty": ("tried", {"volume": "100%", "budget": "100ms"}),

@@ -30,6 +30,7 @@ def routes(processor):
         route("deeper", upstream=processor.url + "/pay/deeper"),
         route("channel", upstream=processor.url + "/channel", direction="filter-pull", rules="any_booking"),
         route("small", upstream=processor.url + "/small", body={"buffer": "1K"}),
+        route("hosted", upstream=processor.url + "/pay", merchant="other", host="other.example", prefix="/"),
         route("foreign", upstream=processor.url + "/foreign", merchant="other"),
         route("any", prefix="/proxy", target_header="on"),
         inbound("back", prefix=f"/routes/{SECRET}"),
@@ -115,6 +116,14 @@ def test_the_route_is_the_one_that_the_url_lies_in(veil, processor, call):
         assert processor.only().target == target and veil.exchange(answer)["route"] == name
 
 
+def test_a_host_of_its_own_comes_first(veil, processor, call):
+    """Two merchants with one destination: the host that is called tells them apart, for a key says whose it is only later."""
+    for host, key, name in (("other.example", veil.other_key, "hosted"), ("localhost", veil.key, "deeper")):
+        answer = call("/pay/deeper/x", method="GET", key=key, host=host)
+        assert answer.status == 200 and veil.exchange(answer)["route"] == name
+    refused(call("/pay/deeper/x", method="GET", host="other.example"), 403, "KEY_MERCHANT")
+
+
 @pytest.mark.parametrize("spelling, value", [
     ("{{%s: detokenize }}", VISA), ("{{ %s : detokenization }}", VISA), (" {{%s:detokenize|extract:card}}", " " + VISA),
     ("{{%s:detokenize | extract:expiration | date: MM }}/ {{%s:detokenize|extract:expiration|date:YY}}", "12/ 31"),
@@ -192,7 +201,7 @@ def test_what_comes_back_is_guarded_and_captured_first(veil, processor, call):
     (visa, cvc), (mastercard, _) = aliases(inner)
     assert json.loads(answer.body)["status"] == 200 and without(inner, visa, cvc, mastercard) == without(said, VISA, CVC, MASTERCARD)
     assert no_card_in(answer.raw) and matches(answer)["captured-cards"] == 2
-    processor.default = reply(200, b"", [("Content-Type", "text/plain")])
+    processor.default = reply(200, b"")
     assert call("/channel/list", method="GET").body == b'{"status":200,"data":null}'
 
 

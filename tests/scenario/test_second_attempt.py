@@ -310,6 +310,25 @@ def test_card_is_deleted_before_the_second_attempt(shop, network, processor):
     assert len(shop.sent(1)) == 1
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_either_answer_stands_in_the_envelope_of_a_call(shop, network, processor, is_deleted):
+    """'compat: firstoken': the answer that was held while the second attempt was made, and the second one's."""
+    token = shop.active()
+
+    def decline(talk):
+        if is_deleted:
+            assert shop.ask("DELETE", f"/v1/tokens/{token}")[0] in (200, 204)
+        talk.send(message(body=DECLINED))
+        return True
+    processor.default = first_then(network, decline)
+    named = [JSON, ("ft-url-destiny", f"{processor.url}/pay"), ("ft-access-key", shop.veil.key)]
+    answer = shop.veil.ask("POST", "/proxy/", named, shop.body(token), how="keyed")
+    assert answer.all("content-type") == ["application/json"] and answer.get("x-cardveil-pan-retry") == (None if is_deleted else "1")
+    inner = DECLINED if is_deleted else json.dumps(APPROVED).encode()
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": 200, "data": json.loads(inner)}), answer
+    assert len(shop.sent(1 if is_deleted else 2)) == (1 if is_deleted else 2)
+
+
 def test_temporal_token_in_both_attempts(shop, network, processor):
     token = shop.active()
     status, made = shop.ask("POST", "/v1/transactions", {"number": VISA, "expiration_date": EXPIRY, "cvc": CVC})
