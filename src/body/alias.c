@@ -7,11 +7,11 @@
 
 enum { UUID_BYTES = 36 };
 
-/* Word characters around one "{uuid}", and short enough for a token. NULL: right. */
+/* Word characters around one "{uuid}", short enough for a token, and no card number: tokens are stored, logged and shown. NULL: right. */
 static const char *check_template(slice text)
 {
     slice hole = SLICE("{uuid}");
-    size_t at = slice_find_slice(text, hole);
+    size_t at = slice_find_slice(text, hole), digits = 0;
     if (at == text.len)
         return "expected uuid, 32, length, six-four, eight-four, digits, eight-digits, or a text around {uuid} such as tok_{uuid}";
     if (text.len - hole.len + UUID_BYTES > TOKEN_ID_MAX_BYTES)
@@ -20,7 +20,9 @@ static const char *check_template(slice text)
         if (i == at) i += hole.len;
         if (i < text.len && !slice_is_word_char(text.at[i]))
             return "a token has letters, digits, '_' and '-' only, and one {uuid}";
+        digits += i < text.len && slice_is_digits(slice_range(text, i, i + 1));
     }
+    if (digits >= PAN_MIN_DIGITS) return "twelve digits and more around {uuid} could be a card number; choose another text";
     if (slice_is(text, "tmp_{uuid}")) return "temporal tokens look like that; choose another text around {uuid}";
     return NULL;
 }

@@ -87,17 +87,19 @@ static bool is_plain_text(enum body_format format)
     return format == BODY_TEXT || format == BODY_CSV || format == BODY_FORM;
 }
 
-/* JSON is UTF-8 or refused, XML says itself what it is, and so do the parts of a form. A name that is not known, or stands twice, could
- * be one in which a number is not the bytes that are looked for. */
+/* XML says itself what it is, and so do the parts of a form. Of all else a name that is not known, or stands twice, could be one in which
+ * a number is not the bytes that are looked for: JSON is UTF-8 (RFC 8259 section 8.1), but whoever believes "utf-7" reads another one. */
 static bool is_readable(const struct format_walker *f, const struct walk *w)
 {
-    if (!w->charset.at || f->format == BODY_JSON || f->format == BODY_NDJSON || f->format == BODY_OPAQUE) return true;
-    return is_plain_text(f->format) ? charset_is_readable(w->charset) : w->charset.len > 0;
+    bool says_itself = f->format == BODY_XML || f->format == BODY_MULTIPART || f->format == BODY_PARTS;
+    if (!w->charset.at || f->format == BODY_OPAQUE) return true;
+    return says_itself ? w->charset.len > 0 : charset_is_readable(w->charset);
 }
 
+/* White space, or of the mark that some programs write before UTF-8: no other character begins with two of its bytes. */
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\xEF' || c == '\xBB' || c == '\xBF';
 }
 
 /* The first byte that is no white space tells. What is no JSON, or no XML, although it begins so, is refused as such. */

@@ -54,9 +54,25 @@ static const struct {
     {"application/edi-x12", BODY_TEXT},
 };
 
+/* restricted-name-chars (RFC 6838 section 4.2). */
+static bool is_name(slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!slice_is_word_char(s.at[i]) && !(s.at[i] && strchr("!#$&^.+", s.at[i]))) return false;
+    return s.len > 0;
+}
+
+static bool is_type(slice s)
+{
+    size_t slash = slice_find(s, '/');
+    return slash < s.len && is_name(slice_range(s, 0, slash)) && is_name(slice_after(s, slash + 1));
+}
+
+/* Of "image/png, application/json", one field of two that were joined, readers differ in which they take: it is none of them. */
 enum body_format media_type_format(slice type)
 {
     if (type.len == 0) return BODY_UNTYPED;
+    if (!is_type(type)) return BODY_OPAQUE;
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (slice_ieq(type, slice_of(KNOWN[i].type))) return KNOWN[i].format;
     if (starts_with(type, SLICE("multipart/"))) return multipart_format(type);
@@ -75,7 +91,7 @@ static slice kind_of(slice entry)
 bool media_type_is_listed(slice list, slice type)
 {
     slice entry;
-    while (list.at && slice_next(&list, ',', &entry)) {
+    while (is_type(type) && list.at && slice_next(&list, ',', &entry)) {
         entry = slice_trim(entry);
         slice kind = kind_of(entry);
         if (kind.at ? starts_with(type, kind) : entry.len && slice_ieq(type, entry)) return true;
@@ -83,19 +99,9 @@ bool media_type_is_listed(slice list, slice type)
     return false;
 }
 
-/* restricted-name-chars (RFC 6838 section 4.2). */
-static bool is_name(slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!slice_is_word_char(s.at[i]) && !(s.at[i] && strchr("!#$&^.+", s.at[i]))) return false;
-    return s.len > 0;
-}
-
 bool media_type_may_be_listed(slice entry)
 {
-    size_t slash = slice_find(entry, '/');
-    if (slash == entry.len || !is_name(slice_range(entry, 0, slash))) return false;
-    if (kind_of(entry).at)
-        return !slice_ieq(slice_range(entry, 0, slash), SLICE("text")) && !slice_ieq(slice_range(entry, 0, slash), SLICE("multipart"));
-    return is_name(slice_after(entry, slash + 1)) && media_type_format(entry) == BODY_OPAQUE;
+    slice of = slice_range(entry, 0, slice_find(entry, '/'));
+    if (kind_of(entry).at) return is_name(of) && !slice_ieq(of, SLICE("text")) && !slice_ieq(of, SLICE("multipart"));
+    return is_type(entry) && media_type_format(entry) == BODY_OPAQUE;
 }

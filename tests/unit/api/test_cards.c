@@ -87,7 +87,7 @@ START_TEST(a_token_may_have_another_form)
     } right[] = {{"\"uuid\"", ALIAS_UUID, ""}, {"\"six-four\"", ALIAS_SIX_FOUR, ""}, {"\"eight-digits\"", ALIAS_EIGHT_DIGITS, ""},
                  {"32", ALIAS_32, ""}, {"\"32\"", ALIAS_32, ""}, {"\"tok_{uuid}\"", ALIAS_TEMPLATE, "tok_{uuid}"},
                  {"\"abcdefghijklmnopqrstuvwxyzab{uuid}\"", ALIAS_TEMPLATE, "abcdefghijklmnopqrstuvwxyzab{uuid}"}};
-    static const char *const wrong[] = {"\"six\"", "\"\"", "\"tok_\"", "\"a b{uuid}\"", "\"{uuid}{uuid}\"", "\"tmp_{uuid}\"", "true", "7", "null",
+    static const char *const wrong[] = {"\"six\"", "\"4111_1111{uuid}-1111\"", "\"\"", "\"tok_\"", "\"a b{uuid}\"", "\"{uuid}{uuid}\"", "\"tmp_{uuid}\"", "true", "7", "null",
                                         "\"abcdefghijklmnopqrstuvwxyzabc{uuid}\""};
     char body[256];
     set_up();

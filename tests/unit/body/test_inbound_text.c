@@ -60,12 +60,16 @@ START_TEST(charsets)
         ck_assert_int_eq(of_charset(BODY_TEXT, slice_of(wide[i])), ERR_CHARSET);
         ck_assert_int_eq(of_charset(BODY_FORM, slice_of(wide[i])), ERR_CHARSET);
         ck_assert_int_eq(of_charset(BODY_CSV, slice_of(wide[i])), ERR_CHARSET);
-        ck_assert_int_eq(of_charset(BODY_JSON, slice_of(wide[i])), ERR_NONE); /* is UTF-8 by its own rules, or refused */
+        ck_assert_int_eq(of_charset(BODY_JSON, slice_of(wide[i])), ERR_CHARSET);
+        ck_assert_int_eq(of_charset(BODY_NDJSON, slice_of(wide[i])), ERR_CHARSET);
     }
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) ck_assert_int_eq(of_charset(BODY_TEXT, slice_of(fine[i])), ERR_NONE);
     ck_assert_int_eq(of_charset(BODY_TEXT, SLICE_NONE), ERR_NONE);
     ck_assert_int_eq(of_charset(BODY_TEXT, SLICE("")), ERR_CHARSET); /* none, or two of them */
     ck_assert_int_eq(of_charset(BODY_XML, SLICE("")), ERR_CHARSET);
+    ck_assert_int_eq(of_charset(BODY_JSON, SLICE("")), ERR_CHARSET);
+    ck_assert_int_eq(of_charset(BODY_JSON, SLICE("Utf-8")), ERR_NONE);
+    ck_assert_int_eq(of_charset(BODY_JSON, SLICE_NONE), ERR_NONE);
 }
 END_TEST
 

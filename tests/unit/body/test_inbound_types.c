@@ -77,6 +77,11 @@ START_TEST(without_a_type)
         {BODY_UNTYPED, TEXT(""), ""},
         {BODY_UNTYPED, TEXT("  \n"), "  \n"},
         {BODY_UNTYPED, TEXT("{" P " }"), NULL, ERR_JSON_SYNTAX},
+        /* with a mark of UTF-8 in front: XML may have it, JSON may not (RFC 8259 section 8.1), and neither is text for that */
+        {BODY_UNTYPED, TEXT("\xef\xbb\xbf{\"n\":\"" HIDDEN "\"}"), NULL, ERR_JSON_SYNTAX},
+        {BODY_UNTYPED, TEXT("\xef\xbb\xbf \n<r>&#52;111111111111111</r>"), "\xef\xbb\xbf \n<r>alias_0</r>"},
+        {BODY_UNTYPED, TEXT("\xef\xbb\xbf" P), "\xef\xbb\xbf" "alias_0"},
+        {BODY_UNTYPED, TEXT("\xef\xbd\x9b" P), "\xef\xbd\x9b" "alias_0"},
         {BODY_UNTYPED, TEXT("PK\3\4\0\0"), NULL, ERR_INBOUND_UNTYPED},
         {BODY_UNTYPED, TEXT("4111\xff"), NULL, ERR_INBOUND_UNTYPED},
         {BODY_UNTYPED, TEXT("\0001"), NULL, ERR_INBOUND_UNTYPED},

@@ -40,7 +40,12 @@ START_TEST(formats)
                  {"text", BODY_OPAQUE},
                  {"text/", BODY_OPAQUE},
                  {"+json", BODY_OPAQUE},
-                 {"*/*", BODY_OPAQUE}};
+                 {"*/*", BODY_OPAQUE},
+                 /* two that were joined, and what no reader takes as we would */
+                 {"text/plain, application/json", BODY_OPAQUE},
+                 {"image/png, application/x+json", BODY_OPAQUE},
+                 {"text/plain application/json", BODY_OPAQUE},
+                 {"multipart/mixed/x", BODY_OPAQUE}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_msg(media_type_format(slice_of(cases[i].type)) == cases[i].format, "%s", cases[i].type);
 }
@@ -52,6 +57,8 @@ START_TEST(lists)
     ck_assert(media_type_is_listed(list, SLICE("application/PDF")) && media_type_is_listed(list, SLICE("image/png")) && media_type_is_listed(list, SLICE("x/y")));
     ck_assert(!media_type_is_listed(list, SLICE("application/pdf+x")) && !media_type_is_listed(list, SLICE("images/png")));
     ck_assert(!media_type_is_listed(list, SLICE("image/")) && !media_type_is_listed(list, SLICE("")) && !media_type_is_listed(list, SLICE("image")));
+    static const char *const odd[] = {"image/png, application/json", "image/png,text/plain", "image/png application/json", "image/png/x", "image/*", "image/ png"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) ck_assert_msg(!media_type_is_listed(list, slice_of(odd[i])), "%s", odd[i]);
     ck_assert(!media_type_is_listed(SLICE_NONE, SLICE("image/png")) && !media_type_is_listed(SLICE(","), SLICE("")));
 }
 END_TEST

@@ -69,7 +69,7 @@ END_TEST
 START_TEST(the_keeper_checks_the_form_itself)
 {
     static const struct alias_form bad[] = {
-        {ALIAS_TEMPLATE, 0, ""}, {ALIAS_TEMPLATE, 4, "uuid"}, {ALIAS_TEMPLATE, 10, "tmp_{uuid}"}, {ALIAS_TEMPLATE, 9, "a.1{uuid}"},
+        {ALIAS_TEMPLATE, 0, ""}, {ALIAS_TEMPLATE, 4, "uuid"}, {ALIAS_TEMPLATE, 10, "tmp_{uuid}"}, {ALIAS_TEMPLATE, 9, "a.1{uuid}"}, {ALIAS_TEMPLATE, 22, "4111111111111111{uuid}"},
         {ALIAS_SIX_FOUR, 10, "tok_{uuid}"}, {ALIAS_UUID, 1, "x"},
     };
     set_up();
