@@ -2,12 +2,14 @@
 """Reservations in XML and forms in multipart, by the shipped rules: a partner pushes them, the merchant gets aliases and pays with
 them, and a merchant fetches them. What stands around the cards comes through byte for byte."""
 
+import json
 import re
 
 import pytest
 
 from inbound import counts, matches, no_card_in, pay_with
 from leaks import AMEX, CVC, MASTERCARD, VISA
+from payments import JSON
 from processor import reply
 
 XML = ("Content-Type", "text/xml; charset=utf-8")
@@ -32,6 +34,7 @@ def veil_fixture(session_folder, watch, rules, processor):
     routes = [route("ota", "ota-reservation", "filter-push", processor.url), route("fetch", "ota-reservation", "filter-pull", processor.url),
               route("form", "checkout-form", "filter-push", processor.url), route("scan", "passthrough", "filter-push", processor.url),
               route("reveal", "ota-reservation", "forward-pull", processor.url), route("pay", "passthrough", "forward-pull", processor.url),
+              route("hook", "booking-webhook", "filter-push", processor.url), route("poll", "booking-webhook", "filter-pull", processor.url),
               {**route("typed", "passthrough", "filter-push", processor.url), "pass_types": "application/pdf, image/*"},
               {**route("pull", "passthrough", "filter-pull", processor.url), "pass_types": "image/*"}]
     made = start_world(session_folder, watch, {**rules, "checkout-form": FORM_RULES}, routes).start()
@@ -80,13 +83,49 @@ def test_a_pushed_reservation_reaches_the_merchant_with_aliases(veil, processor,
     assert pay_with(veil, processor, f"{{{{ {note} : detokenize }}}}") == AMEX
 
 
-def test_a_fetched_reservation_comes_back_with_aliases(veil, processor):
+@pytest.mark.parametrize("method,body", [("POST", b"<OTA_ReadRQ/>"), ("GET", b"")], ids=["POST", "GET"])
+def test_a_fetched_reservation_comes_back_with_aliases(veil, processor, method, body):
     processor.forget()
     processor.script("/read", reply(200, reservation(), [XML]))
-    answer = veil.ask("POST", "/fetch/read", [XML], b"<OTA_ReadRQ/>")
+    answer = veil.ask(method, "/fetch/read", [XML] if body else [], body)
     assert answer.status == 200, answer
-    assert no_card_in(answer.raw) and processor.only().body == b"<OTA_ReadRQ/>"
+    assert no_card_in(answer.raw) and processor.only().body == body
     expect_reservation(answer.body, "utf-8")
+
+
+def bookings(visa=VISA, cvc=CVC, mastercard=MASTERCARD, note=AMEX):
+    """A list as rules/booking-webhook.yaml has it, with spelling of its own and a number in the remarks."""
+    return (f'{{"event":"reservation.created", "reservations":[{{"id":"R-\\u0031","guarantee":{{"card":{{"number":"{visa}","expiry" : "12/31",'
+            f'"cvc":"{cvc}","holder":"ANA SOUZA"}}}}}},\n {{"id":"R-2","nights":2.0,"guarantee":{{"card":{{"number":"{mastercard}","exp_month":"01",'
+            f'"exp_year":"2032"}}}},"remarks":"or {note}"}}]}}').encode()
+
+
+def expect_bookings(veil, processor, body):
+    first, second = (one["guarantee"]["card"] for one in json.loads(body)["reservations"])
+    note = json.loads(body)["reservations"][1]["remarks"].removeprefix("or ")
+    assert body == bookings(first["number"], first["cvc"], second["number"], note) and no_card_in(body) and AMEX.encode() not in body
+    for alias, number, expiry in ((first["number"], VISA, "12/31"), (second["number"], MASTERCARD, "01/32")):
+        assert pay_with(veil, processor, f"{{{{ {alias} : detokenize }}}}") == number
+        assert pay_with(veil, processor, f"{{{{ {alias} : detokenize | extract:expiration | date:MM/YY }}}}") == expiry
+    assert pay_with(veil, processor, f"{{{{ {first['number']} : detokenize | extract:name }}}}") == "ANA SOUZA"
+    assert pay_with(veil, processor, f"{{{{ {first['cvc']} : transaction | extract:cvv }}}}") == CVC
+    assert pay_with(veil, processor, f"{{{{ {note} : detokenize }}}}") == AMEX
+
+
+def test_booking_webhook_serves_a_push_and_a_poll(veil, processor):
+    processor.forget()
+    answer = veil.ask("POST", "/hook/bookings", [JSON], bookings())
+    assert answer.status == 200, answer
+    seen = processor.only()
+    assert matches(seen) == counts(cards=3, cvcs=1)
+    expect_bookings(veil, processor, seen.body)
+    processor.forget()
+    processor.script("/bookings", reply(200, bookings()))
+    answer = veil.ask("GET", "/poll/bookings")
+    assert answer.status == 200 and matches(answer) == counts(cards=3, cvcs=1), answer
+    expect_bookings(veil, processor, answer.body)
+    head = veil.ask("HEAD", "/poll/bookings")
+    assert head.status == 200 and not head.body, head
 
 
 def test_placeholders_in_xml_are_served_by_rule(veil, processor):

@@ -199,7 +199,7 @@ def test_credibanco_takes_cards_only(folder):
 
 def test_every_shipped_file_is_tested_and_installed():
     shipped = {path.stem for path in (ROOT / "rules").glob("*.yaml")}
-    inbound = {"booking-webhook", "ota-reservation"}  # test_inbound_formats.py, tests/unit/rules
+    inbound = {"booking-webhook", "ota-reservation"}  # test_inbound_formats.py
     assert shipped == {*ROUTES, *inbound, "passthrough"}
     listed = (ROOT / "rules" / "meson.build").read_text()
     assert all(f"'{name}.yaml'" in listed for name in shipped)
