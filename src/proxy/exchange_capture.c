@@ -84,12 +84,23 @@ void capture_on_answer(void *owner, uint32_t card, result r, const struct captur
 
 /* --- a message that goes back to its sender --- */
 
+/* As he sent it, but for numbers in it. */
+static result write_type(struct exchange *x, struct buf *out)
+{
+    const struct http_head *h = x->head;
+    size_t i = 0;
+    while (i < h->field_count && !slice_ieq(h->fields[i].name, SLICE("content-type"))) i++;
+    if (i == h->field_count || !h->fields[i].value.len) return OK;
+    if (!x->field_texts || !x->field_texts[i]) return http_write_field(out, SLICE("content-type"), h->fields[i].value);
+    TRY(capture_render_text(x->capture, x->field_texts[i], &x->answer_head));
+    return http_write_field(out, SLICE("content-type"), buf_slice(&x->answer_head));
+}
+
 /* He chose type and bytes: a browser shall take them for nothing else, and nobody keep them. */
 static result write_answer(struct exchange *x, slice body, bool keep_alive, struct buf *out)
 {
-    slice type = http_head_get(x->head, "content-type");
     TRY(reply_write_head(out, 200, x->id, false));
-    if (type.len && body.len) TRY(http_write_field(out, SLICE("content-type"), type));
+    if (body.len) TRY(write_type(x, out));
     TRY(http_write_field(out, SLICE("x-content-type-options"), SLICE("nosniff")));
     TRY(http_write_field(out, SLICE("cache-control"), SLICE("no-store")));
     TRY(matches_write_fields(x, out, true));

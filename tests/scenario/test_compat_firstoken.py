@@ -273,6 +273,8 @@ def test_a_route_without_upstream_gives_the_message_back(veil, processor):
     assert not processor.requests and veil.metric('cardveil_outcomes_total{outcome="api"}') >= 1
     again = veil.ask("POST", f"/routes/{SECRET}", [JSON, ("Content-Encoding", "gzip"), ("x-api-key", veil.tokenizer)], gzip.compress(body), how="keyed")
     assert aliases(again.body)[0][0] == alias and again.get("content-encoding") is None
+    typed = veil.ask("POST", f"/routes/{SECRET}", [("Content-Type", f"application/json; note={VISA}"), ("x-api-key", veil.tokenizer)], b"{}", how="keyed")
+    assert (typed.body, typed.get("content-type")) == (b"{}", f"application/json; note={alias}")
 
 
 def test_an_open_route_never_tells_a_known_card(veil, processor):
