@@ -58,6 +58,7 @@ static void read_alias(struct route_loading *r)
     struct alias_form form;
     slice text = r->d->alias;
     if (!text.at) return; /* told already */
+    if (r->d->r.compat == COMPAT_PCI_PROXY && !r->places.at[SETTING_ID_ROUTE_ALIAS]) text = SLICE("32"); /* as long as theirs are */
     const char *wrong = alias_form_read(text, &form);
     if (wrong)
         loading_complain(&r->c->l, setting_place(&r->places, SETTING_ID_ROUTE_ALIAS), "'alias': %s", wrong);
@@ -100,6 +101,16 @@ static void check_finding(struct route_loading *r)
                          SLICE_ARG(rules->name));
 }
 
+/* Cards of a push are enrolled as they are found, and none is found where a partner asks for them. */
+static void check_push_provision(struct route_loading *r)
+{
+    const struct config_route *route = &r->d->r;
+    if (route->direction == DIRECTION_FORWARD_PUSH)
+        says_nothing(r, SETTING_ID_ROUTE_PROVISION, "a partner that asks brings no card to enroll");
+    else if (route->provision == PROVISION_USED)
+        says_nothing(r, SETTING_ID_ROUTE_PROVISION, "'used' waits for a payment, and none goes out on a push route; say 'new', or 'all'");
+}
+
 /* Whoever asks on a forward-push route gets card numbers, so who may is said by address; a push is no payment. */
 static void check_push(struct route_loading *r)
 {
@@ -118,6 +129,7 @@ static void check_push(struct route_loading *r)
         loading_complain(&r->c->l, at, "forward-push needs 'callers': who asks on it is given card numbers");
     for (size_t i = 0; i < sizeof payments / sizeof *payments; i++)
         says_nothing(r, payments[i], "no payment goes out on a push route");
+    check_push_provision(r);
     says_nothing(r, SETTING_ID_ROUTE_STREAM, "messages of a push route are held whole");
     if (route->target_header)
         loading_complain(&r->c->l, r->places.at[SETTING_ID_ROUTE_TARGET_HEADER],

@@ -195,6 +195,8 @@ START_TEST(directions_say_what_is_done_to_each_message)
     ck_assert(config_route_is_push(pushed) && config_route_is_push(&c->routes[3]) && !config_route_is_push(&c->routes[1]));
     ck_assert(pushed->invalid == INVALID_PASS && pushed->cvc_ttl_s == 600 && pushed->masked && pushed->compat == COMPAT_PCI_PROXY);
     ck_assert(slice_is(pushed->callers, "192.0.2.0/24") && pushed->alias.unique && !c->routes[1].alias.unique);
+    ck_assert(pushed->alias.wish.format == ALIAS_SIX_FOUR && c->routes[3].alias.wish.format == ALIAS_UUID);
+    ck_assert(c->routes[5].compat == COMPAT_PCI_PROXY && c->routes[5].alias.wish.format == ALIAS_32);
     config_free(c);
 }
 END_TEST
