@@ -12,7 +12,7 @@
 /* Their table of errors, as far as ours have a place in it. */
 enum compat_code {
     CODE_NONE = 0, CODE_HEADER = 1, CODE_MERCHANT = 2, CODE_TARGET = 3, CODE_KEY = 5, CODE_ROUTE = 9, CODE_PUSH_KEY = 50,
-    CODE_METHOD = 100, CODE_BAD_ALIASES = 201, CODE_RATE = 202, CODE_ADDRESS = 203, CODE_ANSWER = 300, CODE_REQUEST = 301,
+    CODE_BAD_ALIASES = 201, CODE_RATE = 202, CODE_ADDRESS = 203, CODE_ANSWER = 300, CODE_REQUEST = 301,
     CODE_TIMEOUT = 800, CODE_OTHER = 900
 };
 
@@ -117,7 +117,6 @@ static enum compat_code code_of_caller(const struct exchange *x, enum error e)
     case ERR_TOO_MANY_BAD_TOKENS: return CODE_BAD_ALIASES;
     case ERR_ROUTE_NONE:
     case ERR_ROUTE_NOT_ACCEPTED: return CODE_ROUTE;
-    case ERR_METHOD: return CODE_METHOD;
     case ERR_COMPAT_ROUTE: return CODE_TARGET;
     default: return e >= ERR_TARGET_MISSING && e <= ERR_TARGET_PRIVATE ? CODE_TARGET : CODE_NONE;
     }

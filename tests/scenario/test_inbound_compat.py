@@ -106,6 +106,29 @@ def test_pulls_that_are_refused(veil, processor, more, status, code):
     assert answer.get("x-cc-error") and answer.get("x-cc-proxy-action-id") and not processor.requests
 
 
+def test_callers_that_are_held_back(make_cardveil, processor):
+    veil = make_cardveil(routes(processor.url)[:1], own_rules={"receiver": RECEIVER}, more={"rate": 5, "bad_tokens": {"count": 2, "window": "15m"}})
+    url = f"{processor.url}/receiver/x"
+
+    def told(key, body=b"{}"):
+        answer = pull(veil, url, body, key=key)
+        return answer.status, answer.get("x-cc-error-code")
+    guesses = [booking(guest(f"00000000-0000-4000-8000-00000000000{n}", cvc=None)) for n in range(3)]
+    guesser = veil.make_key("shop")
+    assert [told(guesser, body) for body in guesses] == [(422, "900"), (422, "900"), (429, "201")]
+    assert told(veil.make_key("shop", "--allow", "192.0.2.7")) == (403, "203")
+    assert not processor.requests
+    hasty = veil.make_key("shop")
+    answers = [told(hasty) for _ in range(60)]
+    assert (429, "202") in answers and set(answers) == {(200, None), (429, "202")}
+
+
+def test_cards_become_aliases_of_their_length(veil, processor):
+    veil.ask("POST", f"/v1/push/ota/{veil.pusher}", [JSON], booking(guest(cvc=None)), how="keyed")
+    (alias, _), = aliases(processor.only().body)
+    assert len(alias) == 32
+
+
 def test_errors_of_bodies_and_aliases(veil, processor):
     url = f"{processor.url}/receiver/x"
     for body, code in ((b'{"a":', "301"), (booking(guest("00000000-0000-4000-8000-000000000000")), "900")):
