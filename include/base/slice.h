@@ -42,6 +42,7 @@ static inline bool slice_is_word_char(char c)
     return set[n >> 6] >> (n & 63) & 1;
 }
 bool slice_is_word(slice s); /* at least one, all of them word characters */
+bool slice_starts_with_uuid(slice s); /* in either case, of any version (RFC 9562 section 4) */
 /* Takes the part before <separator> off the front of *rest; false when *rest is exhausted (its start is NULL). */
 bool slice_next(slice *rest, char separator, slice *part);
 /* Comparison whose time depends on the lengths only. For keys and digests. */

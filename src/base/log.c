@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 
 #include <assert.h>
@@ -129,15 +130,10 @@ void log_error(const char *name, enum error e)
     log_text(name, error_name(e));
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Letters and the signs that words may have; digits have rules of their own. */
 static bool is_shown(char c)
 {
-    return (slice_is_word_char(c) && !is_digit(c)) || c == '.' || c == ':' || c == '/' || c == '@';
+    return (slice_is_word_char(c) && !ascii_is_digit(c)) || c == '.' || c == ':' || c == '/' || c == '@';
 }
 
 static void put_digits(slice run)
@@ -158,7 +154,7 @@ void log_word(const char *name, slice word)
     put(SLICE("\""));
     /* Cut between runs of digits, never within one: its beginning alone would not be masked. */
     for (size_t i = 0, end; i < word.len && i < WORD_BYTES; i = end) {
-        for (end = i; end < word.len && is_digit(word.at[end]);) end++;
+        for (end = i; end < word.len && ascii_is_digit(word.at[end]);) end++;
         if (end > i) {
             put_digits(slice_range(word, i, end));
             continue;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/slice.h"
 
+#include "base/ascii.h"
+
 #include <assert.h>
 #include <openssl/crypto.h>
 #include <string.h>
@@ -83,7 +85,7 @@ size_t slice_find_slice(slice s, slice needle)
 bool slice_is_digits(slice s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (s.at[i] < '0' || s.at[i] > '9') return false;
+        if (!ascii_is_digit(s.at[i])) return false;
     return s.len > 0;
 }
 
@@ -92,6 +94,15 @@ bool slice_is_word(slice s)
     bool all = true;
     for (size_t i = 0; i < s.len; i++) all &= slice_is_word_char(s.at[i]);
     return s.len > 0 && all;
+}
+
+bool slice_starts_with_uuid(slice s)
+{
+    static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+    if (s.len < sizeof form - 1) return false;
+    for (size_t i = 0; i < sizeof form - 1; i++)
+        if (form[i] == 'h' ? !ascii_is_hex(s.at[i]) : s.at[i] != '-') return false;
+    return true;
 }
 
 bool slice_to_u64(slice s, uint64_t max, uint64_t *out)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/credential.h"
 
+#include "base/ascii.h"
+
 const char *credential_kind_name(enum credential_kind k)
 {
     return k == CREDENTIAL_NETWORK_TOKEN ? "NETWORK_TOKEN" : "CARD_PAN";
@@ -47,8 +49,7 @@ bool cryptogram_is_sound(slice cryptogram)
 {
     for (size_t i = 0; i < cryptogram.len; i++) {
         char c = cryptogram.at[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!is_alnum && c != '+' && c != '/' && c != '=' && c != '-' && c != '_') return false;
+        if (!ascii_is_alnum(c) && c != '+' && c != '/' && c != '=' && c != '-' && c != '_') return false;
     }
     return cryptogram.len > 0 && cryptogram.len <= CRYPTOGRAM_MAX_BYTES;
 }

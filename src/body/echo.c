@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/echo.h"
 
+#include "base/ascii.h"
 #include "base/secret.h"
 
 #include <endian.h>
@@ -53,16 +54,6 @@ struct echo_guard { /* in secret memory */
 
 static const bool in_number[256] = {[' '] = true, ['-'] = true, ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true,
                                     ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true};
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_alnum(char c)
-{
-    return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 
 struct echo_guard *echo_guard_new(void)
 {
@@ -170,7 +161,7 @@ static void allow_character(struct echo_guard *g, char c, bool is_first)
 {
     g->in_cryptogram[(unsigned char)c] = true;
     if (is_first) g->begins_cryptogram[(unsigned char)c] = true;
-    if (is_alnum(c)) return;
+    if (ascii_is_alnum(c)) return;
     if (is_first) g->begins_cryptogram['%'] = g->begins_cryptogram['\\'] = true;
     for (const char *p = "%\\uU0123456789abcdefABCDEF"; *p; p++)
         g->in_cryptogram[(unsigned char)*p] = true;
@@ -253,7 +244,7 @@ static enum verdict match_number(struct table *t, const struct view *v, size_t *
     while (n < t->max_len) {
         if (n && at < v->text.len && (v->text.at[at] == ' ' || v->text.at[at] == '-')) at++;
         if (at == v->text.len && !v->is_end) return MATCH_PARTIAL;
-        if (at == v->text.len || !is_digit(v->text.at[at])) break;
+        if (at == v->text.len || !ascii_is_digit(v->text.at[at])) break;
         value = value * 10 + (uint64_t)(v->text.at[at++] - '0');
         const struct secret *s = ++n < t->min_len ? NULL : find_digits(t, value, n);
         if (!s) continue;
@@ -269,7 +260,7 @@ static enum verdict find_number(struct table *t, const struct view *v, size_t fr
     size_t sure = from;
     while ((t->at = next_window(in_number, t->min_len, v, from, &sure)) < v->text.len) {
         from = t->at + 1;
-        if (!is_digit(v->text.at[t->at])) continue;
+        if (!ascii_is_digit(v->text.at[t->at])) continue;
         enum verdict m = match_number(t, v, &from);
         if (m != MATCH_NONE) return m;
     }
@@ -287,14 +278,14 @@ static size_t next_digit(slice text, size_t at)
         w = (w - 0x0A0A0A0A0A0A0A0Au) & ~w & 0x8080808080808080u;
         if (w) return at + (size_t)__builtin_ctzll(w) / 8;
     }
-    while (at < text.len && !is_digit(text.at[at]))
+    while (at < text.len && !ascii_is_digit(text.at[at]))
         at++;
     return at;
 }
 
 static bool is_of_word(char c)
 {
-    return is_alnum(c) || c == '.';
+    return ascii_is_alnum(c) || c == '.';
 }
 
 /* Three digits stand everywhere: only as a value of their own. */
@@ -305,7 +296,7 @@ static enum verdict find_cvc(struct table *t, const struct view *v, size_t from)
         uint64_t value = 0;
         char before = t->at ? text.at[t->at - 1] : v->before;
         size_t end = t->at;
-        for (; end < text.len && end - t->at < t->max_len && is_digit(text.at[end]); end++)
+        for (; end < text.len && end - t->at < t->max_len && ascii_is_digit(text.at[end]); end++)
             value = value * 10 + (uint64_t)(text.at[end] - '0');
         from = end;
         if (!is_of_word(before) && end == text.len && !v->is_end) return MATCH_PARTIAL;
@@ -326,8 +317,8 @@ static bool hex_value(slice two, unsigned *value)
     *value = 0;
     for (size_t i = 0; i < two.len; i++) {
         char c = two.at[i], lower = (char)(c | 0x20);
-        if (!is_digit(c) && (lower < 'a' || lower > 'f')) return false;
-        *value = *value * 16 + (unsigned)(is_digit(c) ? c - '0' : lower - 'a' + 10);
+        if (!ascii_is_digit(c) && (lower < 'a' || lower > 'f')) return false;
+        *value = *value * 16 + (unsigned)(ascii_is_digit(c) ? c - '0' : lower - 'a' + 10);
     }
     return true;
 }
@@ -355,7 +346,7 @@ static enum verdict read_character(const struct view *v, size_t *at, char *c)
         *c = (char)value;
     }
     *at += len;
-    return is_alnum(*c) ? MATCH_NONE : MATCH_WHOLE;
+    return ascii_is_alnum(*c) ? MATCH_NONE : MATCH_WHOLE;
 }
 
 static bool is_written_at(slice cryptogram, const struct view *v, size_t at)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/element.h"
 
+#include "base/ascii.h"
 #include "base/secret.h"
 #include "body/utf8.h"
 
@@ -172,11 +173,6 @@ bool element_is_there(const struct credential *c, enum element e)
     return is_there;
 }
 
-static bool is_alnum(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 static char *put_text(char *at, const char *text)
 {
     size_t len = strlen(text);
@@ -221,11 +217,11 @@ static char *put_encoded(char *at, unsigned char c, enum encoding encoding)
         break;
     case ENCODING_FORM: /* WHATWG URL, application/x-www-form-urlencoded percent-encode set */
         if (c == ' ') c = '+';
-        else if (!is_alnum(c) && !strchr("*-._", c)) return put_hex(at, "%", c);
+        else if (!ascii_is_alnum((char)c) && !strchr("*-._", c)) return put_hex(at, "%", c);
         break;
     case ENCODING_QUERY:
     case ENCODING_PATH: /* RFC 3986 section 2.3: unreserved */
-        if (!is_alnum(c) && !strchr("-._~", c)) return put_hex(at, "%", c);
+        if (!ascii_is_alnum((char)c) && !strchr("-._~", c)) return put_hex(at, "%", c);
         break;
     case ENCODING_XML:
         return put_xml(at, c);

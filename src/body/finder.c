@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "finder.h"
 
+#include "base/ascii.h"
 #include "base/secret.h"
 #include "body/brand.h"
 #include "body/expiry.h"
@@ -207,15 +208,10 @@ bool finder_has_number(const struct finder *f, slice text)
 
 /* --- values that are none --- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static size_t count_digits(slice text)
 {
     size_t count = 0;
-    for (size_t i = 0; i < text.len; i++) count += is_digit(text.at[i]);
+    for (size_t i = 0; i < text.len; i++) count += ascii_is_digit(text.at[i]);
     return count;
 }
 
@@ -230,7 +226,7 @@ static result mask(struct finder *f, struct value *v, size_t shown)
     size_t digits = count_digits(v->text), left = digits > shown ? digits - shown : 0;
     TRY(add_quote(f, v, v->start));
     for (size_t i = 0, end; left > 0; i = end) {
-        for (end = i; end < v->text.len && left > 0 && is_digit(v->text.at[end]); end++) left--;
+        for (end = i; end < v->text.len && left > 0 && ascii_is_digit(v->text.at[end]); end++) left--;
         if (end == i) {
             end = i + 1;
             continue;
@@ -264,7 +260,7 @@ static bool read_number(slice text, size_t *from, size_t *to, char digits[PAN_MA
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
         if (c == ' ' || c == '-') continue;
-        if (!is_digit(c) || *count == PAN_MAX_DIGITS) return false;
+        if (!ascii_is_digit(c) || *count == PAN_MAX_DIGITS) return false;
         if (*count == 0) *from = i;
         *to = i + 1;
         digits[(*count)++] = c;
@@ -284,22 +280,11 @@ static bool is_masked(slice text)
     return letters > 0 && marks == letters;
 }
 
-/* 'h' stands for a hexadecimal digit, in either case; the rest for itself. */
-static bool has_form(slice text, slice form)
-{
-    for (size_t i = 0; i < form.len; i++) {
-        char c = i < text.len ? text.at[i] : 0, letter = (char)(c | 0x20);
-        bool right = form.at[i] == 'h' ? is_digit(c) || (letter >= 'a' && letter <= 'f') : c == form.at[i];
-        if (!right) return false;
-    }
-    return true;
-}
-
 /* One that says its version and variant (RFC 9562 section 4.1): others are digits that somebody grouped so. */
-static bool starts_with_uuid(slice text)
+static bool starts_with_known_uuid(slice text)
 {
     enum { VERSION_AT = 14, VARIANT_AT = 19 };
-    if (!has_form(text, SLICE("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"))) return false;
+    if (!slice_starts_with_uuid(text)) return false;
     char version = text.at[VERSION_AT], variant = (char)(text.at[VARIANT_AT] | 0x20);
     return version >= '1' && version <= '8' && (variant == '8' || variant == '9' || variant == 'a' || variant == 'b');
 }
@@ -312,9 +297,9 @@ static bool number_begins(slice word, size_t at)
     bool is_number = false;
     for (; at < word.len && count < sizeof digits && !is_number; at++) {
         char c = word.at[at];
-        if (!is_digit(c)) break;
+        if (!ascii_is_digit(c)) break;
         digits[count++] = c;
-        bool ends_group = at + 1 == word.len || !is_digit(word.at[at + 1]);
+        bool ends_group = at + 1 == word.len || !ascii_is_digit(word.at[at + 1]);
         slice run = {digits, count};
         is_number = ends_group && count >= PAN_MIN_DIGITS && brand_is_evident(run, false) && check_digit_is_valid(run);
         if (ends_group && at + 1 < word.len && (word.at[at + 1] == '-' || word.at[at + 1] == '_')) at++;
@@ -329,11 +314,11 @@ static bool hides_number(slice word)
     enum { UUID_BYTES = 36 };
     for (size_t i = 0, end; i < word.len; i = end) {
         end = i + 1;
-        if (starts_with_uuid(slice_after(word, i))) {
+        if (starts_with_known_uuid(slice_after(word, i))) {
             end = i + UUID_BYTES;
-        } else if (is_digit(word.at[i])) {
+        } else if (ascii_is_digit(word.at[i])) {
             if (number_begins(word, i)) return true;
-            while (end < word.len && is_digit(word.at[end])) end++;
+            while (end < word.len && ascii_is_digit(word.at[end])) end++;
         }
     }
     return false;
@@ -342,7 +327,7 @@ static bool hides_number(slice word)
 static bool has_letter(slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if ((text.at[i] >= 'a' && text.at[i] <= 'z') || (text.at[i] >= 'A' && text.at[i] <= 'Z')) return true;
+        if (ascii_is_letter(text.at[i])) return true;
     return false;
 }
 
@@ -375,8 +360,8 @@ static result take_number(struct finder *f, struct value *v)
 
 static bool is_temporal_token(slice text)
 {
-    static const char form[] = "tmp_hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
-    return text.len == sizeof form - 1 && has_form(text, SLICE(form));
+    enum { TEMPORAL_TOKEN_BYTES = 40 };
+    return text.len == TEMPORAL_TOKEN_BYTES && slice_starts(text, SLICE("tmp_")) && slice_starts_with_uuid(slice_after(text, 4));
 }
 
 static result take_cvc(struct finder *f, struct value *v)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json_walker.h"
 
+#include "base/ascii.h"
+
 #include <stdio.h>
 
 static bool is_shorthand(slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.at[i];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c >= 0x80;
-        if (!letter && !(i > 0 && c >= '0' && c <= '9')) return false;
+        char c = name.at[i];
+        bool letter = ascii_is_letter(c) || c == '_' || (unsigned char)c >= 0x80;
+        if (!letter && !(i > 0 && ascii_is_digit(c))) return false;
     }
     return name.len > 0;
 }

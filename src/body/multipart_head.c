@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "multipart_head.h"
 
+#include "base/ascii.h"
 #include "charset.h"
 
 #include <string.h>
@@ -12,15 +13,10 @@ void part_head_begin(struct part_head *h, bool is_form)
     h->is_text = true;
 }
 
-static bool is_token_char(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
 static size_t token_len(slice s)
 {
     size_t n = 0;
-    while (n < s.len && is_token_char(s.at[n])) n++;
+    while (n < s.len && ascii_is_token_char(s.at[n])) n++;
     return n;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ascii.h"
 #include "body/path_match.h"
 #include "body/utf8.h"
 #include "finder.h"
@@ -54,8 +55,7 @@ static bool is_boundary(slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
         char c = s.at[i];
-        bool is_letter = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!is_letter && !(c && strchr("'()+_,-./:=? ", c))) return false;
+        if (!ascii_is_alnum(c) && !(c && strchr("'()+_,-./:=? ", c))) return false;
     }
     return s.len > 0 && s.len <= BOUNDARY_MAX_BYTES && s.at[s.len - 1] != ' ';
 }

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pan_edges.h"
 
+#include "base/ascii.h"
+
 #include <string.h>
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 
 static char at_or_nul(slice text, size_t i)
 {
@@ -44,7 +36,7 @@ static size_t gap_of(enum gap *kind, enum gap what, size_t bytes)
 
 static size_t blanks(slice text, size_t at, enum gap *kind)
 {
-    if (is_digit(at_or_nul(text, at + 1))) return gap_of(kind, GAP_BLANK, 1);
+    if (ascii_is_digit(at_or_nul(text, at + 1))) return gap_of(kind, GAP_BLANK, 1);
     if (has(text, at, SLICE(" - "))) return gap_of(kind, GAP_ODD, 3);
     return has(text, at, SLICE("  ")) ? gap_of(kind, GAP_ODD, 2) : gap_of(kind, GAP_BLANK, 1);
 }
@@ -127,17 +119,17 @@ static slice without(slice word, slice start)
 static slice word_before(slice text, size_t end)
 {
     size_t at = end;
-    while (at > 0 && is_letter(text.at[at - 1]) && end - at <= CODE_MAX_BYTES)
+    while (at > 0 && ascii_is_letter(text.at[at - 1]) && end - at <= CODE_MAX_BYTES)
         at--;
-    return slice_range(text, at > 0 && is_digit(text.at[at - 1]) ? end : at, end);
+    return slice_range(text, at > 0 && ascii_is_digit(text.at[at - 1]) ? end : at, end);
 }
 
 /* "CCVI4111", "FPCCVI4111", "card_4111", "card_number_4111"; not "ORDERCA5111" or "a1CC4111". */
 static bool is_behind_code(slice text, size_t at)
 {
     enum { GROUP_MIN_DIGITS = 4 }; /* digests and the like have shorter ones mostly, and take no time */
-    if (at + GROUP_MIN_DIGITS > text.len || !is_digit(text.at[at + 1]) || !is_digit(text.at[at + 2]) ||
-        !is_digit(text.at[at + 3]))
+    if (at + GROUP_MIN_DIGITS > text.len || !ascii_is_digit(text.at[at + 1]) || !ascii_is_digit(text.at[at + 2]) ||
+        !ascii_is_digit(text.at[at + 3]))
         return false;
     size_t end = text.at[at - 1] == '_' ? at - 1 : at;
     slice word = word_before(text, end);
@@ -154,8 +146,8 @@ static bool is_track1(slice text, size_t at)
 {
     size_t end = at;
     if (at >= 2 && text.at[at - 2] == '%') return true;
-    if (at >= 2 && (is_letter(text.at[at - 2]) || is_digit(text.at[at - 2]))) return false;
-    while (is_digit(at_or_nul(text, end)))
+    if (at >= 2 && ascii_is_alnum(text.at[at - 2])) return false;
+    while (ascii_is_digit(at_or_nul(text, end)))
         end++;
     return at_or_nul(text, end) == '^';
 }
@@ -165,8 +157,8 @@ bool edge_begins(slice text, size_t at, bool *is_named)
     *is_named = false;
     if (at == 0) return true;
     char c = text.at[at - 1];
-    if (is_digit(c)) return false;
-    if (!is_letter(c) && c != '_') return true;
+    if (ascii_is_digit(c)) return false;
+    if (!ascii_is_letter(c) && c != '_') return true;
     if (c == 'B' && is_track1(text, at)) return true;
     bool is_escape = c == 'n' || c == 'r' || c == 't'; /* "\n" in text that was quoted once more */
     if (is_escape && at >= 2 && text.at[at - 2] == '\\') return true;
@@ -184,7 +176,7 @@ static bool is_month(slice text, size_t at)
 static size_t count_digits(slice text, size_t at)
 {
     size_t count = 0;
-    while (is_digit(at_or_nul(text, at + count)))
+    while (ascii_is_digit(at_or_nul(text, at + count)))
         count++;
     return count;
 }
@@ -201,13 +193,13 @@ static bool is_expiry(slice text, size_t at)
         end += 1 + year;
     }
     char c = at_or_nul(text, end);
-    return right && (!is_letter(c) || c == 'X' || c == 'x' || c == 'C' || c == 'c');
+    return right && (!ascii_is_letter(c) || c == 'X' || c == 'x' || c == 'C' || c == 'c');
 }
 
 static bool is_edge(slice text, size_t at)
 {
     char c = at_or_nul(text, at);
-    return !is_letter(c) && !is_digit(c) && c != '_';
+    return !ascii_is_alnum(c) && c != '_';
 }
 
 /* Track 2 (ISO/IEC 7813) as chips and terminals write it: 'D', YYMM and more digits, an 'F' that fills the last byte.
@@ -223,7 +215,7 @@ static bool is_track2(slice text, size_t at)
 static bool is_mark(slice text, size_t at)
 {
     size_t end = at;
-    while (is_letter(at_or_nul(text, end)) && end - at < 7)
+    while (ascii_is_letter(at_or_nul(text, end)) && end - at < 7)
         end++;
     slice word = slice_range(text, at, end);
     bool is_word = slice_ieq(word, SLICE("exp")) || slice_ieq(word, SLICE("expiry")) || slice_ieq(word, SLICE("cvv")) ||
@@ -238,5 +230,5 @@ bool edge_ends(slice text, size_t end, bool is_named)
 {
     char c = at_or_nul(text, end);
     if (c == '_') return is_named || is_expiry(text, end + 1) || is_mark(text, end + 1);
-    return !is_letter(c) || is_mark(text, end);
+    return !ascii_is_letter(c) || is_mark(text, end);
 }

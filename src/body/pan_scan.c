@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/pan_scan.h"
 
+#include "base/ascii.h"
 #include "base/secret.h"
 #include "body/brand.h"
 #include "pan_edges.h"
@@ -26,20 +27,10 @@ struct reach {
     slice odd;                     /* the odd gap between them; length 0: none */
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_upper(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
 /* Part of a word of ASCII. */
 static bool is_word(char c)
 {
-    return slice_is_word_char(c) && c != '-' && !is_digit(c);
+    return slice_is_word_char(c) && c != '-' && !ascii_is_digit(c);
 }
 
 static char at_or_nul(slice text, size_t i)
@@ -56,13 +47,13 @@ static size_t skip_to_digit(slice text, size_t at)
         word ^= ones * '0'; /* a digit is below ten now; a borrow can only come from such a byte */
         if ((word - ones * 10) & ~word & highs) break;
     }
-    while (at < text.len && !is_digit(text.at[at])) at++;
+    while (at < text.len && !ascii_is_digit(text.at[at])) at++;
     return at;
 }
 
 static size_t skip_digits(slice text, size_t at)
 {
-    while (at < text.len && is_digit(text.at[at])) at++;
+    while (at < text.len && ascii_is_digit(text.at[at])) at++;
     return at;
 }
 
@@ -73,59 +64,45 @@ static bool goes_on_behind(slice text, size_t end)
 {
     enum gap kind;
     size_t bytes = gap_at(text, end, &kind);
-    return bytes && kind != GAP_ODD && is_digit(at_or_nul(text, end + bytes));
+    return bytes && kind != GAP_ODD && ascii_is_digit(at_or_nul(text, end + bytes));
 }
 
 static bool goes_on_before(slice text, size_t start)
 {
     enum gap kind;
     size_t bytes = gap_before(text, start, &kind);
-    return bytes && kind != GAP_ODD && start > bytes && is_digit(text.at[start - bytes - 1]);
+    return bytes && kind != GAP_ODD && start > bytes && ascii_is_digit(text.at[start - bytes - 1]);
 }
 
 static bool begins_fraction(slice text, size_t at)
 {
-    return at >= 2 && text.at[at - 1] == '.' && is_digit(text.at[at - 2]);
+    return at >= 2 && text.at[at - 1] == '.' && ascii_is_digit(text.at[at - 2]);
 }
 
 /* "4111111111111111.25" is a decimal number; ".0" behind it is what a spreadsheet makes of a card number, and no decimal number goes
  * on with a slash or another point: "4111111111111111.12/25". */
 static bool has_fraction(slice text, size_t end)
 {
-    if (at_or_nul(text, end) != '.' || !is_digit(at_or_nul(text, end + 1))) return false;
+    if (at_or_nul(text, end) != '.' || !ascii_is_digit(at_or_nul(text, end + 1))) return false;
     size_t at = end + 1, past = skip_digits(text, at);
     char c = at_or_nul(text, past);
-    if ((c == '/' || c == '.') && is_digit(at_or_nul(text, past + 1))) return false;
+    if ((c == '/' || c == '.') && ascii_is_digit(at_or_nul(text, past + 1))) return false;
     while (at_or_nul(text, at) == '0') at++;
-    return is_digit(at_or_nul(text, at)) || is_word(at_or_nul(text, at));
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool is_uuid_at(slice text, size_t at)
-{
-    static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"; /* RFC 9562 section 4 */
-    if (text.len - at < sizeof form - 1) return false;
-    for (size_t i = 0; i < sizeof form - 1; i++)
-        if (form[i] == 'h' ? !is_hex(text.at[at + i]) : text.at[at + i] != '-') return false;
-    return true;
+    return ascii_is_digit(at_or_nul(text, at)) || is_word(at_or_nul(text, at));
 }
 
 static bool is_in_uuid(slice text, size_t start, size_t end)
 {
     enum { UUID_BYTES = 36 };
     for (size_t at = start > UUID_BYTES ? start - UUID_BYTES : 0; at < end && at < text.len; at++)
-        if (is_uuid_at(text, at)) return true;
+        if (slice_starts_with_uuid(slice_after(text, at))) return true;
     return false;
 }
 
 /* Goes on with ISO 7064 MOD 97-10 over one character, a letter as two digits (ISO 13616-1). */
 static unsigned mod97(unsigned so_far, char c)
 {
-    return is_digit(c) ? (so_far * 10 + (unsigned)(c - '0')) % 97 : (so_far * 100 + (unsigned)(c - 'A') + 10) % 97;
+    return ascii_is_digit(c) ? (so_far * 10 + (unsigned)(c - '0')) % 97 : (so_far * 100 + (unsigned)(c - 'A') + 10) % 97;
 }
 
 /* Does a valid IBAN, printed in groups of four, begin at <at> and reach beyond <start>? */
@@ -134,12 +111,12 @@ static bool is_iban_at(slice text, size_t at, size_t start)
     enum { IBAN_MIN = 15, IBAN_MAX = 34 };
     const char *head = text.at + at;
     unsigned sum = 0, count = 4;
-    if (text.len - at < 5 || !is_upper(head[0]) || !is_upper(head[1]) || !is_digit(head[2]) || !is_digit(head[3])) return false;
-    if (at > 0 && (is_word(text.at[at - 1]) || is_digit(text.at[at - 1]))) return false;
+    if (text.len - at < 5 || !ascii_is_upper(head[0]) || !ascii_is_upper(head[1]) || !ascii_is_digit(head[2]) || !ascii_is_digit(head[3])) return false;
+    if (at > 0 && (is_word(text.at[at - 1]) || ascii_is_digit(text.at[at - 1]))) return false;
     enum gap kind;
     for (size_t i = at + 4, bytes; (bytes = gap_at(text, i, &kind)) && count < IBAN_MAX;) {
         size_t in_group = 0;
-        for (i += bytes; in_group < 4 && i < text.len && (is_digit(text.at[i]) || is_upper(text.at[i])); i++, in_group++)
+        for (i += bytes; in_group < 4 && i < text.len && (ascii_is_digit(text.at[i]) || ascii_is_upper(text.at[i])); i++, in_group++)
             sum = mod97(sum, text.at[i]);
         count += (unsigned)in_group;
         unsigned whole = sum;
@@ -195,8 +172,8 @@ static bool cuts_dashes(slice text, const struct reach *r, size_t end)
     if (!r->has_dash || is_printed_form(r)) return false;
     size_t front = gap_before(text, r->start, &before), back = gap_at(text, end, &after);
     char c = at_or_nul(text, end + back);
-    bool is_cut_before = before == GAP_DASH && r->start > front && (is_digit(text.at[r->start - front - 1]) || is_word(text.at[r->start - front - 1]));
-    return is_cut_before || (after == GAP_DASH && (is_digit(c) || is_word(c)));
+    bool is_cut_before = before == GAP_DASH && r->start > front && (ascii_is_digit(text.at[r->start - front - 1]) || is_word(text.at[r->start - front - 1]));
+    return is_cut_before || (after == GAP_DASH && (ascii_is_digit(c) || is_word(c)));
 }
 
 /* Rows of small numbers are common, so digits one by one or in twos and threes are a number only where nothing goes on beside them. */
@@ -250,7 +227,7 @@ static bool take_group(slice text, struct reach *r, size_t at, size_t *end)
 {
     size_t first = r->count;
     if (r->groups == GROUPS_MAX) return false;
-    for (*end = at; *end < text.len && is_digit(text.at[*end]); ++*end) {
+    for (*end = at; *end < text.len && ascii_is_digit(text.at[*end]); ++*end) {
         if (r->count == PAN_MAX_DIGITS) return false;
         take_digit(r, text.at[*end]);
     }
@@ -319,7 +296,7 @@ static size_t skip_parcel(slice text, size_t start)
     if (text.at[start] != '9') return start;
     for (size_t end; digits < RUN_DIGITS_LOOKED_AT; at = end + gap_at(text, end, &kind)) {
         end = at;
-        while (is_digit(at_or_nul(text, end)) && end - at < 5) end++;
+        while (ascii_is_digit(at_or_nul(text, end)) && end - at < 5) end++;
         bool is_last = !goes_on_behind(text, end);
         digits += end - at;
         if (end - at > 4 || (!is_last && end - at != 4)) return start;

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "track.h"
 
-enum { EXPIRY_DIGITS = 4, REST_LEAST = 3 /* the service code */, TRACK_MOST = 79, NAME_MOST = 26 };
+#include "base/ascii.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+enum { EXPIRY_DIGITS = 4, REST_LEAST = 3 /* the service code */, TRACK_MOST = 79, NAME_MOST = 26 };
 
 /* A separator stands where there is no expiry. */
 static size_t skip_expiry(slice text, size_t at, char separator)
 {
     size_t digits = 0;
     if (at < text.len && text.at[at] == separator) return at + 1;
-    while (digits < EXPIRY_DIGITS && at + digits < text.len && is_digit(text.at[at + digits])) digits++;
+    while (digits < EXPIRY_DIGITS && at + digits < text.len && ascii_is_digit(text.at[at + digits])) digits++;
     return digits == EXPIRY_DIGITS ? at + digits : text.len;
 }
 
 static size_t end_of_track2(slice text, size_t at)
 {
-    while (at < text.len && (is_digit(text.at[at]) || text.at[at] == '=')) at++;
+    while (at < text.len && (ascii_is_digit(text.at[at]) || text.at[at] == '=')) at++;
     return at;
 }
 
@@ -31,7 +28,7 @@ static size_t end_of_track1(slice text, size_t at)
     if (end < text.len && text.at[end] == '?') return end;
     for (end = at; end < text.len; end++) {
         char c = text.at[end];
-        if (!is_digit(c) && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && c != '^') break;
+        if (!ascii_is_alnum(c) && c != '^') break;
     }
     return end;
 }

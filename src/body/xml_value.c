@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "finder.h"
+#include "base/ascii.h"
 #include "xml_walker.h"
 
 #include <string.h>
@@ -56,11 +57,6 @@ static result scan_placeholders(struct xml_walker *x, const struct xml_value *v)
 
 /* --- inbound: what is whole to a reader may stand in two pieces --- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_between_digits(char c)
 {
     return xml_is_space(c) || c == '-';
@@ -72,8 +68,8 @@ static size_t count_digits(slice text, bool at_end, bool *all)
     size_t digits = 0, i = 0;
     for (; i < text.len; i++) {
         char c = text.at[at_end ? text.len - 1 - i : i];
-        if (!is_digit(c) && !is_between_digits(c)) break;
-        digits += is_digit(c);
+        if (!ascii_is_digit(c) && !is_between_digits(c)) break;
+        digits += ascii_is_digit(c);
     }
     *all = i == text.len;
     return digits;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reader_priv.h"
 
+#include "base/ascii.h"
+
 enum { PORT_MAX = 65535 };
 
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-           c == '_';
+    return ascii_is_alnum(c) || c == '.' || c == '-' || c == '_';
 }
 
 static bool is_address_byte(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+    return ascii_is_hex(c) || c == ':' || c == '.';
 }
 
 static bool all(slice s, bool (*is)(char))

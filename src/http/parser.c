@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reader_priv.h"
 
+#include "base/ascii.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -214,12 +216,6 @@ void parser_begin(struct http_reader *r)
     llhttp_init(&r->parser, r->side == HTTP_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
 }
 
-static bool is_tchar(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
 static enum http_refusal start_line_refusal(const struct http_reader *r)
 {
     return r->side == HTTP_ANSWERS ? REFUSAL_ANSWER_STATUS : REFUSAL_REQUEST_LINE;
@@ -273,7 +269,7 @@ enum http_refusal parser_refusal(const struct http_reader *r, llhttp_errno_t err
     if (r->phase == PHASE_BODY) return body_refusal(r, err);
     switch (err) {
     case HPE_INVALID_METHOD:
-        return is_tchar(c) ? REFUSAL_METHOD : REFUSAL_REQUEST_LINE;
+        return ascii_is_token_char(c) ? REFUSAL_METHOD : REFUSAL_REQUEST_LINE;
     case HPE_INVALID_URL:
         return REFUSAL_TARGET_SYNTAX;
     case HPE_INVALID_VERSION:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ruleset_priv.h"
 
+#include "base/ascii.h"
 #include "rules/names.h"
 #include "rules/url.h"
 
@@ -121,9 +122,7 @@ bool rules_check_field_name(struct rules_loading *x, const struct tree_node *n)
     static const char *const ours[] = {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", NULL};
     if (!rules_check_text(x, n, "a header's name")) return false;
     for (size_t i = 0; i < n->text.len; i++) {
-        char c = n->text.at[i];
-        bool is_token = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
-        if (is_token) continue;
+        if (ascii_is_token_char(n->text.at[i])) continue;
         loading_complain(&x->l, n, "'%.*s' is no header's name", name_shown(n->text), n->text.at);
         return false;
     }

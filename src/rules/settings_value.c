@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/settings.h"
 
+#include "base/ascii.h"
 #include "net/listener.h"
 #include "rules/names.h"
 #include "rules/pem.h"
@@ -183,8 +184,7 @@ static bool is_name(slice text, const struct setting *s)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!is_letter && !(i > 0 && (c == '.' || c == '-')) && c != '_') return false;
+        if (!ascii_is_alnum(c) && !(i > 0 && (c == '.' || c == '-')) && c != '_') return false;
     }
     return in_range(s, text.len);
 }
@@ -241,8 +241,8 @@ static bool is_variable_name(slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!is_letter && !(i > 0 && c >= '0' && c <= '9')) return false;
+        bool is_letter = ascii_is_letter(c) || c == '_';
+        if (!is_letter && !(i > 0 && ascii_is_digit(c))) return false;
     }
     return name.len > 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/url.h"
 
+#include "base/ascii.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
@@ -9,7 +11,7 @@ enum { HOST_MAX_BYTES = 253, LABEL_MAX_BYTES = 63 };
 
 static bool is_letter_or_digit(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return ascii_is_alnum(c);
 }
 
 /* RFC 1123 2.1; '_' is taken too, container networks use it. */

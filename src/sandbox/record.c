@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/record.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "vault/card.h"
@@ -70,11 +71,6 @@ void record_add(struct record *r, slice raw_head, slice body)
 
 /* --- masking --- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_card_number(slice digits)
 {
     struct card card = {0};
@@ -95,7 +91,7 @@ static size_t cvc_name_at(slice text, size_t i)
 static size_t mask_cvc(char *text, size_t i, size_t len)
 {
     while (i < len && strchr("\": =", text[i])) i++;
-    while (i < len && is_digit(text[i])) text[i++] = '*';
+    while (i < len && ascii_is_digit(text[i])) text[i++] = '*';
     return i;
 }
 
@@ -107,7 +103,7 @@ static void mask(char *text, size_t len)
             i = mask_cvc(text, i + name, len);
             continue;
         }
-        while (end < len && is_digit(text[end])) end++;
+        while (end < len && ascii_is_digit(text[end])) end++;
         if (is_card_number((slice){text + i, end - i})) memset(text + i + 6, '*', end - i - 10);
         i = end > i ? end : i + 1;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "files.h"
@@ -89,11 +90,6 @@ static char *put(char *at, slice text)
     return at + text.len;
 }
 
-static bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
-
 /* A word that is taken as it is: nothing in it is to be hidden or escaped. */
 static bool is_harmless(slice s)
 {
@@ -101,7 +97,7 @@ static bool is_harmless(slice s)
     if (s.len > WORD_MAX_BYTES) return false;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.at[i];
-        digits += is_digit(c);
+        digits += ascii_is_digit(c);
         odd += (c <= ' ') | (c >= 0x7F) | (c == '"') | (c == '\\');
     }
     return digits < PAN_MIN_DIGITS && odd == 0;
@@ -111,8 +107,8 @@ static bool is_harmless(slice s)
 static size_t digit_run(slice s, size_t from, size_t *end)
 {
     size_t digits = 0;
-    for (size_t i = from; i < s.len && (is_digit(s.at[i]) || s.at[i] == '-' || s.at[i] == '_' || s.at[i] == ' '); i++) {
-        if (!is_digit(s.at[i])) continue;
+    for (size_t i = from; i < s.len && (ascii_is_digit(s.at[i]) || s.at[i] == '-' || s.at[i] == '_' || s.at[i] == ' '); i++) {
+        if (!ascii_is_digit(s.at[i])) continue;
         digits++;
         *end = i + 1;
     }
@@ -127,7 +123,7 @@ static char *put_word(char *at, slice s)
     for (size_t i = 0; i < s.len;) {
         char c = s.at[i];
         size_t end = 0;
-        if (is_digit(c) && digit_run(s, i, &end) >= PAN_MIN_DIGITS) {
+        if (ascii_is_digit(c) && digit_run(s, i, &end) >= PAN_MIN_DIGITS) {
             at = put(at, slice_range(s, i, i + 6));
             *at++ = 'x';
             at = put(at, slice_range(s, end - 4, end));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/network_record.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "bytes.h"
 #include "vault/seal.h"
@@ -27,7 +28,7 @@ slice network_text_slice(const struct network_text *t)
 
 static bool is_alphanumeric(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    return ascii_is_alnum(c);
 }
 
 bool network_name_is_good(slice name)
