@@ -13,6 +13,7 @@ struct inbound {
     struct intake intake;
     struct finder *finder;
     char *text; /* charset, boundary, type */
+    bool has_bytes;
 };
 
 /* One after the other in one piece of memory. What is given but empty stays so. */
@@ -72,12 +73,16 @@ static result checked(struct inbound *b, result r)
 
 result inbound_feed(struct inbound *b, slice bytes)
 {
+    b->has_bytes |= bytes.len > 0;
     return checked(b, intake_feed(&b->intake, bytes));
 }
 
 result inbound_end(struct inbound *b)
 {
-    TRY(checked(b, intake_end(&b->intake)));
+    if (b->has_bytes)
+        TRY(checked(b, intake_end(&b->intake)));
+    else
+        b->intake.is_ended = true; /* partners do answer so, whatever their type says; no card is in it */
     result r = finder_end(b->finder);
     if (!failed(r)) return OK;
     b->intake.is_ended = false; /* nothing can be rendered */

@@ -152,7 +152,7 @@ def test_the_keeper_is_killed_during_captures(make_cardveil, processor):
 
 
 def test_a_full_vault_stops_messages_and_makes_nothing_up(make_cardveil, processor):
-    veil = make_cardveil(inbound_routes(processor.url), start=False, own_rules=RULES)
+    veil = make_cardveil(inbound_routes(processor.url), start=False, own_rules=RULES, more={"deadlines": {"keeper": "30s"}})
     veil.config["vault"]["size"] = "1M"
     veil.write_config()
     veil.start()
@@ -216,7 +216,10 @@ def test_a_push_that_waits_is_seen_through_when_draining(make_cardveil, processo
     veil = make_cardveil(inbound_routes(processor.url), own_rules=RULES)
     pid = stop_keeper(veil)
     with veil.client() as client:
+        before = veil.metric("cardveil_requests_total")
         client.send(request("POST", "/in/bookings", [JSON], booking(guest())))
+        while veil.metric("cardveil_requests_total") == before:
+            pass
         veil.terminate()
         veil.wait_line(lambda line: "drain" in line.get("event", "") or "stop" in line.get("event", ""))
         os.kill(pid, signal.SIGCONT)

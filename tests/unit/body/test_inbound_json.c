@@ -263,7 +263,7 @@ START_TEST(refusals)
         {"{\"a\":\"\\ud800\"}", NULL, NULL, ERR_JSON_SURROGATE, INVALID_REFUSE, "$.a"},
         {"{\"\\udc00\":1}", NULL, NULL, ERR_JSON_SURROGATE},
         {"{\"number\":\"\xff\"}", NULL, NULL, ERR_UTF8},
-        {"", NULL, NULL, ERR_JSON_CUT_OFF},
+        {" ", NULL, NULL, ERR_JSON_CUT_OFF},
         {"{\"4111111111111111\":{\"a\":tru}}", NULL, NULL, ERR_JSON_SYNTAX, INVALID_REFUSE, ""}, /* the path would tell the number */
         {"{\"a\":\"{{x:y}} << TOKEN1:detokenize >>\"}", "{\"a\":\"{{x:y}} << TOKEN1:detokenize >>\"}", ""}, /* nobody fills those */
     };

@@ -101,6 +101,16 @@ START_TEST(what_is_not_looked_into)
 }
 END_TEST
 
+/* Partners do answer so: a type, chunked, and not a chunk. */
+START_TEST(nothing_at_all_has_no_card)
+{
+    for (unsigned f = 0; f < BODY_FORMAT_COUNT; f++) {
+        const struct type_case nothing = {(enum body_format)f, TEXT(""), ""};
+        check(&nothing, "find", "multipart/related");
+    }
+}
+END_TEST
+
 START_TEST(parts_by_their_types)
 {
     static const struct type_case cases[] = {
@@ -148,4 +158,4 @@ START_TEST(files_of_forms)
 }
 END_TEST
 
-RUN_TESTS("inbound_types", json_lines, without_a_type, what_is_not_looked_into, parts_by_their_types, files_of_forms)
+RUN_TESTS("inbound_types", json_lines, without_a_type, what_is_not_looked_into, nothing_at_all_has_no_card, parts_by_their_types, files_of_forms)
