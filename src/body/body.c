@@ -13,6 +13,7 @@ static enum encoding encoding_of(enum body_format format)
 {
     switch (format) {
     case BODY_JSON:
+    case BODY_NDJSON:
         return ENCODING_JSON_STRING;
     case BODY_FORM:
         return ENCODING_FORM;
@@ -21,7 +22,6 @@ static enum encoding encoding_of(enum body_format format)
     case BODY_TEXT:
     case BODY_MULTIPART:
     case BODY_CSV:
-    case BODY_NDJSON:
     case BODY_PARTS:
     case BODY_UNTYPED:
     case BODY_OPAQUE:

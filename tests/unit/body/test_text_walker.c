@@ -31,4 +31,17 @@ START_TEST(xml)
 }
 END_TEST
 
-RUN_TESTS("text_walker", text, xml)
+/* A holder's name is the payer's: it must not end the string that it stands in. */
+START_TEST(json_lines)
+{
+    static const struct lines_case cases[] = {
+        {"{\"n\":\"{{TOKEN1:detokenize|extract:name}}\"}\n{\"p\":\"{{TOKEN1:detokenize}}\"}\n",
+         "{\"n\":\"ANA D'\xc3\x81VILA \\\"A\\\"\"}\n{\"p\":\"" PAN_TEXT "\"}\n"},
+    };
+    struct plan *plan = plan_of(BODY_NDJSON, "");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(plan, &cases[i]);
+    plan_drop(plan);
+}
+END_TEST
+
+RUN_TESTS("text_walker", text, xml, json_lines)
