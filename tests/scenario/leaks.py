@@ -15,7 +15,8 @@ def digits_pattern(pan):
 
 
 PAN_PATTERNS = [digits_pattern(pan) for pan in PANS]
-CVC_PATTERN = re.compile(rb'["\'=:]\s*' + CVC.encode() + rb'(?:["\'&\s]|$)')
+# In JSON, a form or an attribute; between tags; in a row of CSV; on a line of its own, as in multipart.
+CVC_PATTERN = re.compile(rb'''["'=:]\s*CVC(?:["'&\s]|$)|>\s*CVC\s*<|[,;|\t]CVC(?:[,;|\t\r\n]|$)|\nCVC[,;|\t]|\r\nCVC\r\n'''.replace(b"CVC", CVC.encode()))
 
 
 RUN = re.compile(rb"[A-Za-z0-9+/=_-]{12,}")

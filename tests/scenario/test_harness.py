@@ -15,7 +15,8 @@ from wire import Broken
 
 
 @pytest.mark.may_print_secrets
-@pytest.mark.parametrize("leak", [VISA, "4111-1111-1111-1111", "4111 1111 1111 1111", '"4111%201111%201111%201111"', f'"{CVC}"', f"cvc={CVC}&"])
+@pytest.mark.parametrize("leak", [VISA, "4111-1111-1111-1111", "4111 1111 1111 1111", '"4111%201111%201111%201111"', f'"{CVC}"', f"cvc={CVC}&",
+                                  f"<Cvc> {CVC}</Cvc>", f"1,{CVC},x", f"1;{CVC}\r\n", f"cvc,id\n{CVC},1", f"cvc\r\n\r\n{CVC}\r\n--b"])
 def test_finds_a_planted_leak(leak, tmp_path):
     (tmp_path / "log").write_text(f'{{"event":"exchange","text":"{leak}"}}')
     assert find_in_folder(tmp_path)
