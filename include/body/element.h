@@ -17,7 +17,8 @@ enum date_format {
     DATE_MM, DATE_YY, DATE_YYYY, DATE_MM_YY, DATE_MM_YYYY, DATE_YYYY_MM_SLASH, DATE_YYYY_MM_DASH, DATE_MMYY, DATE_COUNT
 };
 enum encoding { /* how a value must be written where it stands */
-    ENCODING_TEXT = 0, ENCODING_JSON_STRING, ENCODING_FORM, ENCODING_QUERY, ENCODING_PATH, ENCODING_FIELD_VALUE, ENCODING_XML
+    ENCODING_TEXT = 0, ENCODING_JSON_STRING, ENCODING_FORM, ENCODING_QUERY, ENCODING_PATH, ENCODING_FIELD_VALUE, ENCODING_XML,
+    ENCODING_CSV, ENCODING_CSV_QUOTED /* RFC 4180: a field without quotes around it, and one with them */
 };
 
 bool element_parse(slice name /* number, expiry, exp_month, exp_year, cvc, holder, last4, bin, cryptogram, eci, requestor */,
@@ -31,7 +32,7 @@ const char *date_format_name(enum date_format f);
 MUST_USE result element_write(const struct credential *c, slice token, enum element e, enum date_format format,
                               bool as_number, enum encoding encoding, struct buf *out);
 /* Appends any text, encoded as the place asks. ERR_ELEMENT_FORMAT if the place cannot hold it: control characters in a header
- * value or in XML, NUL anywhere, invalid UTF-8 in JSON. */
+ * value, in XML or in CSV, quotes or what separates fields in a field of CSV without quotes, NUL anywhere, invalid UTF-8 in JSON. */
 MUST_USE result encoding_write(slice text, enum encoding encoding, struct buf *out);
 bool element_is_there(const struct credential *c, enum element e); /* has the credential this element? */
 bool element_is_date(enum element e);

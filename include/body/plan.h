@@ -15,7 +15,7 @@ enum body_format {
     BODY_NDJSON /* JSON documents one after another, each on a line, or behind a record separator (RFC 7464); paths: of one of them */,
     BODY_PARTS /* multipart of other kinds, RFC 2046 */,
     BODY_UNTYPED /* inbound JSON, XML or plain text, as it begins */, BODY_OPAQUE /* inbound not looked into: refused, or listed */,
-    BODY_FORMAT_COUNT /* outbound all but JSON, forms, XML and form data are read as text */
+    BODY_FORMAT_COUNT /* outbound all but JSON and forms are read as text where the rules have no places */
 };
 
 enum path_language plan_language(enum body_format format); /* of the paths in such a body */

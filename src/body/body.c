@@ -21,7 +21,7 @@ static enum encoding encoding_of(enum body_format format)
         return ENCODING_XML;
     case BODY_TEXT:
     case BODY_MULTIPART:
-    case BODY_CSV:
+    case BODY_CSV: /* by rule its walker says more, field by field */
     case BODY_PARTS:
     case BODY_UNTYPED:
     case BODY_OPAQUE:

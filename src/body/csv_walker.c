@@ -12,7 +12,9 @@
  * names most of the rules' columns; where they name none that way, nothing could be told of what comes below, and it is refused.
  *
  *   id,"card ""no""",cvc CRLF  7,"4111 1111…",123 CRLF
- *                             └ row               └ scanned up to here; in quotes or not                                  */
+ *                             └ row               └ scanned up to here; in quotes or not
+ *
+ * Outbound a field that ends within a placeholder is refused: '|' may be what separates fields, and it separates a placeholder's stages. */
 
 struct quoting {
     bool is_open;
@@ -24,7 +26,7 @@ struct column {
 };
 struct csv_walker {
     struct walk *walk;
-    uint64_t row, scanned;
+    uint64_t first, row, scanned;
     struct quoting quoting; /* up to <scanned> */
     bool has_names;
     char separator; /* 0: not known yet */
@@ -32,6 +34,7 @@ struct csv_walker {
     size_t column_count, column_cap;
     size_t named; /* while the separator is chosen: columns that the rules name */
     struct buf decoded; /* secret: one value with doubled quotes */
+    struct placeholder_scanner scanner; /* outbound */
 };
 
 struct csv_walker *csv_walker_new(struct walk *w)
@@ -39,7 +42,7 @@ struct csv_walker *csv_walker_new(struct walk *w)
     struct csv_walker *c = calloc(1, sizeof *c);
     if (!c) return NULL;
     c->walk = w;
-    c->row = c->scanned = w->base;
+    c->first = c->row = c->scanned = w->base;
     c->quoting.may_open = true;
     buf_init_secret(&c->decoded, SIZE_MAX / 4);
     return c;
@@ -130,6 +133,16 @@ static result add_column(struct csv_walker *c, const struct value *v)
     return OK;
 }
 
+/* No part of a placeholder is written with quotes, so it is looked for in the raw bytes. */
+static result scan_placeholders(struct csv_walker *c, slice raw, const struct value *v)
+{
+    struct walk *w = c->walk;
+    w->splice.encoding = v->end - v->start < raw.len ? ENCODING_CSV_QUOTED : ENCODING_CSV;
+    TRY(walk_scan_text(w, &c->scanner, walk_raw(w, v->start, v->end), v->start, v->field, c->has_names));
+    ENSURE(c->scanner.state < PLACEHOLDER_KIND, PLACEHOLDER_SYNTAX);
+    return OK;
+}
+
 static result take_field(struct csv_walker *c, uint64_t start, uint64_t end, size_t number)
 {
     slice raw = walk_raw(c->walk, start, end);
@@ -138,10 +151,11 @@ static result take_field(struct csv_walker *c, uint64_t start, uint64_t end, siz
     if (column) v.field = column->field;
     TRY(decode(c, raw, &v));
     result r = c->has_names ? OK : add_column(c, &v);
-    if (!failed(r)) r = finder_value(c->walk->finder, &v); /* a first row that is no row of names may have cards too */
+    if (!failed(r)) /* a first row that is no row of names may have cards too */
+        r = c->walk->finder ? finder_value(c->walk->finder, &v) : scan_placeholders(c, raw, &v);
     buf_clear(&c->decoded);
     if (!failed(r)) return OK;
-    if (column) walk_fault_text(c->walk, walk_raw(c->walk, column->start, column->end));
+    if (column && column->start >= c->walk->base) walk_fault_text(c->walk, walk_raw(c->walk, column->start, column->end));
     return walk_fail(c->walk, r.err, start);
 }
 
@@ -244,18 +258,19 @@ static const char bom[] = "\xef\xbb\xbf";
 static result take_row(struct csv_walker *c, uint64_t end)
 {
     uint64_t start = c->row;
-    if (start == c->walk->base && slice_starts(walk_raw(c->walk, start, end), SLICE(bom))) start += sizeof bom - 1;
+    if (start == c->first && slice_starts(walk_raw(c->walk, start, end), SLICE(bom))) start += sizeof bom - 1;
     if (start == end) return OK; /* also between CR and LF */
-    TRY(finder_open(c->walk->finder));
+    struct finder *finder = c->walk->finder;
+    if (finder) TRY(finder_open(finder));
     TRY(c->has_names ? each_field(c, start, end, take_field) : take_names(c, start, end));
-    return finder_close_row(c->walk->finder);
+    return finder ? finder_close_row(finder) : OK;
 }
 
 result csv_walker_feed(struct csv_walker *c)
 {
     for (uint64_t end = walk_end(c->walk); c->scanned < end; c->scanned++) {
         char at = *walk_at(c->walk, c->scanned);
-        uint64_t offset = c->scanned - c->walk->base;
+        uint64_t offset = c->scanned - c->first;
         if (offset < sizeof bom - 1 && at == bom[offset]) continue;
         if (!quoting_step(&c->quoting, at)) continue;
         bool ends_row = at == '\n' || at == '\r', separates = is_separator(c, at);
@@ -274,4 +289,9 @@ result csv_walker_end(struct csv_walker *c)
     if (c->quoting.is_open) return walk_fail(c->walk, ERR_CSV_SYNTAX, c->row);
     result r = take_row(c, c->scanned);
     return failed(r) ? walk_fail(c->walk, r.err, c->row) : OK;
+}
+
+uint64_t csv_walker_sure(const struct csv_walker *c)
+{
+    return c->row;
 }

@@ -225,8 +225,12 @@ static char *put_encoded(char *at, unsigned char c, enum encoding encoding)
         break;
     case ENCODING_XML:
         return put_xml(at, c);
+    case ENCODING_CSV_QUOTED: /* RFC 4180 section 2 (7): doubled */
+        if (c == '"') *at++ = '"';
+        break;
     case ENCODING_TEXT:
     case ENCODING_FIELD_VALUE:
+    case ENCODING_CSV:
         break;
     }
     *at++ = (char)c;
@@ -236,10 +240,11 @@ static char *put_encoded(char *at, unsigned char c, enum encoding encoding)
 /* What the place cannot hold in any encoding. */
 static bool is_refused(unsigned char c, enum encoding encoding)
 {
-    bool control = c < 0x20 || c == 0x7f;
+    bool control = c < 0x20 || c == 0x7f, is_csv = encoding == ENCODING_CSV || encoding == ENCODING_CSV_QUOTED;
     /* RFC 9110 section 5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; we let no control
      * character pass. XML 1.0 has no form for control characters at all. A NUL fits nowhere that encodes with strchr. */
-    return c == 0 || (control && (encoding == ENCODING_FIELD_VALUE || encoding == ENCODING_XML));
+    if (c == 0 || (control && (encoding == ENCODING_FIELD_VALUE || encoding == ENCODING_XML || is_csv))) return true;
+    return encoding == ENCODING_CSV && strchr("\",;|", c); /* it would move all that stands behind it into the next column */
 }
 
 result encoding_write(slice text, enum encoding encoding, struct buf *out)

@@ -10,9 +10,9 @@
 /* Outbound, what has no walker of its own, or no places by rule, serves explicit placeholders as plain text. */
 static enum body_format served_as(const struct walk *w, enum body_format format)
 {
-    bool has_places = w->plan->field_count > 0;
+    bool may_have_places = format == BODY_XML || format == BODY_MULTIPART || format == BODY_CSV || format == BODY_NDJSON;
     if (w->finder || format == BODY_JSON || format == BODY_FORM) return format;
-    return has_places && (format == BODY_XML || format == BODY_MULTIPART) ? format : BODY_TEXT;
+    return may_have_places && w->plan->field_count > 0 ? format : BODY_TEXT;
 }
 
 static bool make(struct format_walker *f, struct walk *w)
@@ -214,9 +214,11 @@ uint64_t format_walker_sure(const struct format_walker *f, const struct walk *w)
         return multipart_walker_sure(f->as.multipart);
     case BODY_TEXT:
         return text_walker_sure(f->as.text);
-    case BODY_CSV: /* inbound only, and nothing of that is passed on before its end */
+    case BODY_CSV:
+        return csv_walker_sure(f->as.csv);
     case BODY_NDJSON:
-    case BODY_PARTS:
+        return ndjson_walker_sure(f->as.ndjson);
+    case BODY_PARTS: /* inbound only, and nothing of that is passed on before its end */
     case BODY_UNTYPED:
     case BODY_OPAQUE:
     case BODY_FORMAT_COUNT:
@@ -245,16 +247,16 @@ static result tell_fault(struct walk *w, const struct walk *inner, result r, sli
 result nested_walk(struct walk *w, const struct plan *plan, const struct nested *n)
 {
     slice raw = walk_raw(w, n->from, n->to);
-    struct walk inner = {.plan = plan,
-                         .finder = w->finder,
-                         .charset = n->charset,
-                         .media_type = n->type,
-                         .pass_types = w->pass_types,
-                         .held = {.at = (char *)raw.at, .len = raw.len, .max = w->held.max}, /* borrowed: nobody writes there */
-                         .base = n->from,
-                         .max_names = w->max_names};
+    struct walk inner = *w;
     struct format_walker f;
+    inner.plan = plan;
+    inner.charset = n->charset;
+    inner.boundary = SLICE_NONE;
+    inner.media_type = n->type;
+    inner.held = (struct buf){.at = (char *)raw.at, .len = raw.len, .max = w->held.max}; /* borrowed: nobody writes there */
+    inner.base = n->from;
     result r = format_walker_init(&f, &inner, n->format) ? walk_all(&f, &inner) : FAIL(MEMORY);
     format_walker_done(&f);
+    w->splice = inner.splice;
     return failed(r) ? tell_fault(w, &inner, r, n->name) : OK;
 }

@@ -37,7 +37,7 @@ struct nested {
     slice type, charset; /* of the part; start NULL: none */
     slice name;          /* for the fault's path; may be empty */
 };
-/* Inbound: looks at it with <plan>. All the errors of walkers; the fault is the outer walk's then. */
+/* Looks at it with <plan>; outbound its slots are those of <w>. All the errors of walkers; the fault is the outer walk's then. */
 MUST_USE result nested_walk(struct walk *w, const struct plan *plan, const struct nested *n);
 
 #endif

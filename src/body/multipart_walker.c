@@ -93,21 +93,6 @@ static result fail_part(struct multipart_walker *m, result r, uint64_t offset)
 
 /* --- values --- */
 
-static result scan_placeholders(struct multipart_walker *m, slice text, uint64_t at, bool is_place)
-{
-    struct placeholder_found found;
-    bool is_found;
-    placeholder_reset(&m->scanner);
-    for (size_t i = 0, used; i < text.len; i += used) {
-        TRY(placeholder_push_plain(&m->scanner, slice_after(text, i), at + i, &found, &is_found, &used));
-        if (!is_found) continue;
-        ENSURE(is_place, PLACEHOLDER_PLACE);
-        bool whole = found.start == at && found.end == at + text.len;
-        TRY(walk_add_slot(m->walk, &found, m->field, whole, 0));
-    }
-    return walk_add_bare(m->walk, text, at, at + text.len, m->field, 0);
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -121,7 +106,7 @@ static result take_text(struct multipart_walker *m, uint64_t from, uint64_t to, 
     while (from < to && is_blank(*walk_at(m->walk, to - 1))) to--;
     slice text = walk_raw(m->walk, from, to);
     if (text.len == 0) return OK;
-    if (!m->walk->finder) return scan_placeholders(m, text, from, is_place);
+    if (!m->walk->finder) return walk_scan_text(m->walk, &m->scanner, text, from, field, is_place);
     if (field && field->element == ELEMENT_HOLDER && !utf8_is_valid(text)) field = NULL; /* a name is kept in UTF-8 or not at all */
     struct value v = {.text = text, .start = from, .end = to, .field = field};
     return finder_value(m->walk->finder, &v);

@@ -44,9 +44,10 @@ static result take_record(struct ndjson_walker *n, uint64_t end)
 {
     const struct nested document = {.format = BODY_JSON, .from = n->record, .to = end};
     if (is_blank(walk_raw(n->walk, n->record, end))) return OK;
-    TRY(finder_open(n->walk->finder));
+    struct finder *finder = n->walk->finder;
+    if (finder) TRY(finder_open(finder));
     TRY(nested_walk(n->walk, n->walk->plan, &document));
-    return finder_close_row(n->walk->finder);
+    return finder ? finder_close_row(finder) : OK;
 }
 
 result ndjson_walker_feed(struct ndjson_walker *n)
@@ -70,4 +71,9 @@ result ndjson_walker_end(struct ndjson_walker *n)
     TRY(ndjson_walker_feed(n));
     result r = take_record(n, n->scanned);
     return failed(r) ? walk_fail(n->walk, r.err, n->record) : OK;
+}
+
+uint64_t ndjson_walker_sure(const struct ndjson_walker *n)
+{
+    return n->record;
 }

@@ -37,7 +37,8 @@ result splice_add(struct splice *s, const struct splice_entry *e, uint32_t *inde
     }
     assert(s->count == s->first || s->entries[s->count - 1].start <= e->start);
     *index = s->count;
-    s->entries[s->count++] = *e;
+    s->entries[s->count] = *e;
+    s->entries[s->count++].encoding = (uint8_t)s->encoding;
     if (e->kind == SPLICE_SLOT) note_edit_token(s, e);
     return OK;
 }
@@ -142,7 +143,7 @@ static result write_slot(struct render *r, const struct splice_entry *e)
     const struct credential *c = r->credentials[e->token];
     ENSURE(c != NULL, INTERNAL);
     return element_write(c, token_table_id(r->splice->tokens, e->token), (enum element)e->element,
-                         (enum date_format)e->format, e->as_number, r->splice->encoding, r->out);
+                         (enum date_format)e->format, e->as_number, (enum encoding)e->encoding, r->out);
 }
 
 static result write_edit(struct render *r, const struct splice_entry *e)

@@ -23,6 +23,7 @@ struct splice_entry {
     uint32_t token;      /* slot */
     uint16_t node;       /* replace, insert: the part of the path tree that is written */
     uint8_t kind, element, format, why;
+    uint8_t encoding;    /* slot: the splice's, as it was when it was added */
     bool as_number;
     bool lacks_equals;   /* replace: of a form field that is a name only */
     bool is_first;       /* insert: of those at this place */
@@ -32,7 +33,7 @@ struct splice_entry {
 struct splice {
     struct splice_entry *entries;
     uint32_t first, count, cap;
-    enum encoding encoding;
+    enum encoding encoding;           /* of the slots that are added; a walker may change it between them */
     const struct plan *plan;          /* borrows; NULL in snippets */
     const struct token_table *tokens; /* borrows */
     uint32_t edit_token;              /* whose credential decides about edits; SPLICE_NO_TOKEN: no slot, no edits */

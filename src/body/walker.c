@@ -50,6 +50,21 @@ result walk_add_bare(struct walk *w, slice text, uint64_t start, uint64_t end, c
     return walk_add_slot(w, &found, field, true, grow);
 }
 
+result walk_scan_text(struct walk *w, struct placeholder_scanner *s, slice text, uint64_t at, const struct plan_field *field, bool is_place)
+{
+    struct placeholder_found found;
+    bool is_found;
+    placeholder_reset(s);
+    for (size_t i = 0, used; i < text.len; i += used) {
+        TRY(placeholder_push_plain(s, slice_after(text, i), at + i, &found, &is_found, &used));
+        if (!is_found) continue;
+        ENSURE(is_place, PLACEHOLDER_PLACE);
+        bool whole = found.start == at && found.end == at + text.len;
+        TRY(walk_add_slot(w, &found, field, whole, 0));
+    }
+    return walk_add_bare(w, text, at, at + text.len, field, 0);
+}
+
 void walk_capture(struct walk *w, slice text)
 {
     if (w->capture != CAPTURE_NONE) return;

@@ -51,6 +51,10 @@ MUST_USE result walk_add_slot(struct walk *w, const struct placeholder_found *fo
 /* The same for a value of a card's number or CVC that is nothing but a token, where the plan has bare_tokens. <start>, <end>: its raw
  * bytes, which are <text> itself. A valid card number is none. */
 MUST_USE result walk_add_bare(struct walk *w, slice text, uint64_t start, uint64_t end, const struct plan_field *field, unsigned grow);
+/* Outbound, text in which every character is one raw byte, from offset <at> on: the two above for what is in it. What <s> is left in
+ * tells of a placeholder that is not closed. ERR_PLACEHOLDER_PLACE: there is one, and it is no place for any. */
+MUST_USE result walk_scan_text(struct walk *w, struct placeholder_scanner *s, slice text, uint64_t at, const struct plan_field *field,
+                               bool is_place);
 /* Keeps the text at the plan's capture path: the first one that came there. In pieces: more of it. */
 void walk_capture(struct walk *w, slice text);
 void walk_capture_more(struct walk *w, slice text);
@@ -100,17 +104,18 @@ MUST_USE result multipart_walker_end(struct multipart_walker *m);
 uint64_t multipart_walker_sure(const struct multipart_walker *m);
 void multipart_walker_free(struct multipart_walker *m);
 
-/* Inbound only. */
 struct csv_walker;
 struct csv_walker *csv_walker_new(struct walk *w);
 MUST_USE result csv_walker_feed(struct csv_walker *c);
 MUST_USE result csv_walker_end(struct csv_walker *c);
+uint64_t csv_walker_sure(const struct csv_walker *c);
 void csv_walker_free(struct csv_walker *c);
 
 struct ndjson_walker;
 struct ndjson_walker *ndjson_walker_new(struct walk *w);
 MUST_USE result ndjson_walker_feed(struct ndjson_walker *n);
 MUST_USE result ndjson_walker_end(struct ndjson_walker *n);
+uint64_t ndjson_walker_sure(const struct ndjson_walker *n);
 void ndjson_walker_free(struct ndjson_walker *n);
 
 #endif

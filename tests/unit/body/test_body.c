@@ -98,10 +98,13 @@ START_TEST(streaming_in_every_piece)
         "{\"number\":\"{{TOKEN1:detokenize}}\",\"a\":[\"<<TOKEN2:transaction|extract:cvv>>\", 12,\ttrue]}\n",
         "number={{TOKEN1:detokenize}}&a=%7B%7BTOKEN2:transaction|extract:cvv}}&b",
         "text {{TOKEN1:detokenize}} { {{ << <<TOKEN2:transaction|extract:cvv>> {{",
+        "\xef\xbb\xbf\"number\";a\r\n\"{{TOKEN1:detokenize}}\";\r\n\xef\xbb\xbf\"\";x\n1;\"<<TOKEN2:transaction|extract:cvv>>\"\n",
+        "{\"number\":\"{{TOKEN1:detokenize}}\"}\n\n{\"a\":[\"<<TOKEN2:transaction|extract:cvv>>\",\t2]}\r\n{}",
     };
-    static const enum body_format formats[] = {BODY_JSON, BODY_FORM, BODY_TEXT};
-    for (size_t i = 0; i < 3; i++) {
-        struct plan *plan = plan_of(formats[i], formats[i] == BODY_JSON ? json_rules : "");
+    static const enum body_format formats[] = {BODY_JSON, BODY_FORM, BODY_TEXT, BODY_CSV, BODY_NDJSON};
+    static const char *const rules[] = {json_rules, "", "", "field number number\n", json_rules};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        struct plan *plan = plan_of(formats[i], rules[i]);
         struct outcome whole = run_body(plan, slice_of(bodies[i]), WHOLE, card_pan());
         ck_assert_int_eq(whole.err, ERR_NONE);
         for (size_t piece = 1; piece < 80; piece++) {
