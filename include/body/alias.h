@@ -43,5 +43,6 @@ static inline struct alias_wish alias_form_wish(const struct alias_form *f) /* b
 /* "uuid", "32", "length", "six-four", "eight-four", "digits", "eight-digits", or a text around "{uuid}". NULL: right; else what is wrong
  * with it, and *out is not changed. */
 const char *alias_form_read(slice text, struct alias_form *out);
+slice alias_wish_text(const struct alias_wish *wish); /* as it is written: "six-four", or the template; borrows */
 
 #endif

@@ -91,6 +91,7 @@ enum message_work {
     MESSAGE_CAPTURED,   /* card data becomes aliases */
 };
 enum route_compat { COMPAT_NONE = 0, COMPAT_PCI_PROXY, COMPAT_FIRSTOKEN };
+const char *route_compat_name(enum route_compat c); /* "pci-proxy" */
 struct config_alias {
     struct alias_wish wish;
     bool unique;         /* each time a new token, also for a number that is known */
@@ -128,6 +129,8 @@ bool config_route_is_push(const struct config_route *r); /* a partner asks, the 
 bool config_route_goes_on(const struct config_route *r);
 enum message_work config_route_request_work(const struct config_route *r);
 enum message_work config_route_answer_work(const struct config_route *r); /* rules: not NULL */
+bool config_route_captures(const struct config_route *r); /* one of the two; rules: not NULL */
+bool config_route_finds_pans(const struct config_route *r); /* find: pan, for the messages whose cards it captures; rules: not NULL */
 struct config {
     slice file;                   /* absolute: what the roles load from the bundle */
     /* vault */

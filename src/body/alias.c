@@ -7,6 +7,11 @@
 
 enum { UUID_BYTES = 36 };
 
+static const char *const NAMES[ALIAS_FORMAT_COUNT] = {
+    [ALIAS_UUID] = "uuid",           [ALIAS_32] = "32",         [ALIAS_LENGTH] = "length",
+    [ALIAS_SIX_FOUR] = "six-four",   [ALIAS_DIGITS] = "digits", [ALIAS_EIGHT_FOUR] = "eight-four",
+    [ALIAS_EIGHT_DIGITS] = "eight-digits"};
+
 /* Word characters around one "{uuid}", short enough for a token, and no card number: tokens are stored, logged and shown. NULL: right. */
 static const char *check_template(slice text)
 {
@@ -30,12 +35,8 @@ _Static_assert(TOKEN_ID_MAX_BYTES - UUID_BYTES + sizeof "{uuid}" - 1 == ALIAS_TE
 
 const char *alias_form_read(slice text, struct alias_form *out)
 {
-    static const char *const names[ALIAS_FORMAT_COUNT] = {
-        [ALIAS_UUID] = "uuid",           [ALIAS_32] = "32",         [ALIAS_LENGTH] = "length",
-        [ALIAS_SIX_FOUR] = "six-four",   [ALIAS_DIGITS] = "digits", [ALIAS_EIGHT_FOUR] = "eight-four",
-        [ALIAS_EIGHT_DIGITS] = "eight-digits"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!names[i] || !slice_is(text, names[i])) continue;
+    for (size_t i = 0; i < ALIAS_FORMAT_COUNT; i++) {
+        if (!NAMES[i] || !slice_is(text, NAMES[i])) continue;
         *out = (struct alias_form){.format = (enum alias_format)i};
         return NULL;
     }
@@ -44,4 +45,9 @@ const char *alias_form_read(slice text, struct alias_form *out)
     *out = (struct alias_form){.format = ALIAS_TEMPLATE, .template_len = (uint8_t)text.len};
     memcpy(out->template_text, text.at, text.len);
     return NULL;
+}
+
+slice alias_wish_text(const struct alias_wish *wish)
+{
+    return wish->format == ALIAS_TEMPLATE ? wish->template_text : slice_of(NAMES[wish->format]);
 }

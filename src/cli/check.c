@@ -82,6 +82,23 @@ static void print_url(const struct upstream_url *u)
            (unsigned)u->port, SLICE_ARG(u->path));
 }
 
+/* Who is given card numbers, and where cards become aliases: what an auditor asks of a route first. */
+static void print_direction(const struct config_route *r)
+{
+    enum message_work request = config_route_request_work(r), answer = config_route_answer_work(r);
+    printf("              %s:", route_direction_name(r->direction));
+    if (request == MESSAGE_REVEALS) printf(" requests are given card data%s", answer == MESSAGE_CAPTURED ? "," : "");
+    if (answer == MESSAGE_REVEALS) printf(" answers are given card data");
+    if (config_route_captures(r)) {
+        slice alias = alias_wish_text(&r->alias.wish);
+        printf(" cards in %s become aliases (%.*s%s%s)", answer == MESSAGE_CAPTURED ? "answers" : "requests", SLICE_ARG(alias),
+               r->alias.unique ? ", unique" : "", config_route_finds_pans(r) ? ", find: pan" : "");
+    }
+    if (r->callers.at) printf("; callers %.*s%s", SLICE_ARG(r->callers), r->direction == DIRECTION_FORWARD_PUSH ? " only" : ", others by API key");
+    if (r->compat != COMPAT_NONE) printf("; compat %s", route_compat_name(r->compat));
+    printf("\n");
+}
+
 static void print_route(const struct config_route *r)
 {
     printf("  route       %.*s: %.*s%.*s to ", SLICE_ARG(r->name), SLICE_ARG(r->host), SLICE_ARG(r->prefix));
@@ -95,6 +112,7 @@ static void print_route(const struct config_route *r)
     if (r->merchant.at) printf(", merchant %.*s", SLICE_ARG(r->merchant));
     if (r->volume_percent) printf(", network tokens %u%%", r->volume_percent);
     printf("\n");
+    print_direction(r);
 }
 
 static void print_config(const char *file, const struct config *c)
@@ -139,6 +157,19 @@ static void print_json_member(const char *before, slice value)
     print_json_text(value);
 }
 
+static void print_json_direction(const struct config_route *r)
+{
+    static const char *const works[] = {[MESSAGE_PASSES] = "passes", [MESSAGE_REVEALS] = "revealed", [MESSAGE_CAPTURED] = "captured"};
+    printf(",\"direction\":\"%s\",\"request\":\"%s\",\"answer\":\"%s\"", route_direction_name(r->direction), works[config_route_request_work(r)],
+           works[config_route_answer_work(r)]);
+    if (config_route_captures(r)) {
+        print_json_member(",\"alias\":", alias_wish_text(&r->alias.wish));
+        printf(",\"unique\":%s,\"find_pan\":%s", r->alias.unique ? "true" : "false", config_route_finds_pans(r) ? "true" : "false");
+    }
+    if (r->callers.at) print_json_member(",\"callers\":", r->callers);
+    if (r->compat != COMPAT_NONE) printf(",\"compat\":\"%s\"", route_compat_name(r->compat));
+}
+
 static void print_json_config(const struct config *c)
 {
     printf(",\"listen\":[");
@@ -164,6 +195,7 @@ static void print_json_config(const struct config *c)
             printf("\"");
         }
         if (r->merchant.at) print_json_member(",\"merchant\":", r->merchant);
+        print_json_direction(r);
         printf("}");
     }
     printf("]");

@@ -180,3 +180,9 @@ const char *route_direction_name(enum route_direction d)
                                         [DIRECTION_FILTER_PULL] = "filter-pull", [DIRECTION_FILTER_PUSH] = "filter-push"};
     return names[d];
 }
+
+const char *route_compat_name(enum route_compat c)
+{
+    static const char *const names[] = {[COMPAT_NONE] = "none", [COMPAT_PCI_PROXY] = "pci-proxy", [COMPAT_FIRSTOKEN] = "firstoken"};
+    return names[c];
+}

@@ -46,9 +46,18 @@ enum message_work config_route_answer_work(const struct config_route *r)
     return MESSAGE_PASSES;
 }
 
-static bool captures(const struct config_route *r)
+bool config_route_captures(const struct config_route *r)
 {
     return config_route_request_work(r) == MESSAGE_CAPTURED || config_route_answer_work(r) == MESSAGE_CAPTURED;
+}
+
+bool config_route_finds_pans(const struct config_route *r)
+{
+    if (!config_route_captures(r)) return false;
+    bool is_answer = config_route_answer_work(r) == MESSAGE_CAPTURED;
+    const struct plan *plan = is_answer ? &r->rules->answer : &r->rules->plan;
+    /* rules that say nothing of answers, and bodies without places, leave nothing but to look */
+    return plan->find_pan || plan->format == BODY_TEXT || (is_answer && !r->rules->has_answer);
 }
 
 /* --- aliases --- */
@@ -78,7 +87,7 @@ static void check_capture_settings(struct route_loading *r)
 {
     static const enum setting_id ids[] = {SETTING_ID_ROUTE_ALIAS, SETTING_ID_ROUTE_UNIQUE, SETTING_ID_ROUTE_INVALID,
                                           SETTING_ID_ROUTE_CVC_TTL, SETTING_ID_ROUTE_MASKED, SETTING_ID_ROUTE_PASS_TYPES};
-    if (captures(&r->d->r)) return;
+    if (config_route_captures(&r->d->r)) return;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         says_nothing(r, ids[i],
                      "no card data becomes aliases on this route; see 'direction', and 'answer' in its rules");

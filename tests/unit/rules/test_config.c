@@ -197,6 +197,11 @@ START_TEST(directions_say_what_is_done_to_each_message)
     ck_assert(slice_is(pushed->callers, "192.0.2.0/24") && pushed->alias.unique && !c->routes[1].alias.unique);
     ck_assert(pushed->alias.wish.format == ALIAS_SIX_FOUR && c->routes[3].alias.wish.format == ALIAS_UUID);
     ck_assert(c->routes[5].compat == COMPAT_PCI_PROXY && c->routes[5].alias.wish.format == ALIAS_32);
+    static const bool captures[] = {true, true, true, false, false, true, true}, finds[] = {true, true, true, false, false, true, false};
+    ck_assert_uint_eq(c->route_count, 7);
+    for (size_t i = 0; i < c->route_count; i++) {
+        ck_assert_msg(config_route_captures(&c->routes[i]) == captures[i] && config_route_finds_pans(&c->routes[i]) == finds[i], "%zu", i);
+    }
     config_free(c);
 }
 END_TEST
