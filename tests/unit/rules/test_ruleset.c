@@ -387,7 +387,9 @@ START_TEST(ota_reservation)
     ck_assert_int_eq(r->plan.format, BODY_XML);
     ck_assert(r->plan.find_pan && r->has_answer && r->answer.find_pan && r->answer.field_count == r->plan.field_count);
     check_accepts(r, "POST", "/any", true);
-    check_accepts(r, "GET", "/any", false);
+    check_accepts(r, "GET", "/any", true);
+    check_accepts(r, "HEAD", "/any", true);
+    check_accepts(r, "DELETE", "/any", false);
     static const char in[] = OTA("4111111111111111", "123", "5555555555554444", "456");
     static const char out[] = OTA("alias", "cvc", "alias", "cvc");
     check_inbound(&r->plan, in, out, 2);
@@ -405,6 +407,7 @@ START_TEST(booking_webhook)
     struct ruleset *r = must_load("rules/booking-webhook.yaml");
     ck_assert_int_eq(r->plan.format, BODY_JSON);
     ck_assert(r->plan.find_pan && r->has_answer);
+    check_accepts(r, "GET", "/any", true);
     check_inbound(&r->plan, BOOKING("4111 1111 1111 1111", "123"), BOOKING("alias", "cvc"), 1);
     check_inbound(&r->answer, BOOKING("4111111111111111", "123"), BOOKING("alias", "cvc"), 1);
     ruleset_free(r);
