@@ -11,6 +11,9 @@
 /* <type>: without parameters. Empty: BODY_UNTYPED. What cannot be looked into: BODY_OPAQUE. */
 enum body_format media_type_format(slice type);
 
+/* For whom rules of this format refused: "send JSON (application/json, …)". */
+const char *media_type_advice(enum body_format format);
+
 /* A list such as "image/png, application/pdf", with "image/" and an asterisk for all of a kind. */
 bool media_type_is_listed(slice list, slice type);
 bool media_type_may_be_listed(slice entry); /* TYPE/SUBTYPE, or an asterisk for the second; nothing that is looked into */

@@ -82,6 +82,31 @@ enum body_format media_type_format(slice type)
     return starts_with(type, SLICE("text/")) ? BODY_TEXT : BODY_OPAQUE;
 }
 
+const char *media_type_advice(enum body_format format)
+{
+    switch (format) {
+    case BODY_JSON:
+        return "send JSON (application/json, text/json, …+json)";
+    case BODY_NDJSON:
+        return "send JSON line by line (application/x-ndjson, application/jsonl, application/json-seq, …)";
+    case BODY_FORM:
+        return "send a form (application/x-www-form-urlencoded)";
+    case BODY_XML:
+        return "send XML (application/xml, text/xml, …+xml)";
+    case BODY_MULTIPART:
+        return "send a form in parts (multipart/form-data)";
+    case BODY_CSV:
+        return "send CSV (text/csv)";
+    case BODY_TEXT:
+    case BODY_PARTS:
+    case BODY_UNTYPED:
+    case BODY_OPAQUE:
+    case BODY_FORMAT_COUNT:
+        break;
+    }
+    return "send one content type";
+}
+
 /* "image/" of "image/...", where all of that kind are meant; else start NULL. */
 static slice kind_of(slice entry)
 {

@@ -242,6 +242,7 @@ static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
     if (has_answered) reply.status = BAD_GATEWAY;
     if (is_capturing_request(x) && reply.status >= INTERNAL_ERROR && !x->tries) reply.status = SEND_AGAIN;
     if (fault && fault->err == e) reply.fault = fault;
+    if (e == ERR_ROUTE_CONTENT_TYPE) request_tell_types(x, &reply);
     struct body_fault place = {.err = e};
     if (x->bad_token && find_token(x, x->bad_token - 1, &place)) reply.fault = &place;
     if (x->bad_token) reply.token = token_table_id(x->tokens, x->bad_token - 1);

@@ -212,6 +212,7 @@ void exchange_log(const struct exchange *x);
 
 /* request.c: the request on its way out */
 MUST_USE result request_plan(struct exchange *x, slice prefix); /* forwarded path, accept, content type, coding */
+void request_tell_types(const struct exchange *x, struct reply *reply); /* ERR_ROUTE_CONTENT_TYPE: which came, if it is one, and which are taken */
 MUST_USE result request_scan(struct exchange *x);  /* placeholders in path, query and fields */
 MUST_USE result request_write_head(struct exchange *x, struct buf *out, bool has_body, bool chunked, uint64_t length);
 MUST_USE result request_write_whole(struct exchange *x, struct buf *out);

@@ -72,10 +72,21 @@ static result choose_plan(struct exchange *x)
         x->plan = is_captured ? &x->gate->finding[format] : &x->gate->plain[format];
         return OK;
     }
-    ENSURE(x->head->framing == HTTP_NO_BODY || format == rules->plan.format || rules->plan.format == BODY_TEXT,
-           ROUTE_CONTENT_TYPE);
+    bool may_be = format == rules->plan.format || rules->plan.format == BODY_TEXT;
+    if (format == BODY_UNTYPED && is_captured) may_be = true; /* as the rules say: if it is nothing like that it is refused as such */
+    ENSURE(x->head->framing == HTTP_NO_BODY || may_be, ROUTE_CONTENT_TYPE);
     x->plan = is_captured ? &rules->plan : &x->route->request_plan;
     return OK;
+}
+
+void request_tell_types(const struct exchange *x, struct reply *reply)
+{
+    enum { TYPE_MAX_BYTES = 100 };
+    slice type = media_type(x->head);
+    bool is_type = media_type_format(type) != BODY_OPAQUE || media_type_may_be_listed(type);
+    bool is_one = http_head_count(x->head, "content-type") == 1;
+    if (is_type && is_one && type.len <= TYPE_MAX_BYTES && !capture_finds(type)) reply->place = type;
+    reply->description = media_type_advice(x->route->config->rules->plan.format);
 }
 
 /* A body that goes on as it came, in the coding it came in. */

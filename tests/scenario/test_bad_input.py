@@ -178,10 +178,12 @@ def test_other_content_codings(world, processor, coding):
     nothing_sent(processor)
 
 
-@pytest.mark.parametrize("headers", [[FORM], [("Content-Type", "application/xml")], []])
+@pytest.mark.parametrize("headers", [[FORM], [("Content-Type", "application/xml")], [], [FORM, JSON]])
 def test_wrong_content_type_for_the_route(world, processor, headers):
     answer = world.ask("POST", REDE, [BASIC, *headers], payments.rede_template(world.visa))
     refused(world, answer, 415, "ROUTE_CONTENT_TYPE")
+    told = json.loads(answer.body)["data"]
+    assert "application/json" in told["description"] and told.get("path") == (headers[0][1] if len(headers) == 1 else None), told
     nothing_sent(processor)
 
 

@@ -10,6 +10,7 @@ import pytest
 from inbound import counts, matches, no_card_in, pay_with
 from leaks import AMEX, CVC, MASTERCARD, VISA
 from payments import JSON
+from payments import JSON
 from processor import reply
 
 XML = ("Content-Type", "text/xml; charset=utf-8")
@@ -81,6 +82,18 @@ def test_a_pushed_reservation_reaches_the_merchant_with_aliases(veil, processor,
     assert pay_with(veil, processor, f"{{{{ {other} : detokenize }}}}") == MASTERCARD
     assert pay_with(veil, processor, f"{{{{ {other} : detokenize | extract:expiration | date:MM/YY }}}}") == "01/32"
     assert pay_with(veil, processor, f"{{{{ {note} : detokenize }}}}") == AMEX
+
+
+def test_rules_of_one_format_take_no_other(veil, processor):
+    """A message that does not say its type is read as the rules say; one that says another, never."""
+    processor.forget()
+    assert veil.ask("POST", "/ota/x", [], reservation()).status == 200
+    expect_reservation(processor.only().body, "utf-8")
+    processor.forget()
+    for headers, status, named in (([], 400, b"XML_SYNTAX"), ([JSON], 415, b'"path":"application/json"'), ([("Content-Type", f"text/{VISA}")], 415, b"XML (")):
+        answer = veil.ask("POST", "/ota/x", headers, b'{"n":1}')
+        assert answer.status == status and named in answer.body and no_card_in(answer.raw), answer
+    assert not processor.requests
 
 
 @pytest.mark.parametrize("method,body", [("POST", b"<OTA_ReadRQ/>"), ("GET", b"")], ids=["POST", "GET"])
