@@ -34,6 +34,8 @@ enum card_json_kind { CARD_JSON_NEW, CARD_JSON_CHANGE, CARD_JSON_TEMPORAL };
  * ERR_CARD_FIELD, ERR_CARD_CHANGE, ERR_TEMPORAL_FIELD. What is wrong with one card's values stands in its verdict:
  * ERR_CARD_NUMBER, _EXPIRY, _HOLDER, _FIELD, _FORMAT, _CVC, ERR_TEMPORAL_TTL, _FIELD. */
 MUST_USE result card_json_parse(slice text, enum card_json_kind kind, size_t max, struct card_json_list *out);
+/* As card_set_number() does the number; a card has no place for it. ERR_CARD_CVC. */
+MUST_USE result card_json_set_cvc(struct card_json *c, slice text);
 /* One more, empty; the last one then. ERR_MEMORY. */
 MUST_USE result card_json_add(struct card_json_list *list);
 void card_json_done(struct card_json_list *list); /* wipes */

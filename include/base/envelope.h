@@ -19,11 +19,12 @@ MUST_USE result json_append_member(struct buf *out, slice before, slice value);
 struct failure {
     const char *code;        /* stable name: "TOKEN_UNKNOWN" */
     const char *text;        /* what is wrong and what to do */
-    const char *description; /* more of it, such as an RFC's sentence; NULL: the place, or the text again */
+    slice description;       /* more of it, such as an RFC's sentence; empty: the place, or the text again */
     slice token;             /* the one it is about; may be empty */
-    slice path;              /* where in the caller's own document; may be empty */
+    slice path;              /* where in the document; may be empty */
     bool has_offset;
-    uint64_t offset;         /* byte of the caller's own document */
+    bool is_of_answer;       /* offset and path are places in what the other side answered */
+    uint64_t offset;         /* byte of the document */
 };
 MUST_USE result envelope_append_failure(struct buf *out, const struct failure *f);
 

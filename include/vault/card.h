@@ -38,6 +38,7 @@ struct card_mask {
     char brand[12];                  /* card_brand_name */
 };
 void card_mask(const struct card *c, struct card_mask *out);
+void card_mask_x(struct card_mask *mask); /* the number as "411111xxxxxx1111": other vendors' way, and safe in any header or document */
 enum card_brand card_brand_of(const struct card *c); /* by its first six digits; BRAND_UNKNOWN also where the PAN was removed */
 
 #endif

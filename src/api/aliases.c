@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET, PATCH and DELETE /v1/aliases/{alias}: a token's state in the shape of PCI Proxy's alias status API, so that its users
- * can switch, with Basic authorization as they have it: the merchant's name and an API key. The network token itself and its cryptogram are never in it; fingerprint, issuer and country are not known here. */
+ * can switch, with Basic authorization as they have it: the merchant's name and an API key. The network token itself and its
+ * cryptogram are never in it; fingerprint, issuer and country are not known here. */
 #include "about.h"
 #include "body/json_pick.h"
 
@@ -141,14 +142,12 @@ static result append_dates(struct buf *out, unsigned month, unsigned year)
 /* 489537xxxxxx6287 */
 static result append_masked(struct buf *out, const struct card_info *i)
 {
-    char masked[sizeof i->mask.number];
-    memcpy(masked, i->mask.number, sizeof masked);
-    for (char *at = masked; *at; at++)
-        if (*at == '*') *at = 'x';
-    TRY(json_append_member(out, SLICE(",\"masked\":\""), slice_of(masked)));
-    size_t len = strlen(masked);
-    return len > 4 ? json_append_member(out, SLICE(",\"card\":{\"last4\":\""), slice_of(masked + len - 4))
-                   : buf_append(out, SLICE(",\"card\":{\"last4\":\"\""));
+    struct card_mask mask = i->mask;
+    card_mask_x(&mask);
+    slice masked = slice_of(mask.number);
+    TRY(json_append_member(out, SLICE(",\"masked\":\""), masked));
+    return masked.len > 4 ? json_append_member(out, SLICE(",\"card\":{\"last4\":\""), slice_after(masked, masked.len - 4))
+                          : buf_append(out, SLICE(",\"card\":{\"last4\":\"\""));
 }
 
 static result append_brand(struct buf *out, const struct card_info *i)

@@ -85,7 +85,7 @@ static int on_key(void *context, const unsigned char *at, size_t len)
     return 1;
 }
 
-static result set_cvc(struct card_json *c, slice text)
+result card_json_set_cvc(struct card_json *c, slice text)
 {
     TRY(card_check_cvc(text));
     memcpy(c->cvc, text.at, text.len);
@@ -117,7 +117,7 @@ static int on_string(void *context, const unsigned char *at, size_t len)
     case MEMBER_NUMBER: blame(p, card_set_number(card, text)); break;
     case MEMBER_EXPIRY: blame(p, card_set_expiry(card, text)); break;
     case MEMBER_HOLDER: blame(p, card_set_holder(card, text)); break;
-    case MEMBER_CVC: blame(p, set_cvc(current(p), text)); break;
+    case MEMBER_CVC: blame(p, card_json_set_cvc(current(p), text)); break;
     case MEMBER_TTL: blame(p, FAIL(TEMPORAL_TTL)); break;
     case MEMBER_FORMAT: blame(p, set_format(current(p), text)); break;
     case MEMBER_NONE:

@@ -108,9 +108,9 @@ static result write_conflict(const struct enrol_call *e, enum error why, struct 
 
 static result write_invalid(const struct enrol_call *e, result r, struct buf *out, struct service_answer *a)
 {
-    struct failure f = {.code = error_name(r.err), .text = "Invalid request", .description = error_text(r.err)};
+    struct failure f = {.code = error_name(r.err), .text = "Invalid request", .description = slice_of(error_text(r.err))};
     if (r.err == ERR_ENROL_FIELD && e->json && e->json->path) {
-        f.description = e->json->fault;
+        f.description = slice_of(e->json->fault);
         f.path = slice_of(e->json->path);
     } else if (r.err == ERR_TOKEN_EXPIRED) {
         f.path = SLICE("card.security_code");
@@ -128,7 +128,7 @@ static result write_internal(result r, struct buf *out, struct service_answer *a
     a->error = r.err;
     return envelope_append_failure(out, &(struct failure){.code = error_name(r.err),
                                                           .text = "Internal server error",
-                                                          .description = "An unexpected error occurred while processing the request"});
+                                                          .description = SLICE("An unexpected error occurred while processing the request")});
 }
 
 /* What the keeper and the network said, as one of the errors that the answer depends on. */

@@ -102,14 +102,6 @@ static bool *flag_of(struct card_json *c, enum field field)
     }
 }
 
-static result set_cvc(struct card_json *c, slice text)
-{
-    TRY(card_check_cvc(text));
-    memcpy(c->cvc, text.at, text.len);
-    c->cvc_len = (uint8_t)text.len;
-    return OK;
-}
-
 /* What is no text is wrong in the way an empty one is; a name may be null, a number's digits may come without quotes. */
 static void card_value(struct reading *r, enum field field, enum value_kind kind, slice value)
 {
@@ -125,7 +117,7 @@ static void card_value(struct reading *r, enum field field, enum value_kind kind
     else if (field == FIELD_EXPIRY)
         judge(c, card_set_expiry(&c->card, is_text ? value : SLICE_NONE));
     else
-        judge(c, set_cvc(c, is_text ? value : SLICE_NONE));
+        judge(c, card_json_set_cvc(c, is_text ? value : SLICE_NONE));
 }
 
 static void check_cards(struct reading *r)

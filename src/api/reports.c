@@ -116,7 +116,7 @@ static result write_unknown_route(const struct report_call *t, struct buf *out, 
     a->error = ERR_REPORT_ROUTE;
     a->status = error_status(a->error);
     return envelope_append_failure(
-        out, &(struct failure){.code = error_name(a->error), .text = error_text(a->error), .description = hint + strlen("; ")});
+        out, &(struct failure){.code = error_name(a->error), .text = error_text(a->error), .description = slice_of(hint + strlen("; "))});
 }
 
 static result write_answer(struct service_call *c, result r, struct buf *out, struct service_answer *a)

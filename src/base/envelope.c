@@ -35,18 +35,25 @@ result json_append_member(struct buf *out, slice before, slice value)
     return buf_append(out, SLICE("\""));
 }
 
+/* "at byte 17 of the body", and what is wrong there if <f> says so. */
+static result append_description(struct buf *out, const struct failure *f)
+{
+    TRY(buf_append(out, SLICE(",\"description\":\"")));
+    if (f->has_offset) {
+        TRY(buf_append(out, SLICE("at byte ")));
+        TRY(buf_append_u64(out, f->offset));
+        TRY(buf_append(out, f->is_of_answer ? SLICE(" of the answer") : SLICE(" of the body")));
+        if (f->description.len) TRY(buf_append(out, SLICE(": ")));
+    }
+    TRY(json_append_text(out, f->has_offset || f->description.len ? f->description : slice_of(f->text)));
+    return buf_append(out, SLICE("\""));
+}
+
 result envelope_append_failure(struct buf *out, const struct failure *f)
 {
     TRY(json_append_member(out, SLICE("{\"status\":\"fail\",\"message\":\""), slice_of(f->text)));
     TRY(json_append_member(out, SLICE(",\"data\":{\"code\":\""), slice_of(f->code)));
-    if (f->has_offset && !f->description) {
-        TRY(buf_append(out, SLICE(",\"description\":\"at byte ")));
-        TRY(buf_append_u64(out, f->offset));
-        TRY(buf_append(out, SLICE(" of the body\"")));
-    } else {
-        slice description = slice_of(f->description ? f->description : f->text);
-        TRY(json_append_member(out, SLICE(",\"description\":\""), description));
-    }
+    TRY(append_description(out, f));
     if (f->token.len) TRY(json_append_member(out, SLICE(",\"token\":\""), f->token));
     if (f->path.len) TRY(json_append_member(out, SLICE(",\"path\":\""), f->path));
     return buf_append(out, SLICE("}}\n"));

@@ -167,8 +167,7 @@ static result append_masked(struct buf *out, const struct credential *found)
     memcpy(card.number, found->number, found->number_len);
     card_mask(&card, &mask);
     secret_wipe(&card, sizeof card);
-    for (char *at = mask.number; *at; at++)
-        if (*at == '*') *at = 'x';
+    card_mask_x(&mask);
     return buf_append(out, slice_of(mask.number));
 }
 

@@ -151,7 +151,8 @@ result compat_write_fields(const struct exchange *x, struct buf *out, bool to_me
 
 enum error compat_error(const struct exchange *x, enum error e)
 {
-    return x->called == COMPAT_FIRSTOKEN ? firstoken_error(e) : e;
+    if (x->called == COMPAT_FIRSTOKEN) return firstoken_error(e);
+    return spoken(x) == COMPAT_PCI_PROXY ? pci_proxy_error(e) : e;
 }
 
 void compat_mark_refusal(const struct exchange *x, enum error e, struct reply *reply)

@@ -22,6 +22,7 @@ MUST_USE result pci_proxy_take_key(struct exchange *x, slice *path);
 bool pci_proxy_api_key(const struct exchange *x, slice *key);
 bool pci_proxy_is_field(slice name);
 MUST_USE result pci_proxy_write_fields(const struct exchange *x, struct buf *out, bool to_merchant);
+enum error pci_proxy_error(enum error e);
 void pci_proxy_mark_refusal(const struct exchange *x, enum error e, struct reply *reply);
 
 /* compat_firstoken.c */

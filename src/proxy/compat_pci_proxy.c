@@ -98,6 +98,11 @@ result pci_proxy_write_fields(const struct exchange *x, struct buf *out, bool to
 
 /* --- errors --- */
 
+enum error pci_proxy_error(enum error e)
+{
+    return e == ERR_KEY_MISSING ? ERR_COMPAT_KEY : e;
+}
+
 static bool is_of_body(enum error e)
 {
     return e >= ERR_JSON_SYNTAX && e <= ERR_BODY_INFLATE;
@@ -109,7 +114,7 @@ static enum compat_code code_of_caller(const struct exchange *x, enum error e)
     case ERR_COMPAT_HEADER: return CODE_HEADER;
     case ERR_COMPAT_MERCHANT:
     case ERR_KEY_MERCHANT: return CODE_MERCHANT;
-    case ERR_KEY_MISSING: return x->called ? CODE_HEADER : CODE_PUSH_KEY;
+    case ERR_COMPAT_KEY: return x->called ? CODE_HEADER : CODE_PUSH_KEY;
     case ERR_KEY_WRONG:
     case ERR_KEY_PERMISSION: return CODE_KEY;
     case ERR_KEY_ADDRESS: return CODE_ADDRESS;
@@ -151,6 +156,7 @@ void pci_proxy_mark_refusal(const struct exchange *x, enum error e, struct reply
     enum { GATEWAY_TIMEOUT = 504 };
     enum compat_code code = code_of(x, e);
     reply->compat_code = (int)code;
+    reply->challenge = SLICE("ApiKey header=\"" KEY_FIELD "\"");
     if (code != CODE_TIMEOUT) return;
     reply->status = GATEWAY_TIMEOUT; /* theirs: 504 with an empty body for connect, DNS and read */
     reply->is_empty = true;

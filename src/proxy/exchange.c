@@ -225,10 +225,10 @@ static bool is_capturing_request(const struct exchange *x)
     return x->route && x->request_work == MESSAGE_CAPTURED;
 }
 
-/* A partner whose message could not be taken sends it again for a 503; a puller hears from the other side, so ours is a 502. */
+/* A partner whose message could not be taken sends it again for a 503. */
 static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
 {
-    enum { INTERNAL_ERROR = 500, BAD_GATEWAY = 502, SEND_AGAIN = 503 };
+    enum { INTERNAL_ERROR = 500, SEND_AGAIN = 503 };
     /* A second attempt of which nothing was sent changes nothing: the first one's answer is the answer. */
     if (x->held && !outcome_unknown && !request_may_have_left(x)) {
         attempt_answer_held(x, e);
@@ -236,17 +236,15 @@ static void refuse_for(struct exchange *x, enum error e, bool outcome_unknown)
     }
     if (x->is_proxied && !client_origin_of(x) && (e == ERR_KEY_MISSING || e == ERR_KEY_WRONG)) e = ERR_PROXY_KEY;
     e = compat_error(x, e);
-    struct reply reply = reply_of_error(e);
-    const struct body_fault *fault = x->capture ? capture_fault(x->capture) : x->body ? body_fault(x->body) : NULL;
     bool has_answered = x->state == EXCHANGE_REWRITE; /* the other side: what it was asked for is done */
-    if (has_answered) reply.status = BAD_GATEWAY;
+    struct reply reply = outcome_unknown || has_answered ? reply_of_unknown_outcome(e) : reply_of_error(e);
+    const struct body_fault *fault = x->capture ? capture_fault(x->capture) : x->body ? body_fault(x->body) : NULL;
     if (is_capturing_request(x) && reply.status >= INTERNAL_ERROR && !x->tries) reply.status = SEND_AGAIN;
     if (fault && fault->err == e) reply.fault = fault;
     if (e == ERR_ROUTE_CONTENT_TYPE) request_tell_types(x, &reply);
     struct body_fault place = {.err = e};
     if (x->bad_token && find_token(x, x->bad_token - 1, &place)) reply.fault = &place;
     if (x->bad_token) reply.token = token_table_id(x->tokens, x->bad_token - 1);
-    reply.outcome_unknown = outcome_unknown || has_answered;
     reply.pan_retry = x->attempt > 0;
     x->error = e;
     compat_mark_refusal(x, e, &reply);

@@ -8,10 +8,30 @@ struct reply reply_of_error(enum error e)
     return (struct reply){.status = error_status(e), .code = error_name(e), .text = error_text(e)};
 }
 
+/* These are only told when a request has left, and say so themselves. */
+static bool is_of_answer(enum error e)
+{
+    return e >= ERR_UPSTREAM_TIMEOUT && e <= ERR_ANSWER_PARTIAL;
+}
+
+struct reply reply_of_unknown_outcome(enum error e)
+{
+    enum { BAD_GATEWAY = 502 };
+    struct reply r = reply_of_error(e);
+    r.outcome_unknown = true;
+    if (is_of_answer(e)) return r;
+    slice cause = slice_of(r.text); /* up to the semicolon; what to do, after it, is for a request that was not sent */
+    r.description = slice_range(cause, 0, slice_find(cause, ';'));
+    r.status = BAD_GATEWAY;
+    r.text = "the request was sent and may have been acted upon, but the answer to it could not be passed on; ask the other side what "
+             "was done before sending it once more";
+    return r;
+}
+
 struct reply reply_of_refusal(enum http_refusal r)
 {
     return (struct reply){
-        .status = refusal_status(r), .code = refusal_name(r), .text = refusal_text(r), .description = refusal_rfc(r)};
+        .status = refusal_status(r), .code = refusal_name(r), .text = refusal_text(r), .description = slice_of(refusal_rfc(r))};
 }
 
 static result append_envelope(struct buf *out, const struct reply *r)
@@ -20,6 +40,7 @@ static result append_envelope(struct buf *out, const struct reply *r)
     if (r->place.len) f.path = r->place;
     if (r->fault) {
         f.has_offset = true;
+        f.is_of_answer = r->outcome_unknown;
         f.offset = r->fault->offset;
         f.path = slice_of(r->fault->path);
     }
@@ -82,7 +103,7 @@ static result write_with_body(struct buf *out, struct buf *body, const struct re
     if (r->compat_code) TRY(write_compat(out, r, request_id));
     if (r->outcome_unknown) TRY(http_write_field(out, SLICE("x-cardveil-outcome"), SLICE("unknown")));
     if (r->pan_retry) TRY(http_write_field(out, SLICE("x-cardveil-pan-retry"), SLICE("1")));
-    TRY(reply_write_status_fields(out, r->status, SLICE_NONE, SLICE_NONE));
+    TRY(reply_write_status_fields(out, r->status, SLICE_NONE, r->challenge));
     TRY(reply_write_length(out, body->len, keep_alive));
     return without_body ? OK : buf_append(out, buf_slice(body));
 }

@@ -144,3 +144,9 @@ void card_mask(const struct card *c, struct card_mask *out)
     memcpy(out->number, c->number, first);
     memcpy(out->number + len - LAST_SHOWN, c->number + len - LAST_SHOWN, LAST_SHOWN);
 }
+
+void card_mask_x(struct card_mask *mask)
+{
+    for (char *at = mask->number; *at; at++)
+        if (*at == '*') *at = 'x';
+}

@@ -42,9 +42,13 @@ def veil(session_folder, watch, rules, processor):
     assert status == 0, f"serve ended with {status}"
 
 
+def named(url, key, merchant="shop"):
+    fields = {"x-cc-merchant-id": merchant, "pci-proxy-api-key": key, "x-cc-url": url}
+    return [(name, value) for name, value in fields.items() if value != "absent"]
+
+
 def pull(veil, url, body=b"", method="POST", headers=(), key=None, merchant="shop"):
-    named = {"x-cc-merchant-id": merchant, "pci-proxy-api-key": key or veil.key, "x-cc-url": url}
-    own = [(name, value) for name, value in named.items() if value != "absent"]
+    own = named(url, key or veil.key, merchant)
     return veil.ask(method, "/v1/pull", [*([JSON] if body else []), *own, *headers], body, how="keyed")
 
 
@@ -137,6 +141,14 @@ def test_errors_of_bodies_and_aliases(veil, processor):
     processor.default = reply(200, b'{"a":')
     answer = pull(veil, f"{processor.url}/channel/x", method="GET")
     assert (answer.status, answer.get("x-cc-error-code")) == (502, "300")
+
+
+def test_callers_are_told_of_the_header_that_they_know(veil, processor):
+    url = f"{processor.url}/channel/x"
+    for answer in (pull(veil, url, key="absent", method="GET"), veil.ask("POST", "/v1/push/ota", [JSON], booking(guest()), how="keyed"),
+                   pull(veil, url, key="cv_wrong_wrong", method="GET")):
+        assert answer.status == 401 and answer.get("www-authenticate") == 'ApiKey header="pci-proxy-api-key"', answer
+        assert b"x-api-key" not in answer.body and ("pci-proxy-api-key" in answer.get("x-cc-error") or b"KEY_WRONG" in answer.body)
 
 
 def test_a_target_that_cannot_be_reached_is_an_empty_504(veil):

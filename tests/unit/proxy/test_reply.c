@@ -41,7 +41,7 @@ START_TEST(test_every_refusal_has_an_answer)
     enum http_refusal why = (enum http_refusal)(_i + 1);
     struct reply r = reply_of_refusal(why);
     ck_assert_int_ge(r.status, 400);
-    ck_assert(strncmp(r.description, "RFC ", 4) == 0 || strlen(r.description) > 10);
+    ck_assert(slice_starts(r.description, SLICE("RFC ")) || r.description.len > 10);
     ck_assert(!failed(reply_write(&out, &r, 1, false, false)));
     ck_assert(has("connection: close\r\n"));
 }
@@ -92,6 +92,36 @@ START_TEST(test_unknown_outcome_is_told)
 }
 END_TEST
 
+/* Who is told that nothing was sent, or to try again, when something was, pays twice. */
+START_TEST(test_unknown_outcome_never_calls_for_another_try)
+{
+    static const char *const never[] = {"nothing was sent", "nothing went on", "try again", "tried again", "retry-after", "the processor"};
+    enum error e = (enum error)(_i + 1);
+    struct reply r = reply_of_unknown_outcome(e);
+    ck_assert_msg(r.status == 502 || r.status == 504, "%s: %d", r.code, r.status);
+    ck_assert_str_eq(r.code, error_name(e));
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has("x-cardveil-outcome: unknown\r\n"));
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++) ck_assert_msg(!has(never[i]), "%s: %s", r.code, never[i]);
+    ck_assert_msg(has("may have been") || has("may be done") || has("the outcome is unknown"), "%s: %s", r.code, r.text);
+}
+END_TEST
+
+START_TEST(test_the_cause_of_an_unknown_outcome_is_told)
+{
+    struct reply r = reply_of_unknown_outcome(ERR_KEEPER_SLOW);
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has("\"message\":\"the request was sent and may have been acted upon"));
+    ck_assert(has("\"description\":\"the vault's process did not answer in time\""));
+    buf_clear(&out);
+    struct body_fault fault = {.err = ERR_JSON_DUPLICATE_KEY, .offset = 17, .path = "$.a"};
+    r = reply_of_unknown_outcome(ERR_JSON_DUPLICATE_KEY);
+    r.fault = &fault;
+    ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
+    ck_assert(has("\"description\":\"at byte 17 of the answer: a member stands twice in one JSON object\",\"path\":\"$.a\""));
+}
+END_TEST
+
 START_TEST(test_place_is_told_and_escaped)
 {
     struct body_fault fault = {.err = ERR_TOKEN_UNKNOWN, .offset = 17, .path = "$['a\"b']"};
@@ -132,6 +162,8 @@ int main(void)
     tcase_add_test(t, test_allow_names_the_methods_given);
     tcase_add_test(t, test_challenge_is_the_one_given);
     tcase_add_test(t, test_unknown_outcome_is_told);
+    tcase_add_loop_test(t, test_unknown_outcome_never_calls_for_another_try, 0, ERR_COUNT - 1);
+    tcase_add_test(t, test_the_cause_of_an_unknown_outcome_is_told);
     tcase_add_test(t, test_place_is_told_and_escaped);
     tcase_add_test(t, test_request_ids_are_never_like_card_numbers);
     tcase_add_test(t, test_head_answers_have_no_body);

@@ -38,6 +38,9 @@ START_TEST(masks_and_brands)
         ck_assert_msg(!failed(card_set_number(&c, slice_of(cards[i].number))), "%s", cards[i].mask);
         card_mask(&c, &m);
         ck_assert_str_eq(m.number, cards[i].mask);
+        card_mask_x(&m);
+        for (size_t k = 0; k <= strlen(cards[i].mask); k++)
+            ck_assert_int_eq(m.number[k], cards[i].mask[k] == '*' ? 'x' : cards[i].mask[k]);
         ck_assert_str_eq(m.brand, cards[i].brand);
         ck_assert_str_eq(card_brand_name(card_brand_of(&c)), cards[i].brand);
     }
