@@ -86,7 +86,7 @@ void request_tell_types(const struct exchange *x, struct reply *reply)
     bool is_type = media_type_format(type) != BODY_OPAQUE || media_type_may_be_listed(type);
     bool is_one = http_head_count(x->head, "content-type") == 1;
     if (is_type && is_one && type.len <= TYPE_MAX_BYTES && !capture_finds(type)) reply->place = type;
-    reply->description = media_type_advice(x->route->config->rules->plan.format);
+    reply->description = slice_of(media_type_advice(x->route->config->rules->plan.format));
 }
 
 /* A body that goes on as it came, in the coding it came in. */
