@@ -2,8 +2,8 @@
 #ifndef BODY_CREDENTIAL_H
 #define BODY_CREDENTIAL_H
 
-/* What goes out for one token in one attempt. Number, expiry, cryptogram and ECI always come from one answer (design,
- * section 7). Lives in secret memory only; sizes are the standards' maxima. */
+/* What goes out for one token in one attempt. Number, expiry, cryptogram and ECI always come from one answer of the
+ * network (README, "Network tokens"). Lives in secret memory only; sizes are the standards' maxima. */
 
 #include "base/slice.h"
 

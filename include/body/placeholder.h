@@ -2,7 +2,7 @@
 #ifndef BODY_PLACEHOLDER_H
 #define BODY_PLACEHOLDER_H
 
-/* Finds placeholders (design, section 6) in any text that is decoded character by character: a JSON string with its escapes,
+/* Finds placeholders (README, "Placeholders") in any text that is decoded character by character: a JSON string with its escapes,
  * a form value with its percent signs, a header value. The scanner takes each decoded character together with the range of
  * raw bytes it came from, so it knows which raw bytes a placeholder covers.
  *

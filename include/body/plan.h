@@ -10,7 +10,7 @@
 
 enum { BODY_CAPTURED_MAX_BYTES = 64 };
 enum body_format {
-    BODY_JSON, BODY_FORM, BODY_TEXT /* explicit placeholders only */, BODY_XML /* outbound as text with XML escapes, unless it has paths */,
+    BODY_JSON, BODY_FORM, BODY_TEXT /* no places: outbound explicit placeholders only, inbound all of it is looked through */, BODY_XML /* outbound as text with XML escapes, unless it has paths */,
     BODY_MULTIPART /* multipart/form-data, RFC 7578 */, BODY_CSV /* RFC 4180, first row: names */,
     BODY_NDJSON /* JSON documents one after another, each on a line, or behind a record separator (RFC 7464); paths: of one of them */,
     BODY_PARTS /* multipart of other kinds, RFC 2046 */,

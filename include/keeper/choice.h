@@ -2,7 +2,7 @@
 #ifndef KEEPER_CHOICE_H
 #define KEEPER_CHOICE_H
 
-/* Which credential goes out for a token in one attempt, and why it is the PAN when it is (design, section 7). Decided in the
+/* Which credential goes out for a token in one attempt, and why it is the PAN when it is (README, "Network tokens", Choice). Decided in the
  * keeper, so that the PAN does not leave it for a payment that goes out with the network token. The relay says what it wishes;
  * route, card and network token are looked up where the decision is made.
  *

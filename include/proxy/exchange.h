@@ -11,7 +11,7 @@
  *   REPLY ─► SEND     the connection died before a byte of the request was out: another one is taken
  *   REPLY ─► RESOLVE  PAN retry, once: a clear decline of a network token is held, and the tokens are asked for as card numbers
  *
- * An attempt whose bytes may have reached the processor and whose outcome is unknown is never repeated (design, section 4). */
+ * An attempt whose bytes may have reached the processor and whose outcome is unknown is never repeated (README, "What it refuses"). */
 
 #include "http/head.h"
 #include "http/refusal.h"

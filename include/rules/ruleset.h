@@ -2,7 +2,7 @@
 #ifndef RULES_RULESET_H
 #define RULES_RULESET_H
 
-/* One processor's rules, checked and compiled: what design section 6 shows as rules/rede.yaml. Read-only after loading. */
+/* One processor's rules, checked and compiled: what README, "Rules", shows of rules/rede.yaml. Read-only after loading. */
 
 #include "body/plan.h"
 #include "rules/source.h"

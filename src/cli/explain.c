@@ -15,8 +15,9 @@ enum { EXIT_USAGE = 2, INPUT_MAX_BYTES = 32 * 1024 * 1024, READ_BYTES = 65536 };
 static const char help[] =
     "usage: cardveil explain [-c FILE] --route NAME [--credential CARD_PAN|NETWORK_TOKEN] < request.http\n"
     "\n"
-    "Reads one HTTP request, as a client would send it to Cardveil, and shows what the processor would receive, with masked\n"
-    "stand-ins for the card data, and why each slot gets its value. Needs no network and no vault: tokens are not looked up.\n"
+    "Reads one HTTP request, as a client would send it to Cardveil, and shows what the other side would receive: with masked\n"
+    "stand-ins for the card data and why each slot gets its value, or, where card data becomes tokens (direction: filter-push),\n"
+    "with what was found masked. Answers are not shown. Needs no network and no vault: tokens are neither looked up nor made.\n"
     "\n"
     "  -c, --config FILE      the configuration (cardveil.yaml)\n"
     "      --route NAME       the route, by its name in the configuration\n"

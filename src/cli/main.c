@@ -40,7 +40,8 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void print_usage(FILE *to)
 {
     (void)fputs("usage: cardveil COMMAND [OPTIONS]\n\n"
-                "Keeps card numbers out of a merchant's systems: swaps token placeholders for card data on the way to the processor.\n\n",
+                "Keeps card numbers out of a merchant's systems: swaps placeholders for card data on the way to a processor or partner, and card\n"
+                "data for tokens in what comes from one.\n\n",
                 to);
     for (size_t i = 0; i < COMMANDS; i++)
         (void)fprintf(to, "  %-8s %-46s %s\n", commands[i].name, commands[i].arguments, commands[i].help);

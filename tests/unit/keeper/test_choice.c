@@ -15,7 +15,7 @@ static struct config_route route_of(struct ruleset *rules, unsigned percent)
     return (struct config_route){.name = SLICE("rede"), .rules = rules, .volume_percent = percent};
 }
 
-/* The whole table of design section 7, as far as it is decided without the network. NULL: a network token may go out. */
+/* The whole table of keeper/choice.h, as far as it is decided without the network. NULL: a network token may go out. */
 START_TEST(test_why_the_pan_goes_out)
 {
     static const struct {

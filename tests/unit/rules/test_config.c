@@ -98,7 +98,7 @@ START_TEST(every_case_says_what_is_expected)
 }
 END_TEST
 
-START_TEST(defaults_are_the_design_s)
+START_TEST(defaults_are_as_documented)
 {
     struct config *c = must_load("good_minimal.yaml");
     char path[5000];
@@ -375,7 +375,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, alone_needs_no_other_file);
     tcase_add_test(t, every_case_says_what_is_expected);
-    tcase_add_test(t, defaults_are_the_design_s);
+    tcase_add_test(t, defaults_are_as_documented);
     tcase_add_test(t, everything_that_can_be_set_is_set);
     tcase_add_test(t, directions_say_what_is_done_to_each_message);
     tcase_add_test(t, a_bundle_gives_the_same_configuration);
