@@ -112,6 +112,8 @@ static enum encoding encoding_of(enum body_format format)
         return ENCODING_XML;
     case BODY_MULTIPART:
         return ENCODING_TEXT;
+    case BODY_CSV: /* without quotes a value that has any is refused */
+        return ENCODING_CSV_QUOTED;
     default:
         return ENCODING_JSON_STRING;
     }
