@@ -44,6 +44,7 @@ def inbound_routes(upstream, callers="127.0.0.0/8"):
         route("masked", "filter-push", masked="on"),
         route("lenient", "filter-push", "fields", invalid="pass"),
         route("hidden", "filter-push", "fields", invalid="mask"),
+        route("digits", "filter-push", "fields", alias="digits"),
         route("scan", "filter-push", "passthrough"),
         route("few", "filter-push", limits={"placeholders": 3}),
         route("small", "filter-push", body={"buffer": "1K"}),

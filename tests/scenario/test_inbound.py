@@ -65,6 +65,18 @@ def test_the_same_card_has_the_same_alias(veil, processor):
     assert first == second == third and first_cvc != third_cvc
 
 
+def test_an_alias_of_digits_that_comes_back_looks_like_a_mistyped_number(veil, processor):
+    _, seen = pushed(veil, processor, booking(guest(cvc=None)), "/digits/bookings")
+    (alias, _), = aliases(seen.body)
+    assert alias.isdigit() and len(alias) == len(VISA)
+    processor.forget()
+    answer = veil.ask("POST", "/digits/bookings", [JSON], seen.body)
+    assert answer.status == 422 and b"INBOUND_CARD" in answer.body and b"a token of digits only" in answer.body, answer
+    assert not processor.requests
+    _, again = pushed(veil, processor, seen.body, "/lenient/bookings")
+    assert again.body == seen.body
+
+
 def test_path_query_and_fields_are_searched(veil, processor):
     answer = veil.ask("POST", f"/in/bookings/{VISA}?card={VISA[:4]}%20{VISA[4:8]}%20{VISA[8:12]}%20{VISA[12:]}&x=1",
                       [JSON, ("X-Card", f"no {MASTERCARD}!")], booking())
