@@ -17,16 +17,18 @@ enum { KEPT_MAX_BYTES = 1024 * 1024 };
 /* --- which part of the rules it is read by --- */
 
 /* Rules that only say 'find: pan' mean whatever comes in: on filter-pull that is the answer. Of another type than the rules name,
- * an answer could have card data where nobody looks: it must be an error page, or be searched as a whole. */
+ * an answer could have card data where nobody looks: it must be an error page, or be searched as a whole. So must one of no type where
+ * the rules expect a form, since anything is one. */
 static result choose_plan(struct exchange *x, const struct http_head *h, const struct plan **out)
 {
     const struct ruleset *rules = x->route->config->rules;
     slice type = media_type(h);
     enum body_format format = media_type_format(type);
     bool is_text = rules->answer.format == BODY_TEXT, is_captured = x->answer_work == MESSAGE_CAPTURED;
+    bool is_untyped = type.len == 0 && (!is_captured || rules->answer.format != BODY_FORM);
     *out = is_captured ? &x->gate->finding[format] : &x->gate->plain[format];
     if (!rules->has_answer || rules->any_answer || (is_text && is_captured)) return OK;
-    if (type.len == 0 || format == rules->answer.format || is_text || h->framing == HTTP_NO_BODY) {
+    if (is_untyped || format == rules->answer.format || is_text || h->framing == HTTP_NO_BODY) {
         *out = &x->route->answer_plan;
         return OK;
     }

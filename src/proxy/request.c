@@ -73,7 +73,8 @@ static result choose_plan(struct exchange *x)
         return OK;
     }
     bool may_be = format == rules->plan.format || rules->plan.format == BODY_TEXT;
-    if (format == BODY_UNTYPED && is_captured) may_be = true; /* as the rules say: if it is nothing like that it is refused as such */
+    /* As the rules say: if it is nothing like that it is refused as such. But anything is a form. */
+    if (format == BODY_UNTYPED && is_captured && rules->plan.format != BODY_FORM) may_be = true;
     ENSURE(x->head->framing == HTTP_NO_BODY || may_be, ROUTE_CONTENT_TYPE);
     x->plan = is_captured ? &rules->plan : &x->route->request_plan;
     return OK;

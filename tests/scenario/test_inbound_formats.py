@@ -10,8 +10,7 @@ import pytest
 from inbound import counts, matches, no_card_in, pay_with
 from leaks import AMEX, CVC, MASTERCARD, VISA
 from payments import JSON
-from payments import JSON
-from processor import reply
+from processor import reply, reply_raw
 
 XML = ("Content-Type", "text/xml; charset=utf-8")
 LATIN1 = ("Content-Type", "application/xml;charset=ISO-8859-1")
@@ -22,6 +21,14 @@ accept: [ POST /form ]
 body: multipart
 card: { number: pan, expiry: { at: exp, as: MM/YY }, cvc: cvc, holder: name }
 find: pan
+"""
+# Any text is a form, of one name: what does not say that it is one is not taken for one.
+PLAIN_FORM_RULES = """
+processor: plain-form
+accept: [ POST /x, GET /x ]
+body: form
+card: { number: $pan }
+answer: { body: form, card: { number: $pan } }
 """
 
 
@@ -35,10 +42,11 @@ def veil_fixture(session_folder, watch, rules, processor):
     routes = [route("ota", "ota-reservation", "filter-push", processor.url), route("fetch", "ota-reservation", "filter-pull", processor.url),
               route("form", "checkout-form", "filter-push", processor.url), route("scan", "passthrough", "filter-push", processor.url),
               route("reveal", "ota-reservation", "forward-pull", processor.url), route("pay", "passthrough", "forward-pull", processor.url),
+              route("simple", "plain-form", "filter-push", processor.url), route("get", "plain-form", "filter-pull", processor.url),
               route("hook", "booking-webhook", "filter-push", processor.url), route("poll", "booking-webhook", "filter-pull", processor.url),
               {**route("typed", "passthrough", "filter-push", processor.url), "pass_types": "application/pdf, image/*"},
               {**route("pull", "passthrough", "filter-pull", processor.url), "pass_types": "image/*"}]
-    made = start_world(session_folder, watch, {**rules, "checkout-form": FORM_RULES}, routes).start()
+    made = start_world(session_folder, watch, {**rules, "checkout-form": FORM_RULES, "plain-form": PLAIN_FORM_RULES}, routes).start()
     yield made
     status = made.stop()
     watch.cardveils.remove(made)
@@ -93,7 +101,13 @@ def test_rules_of_one_format_take_no_other(veil, processor):
     for headers, status, named in (([], 400, b"XML_SYNTAX"), ([JSON], 415, b'"path":"application/json"'), ([("Content-Type", f"text/{VISA}")], 415, b"XML (")):
         answer = veil.ask("POST", "/ota/x", headers, b'{"n":1}')
         assert answer.status == status and named in answer.body and no_card_in(answer.raw), answer
+    untyped = json.dumps({"pan": VISA}).encode()
+    answer = veil.ask("POST", "/simple/x", [], untyped)
+    assert answer.status == 415 and b"application/x-www-form-urlencoded" in answer.body, answer
     assert not processor.requests
+    processor.default = reply_raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(untyped) + untyped)
+    answer = veil.ask("GET", "/get/x")
+    assert answer.status == 502 and no_card_in(answer.raw), answer
 
 
 @pytest.mark.parametrize("method,body", [("POST", b"<OTA_ReadRQ/>"), ("GET", b"")], ids=["POST", "GET"])
