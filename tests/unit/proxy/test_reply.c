@@ -100,6 +100,12 @@ START_TEST(test_unknown_outcome_never_calls_for_another_try)
     struct reply r = reply_of_unknown_outcome(e);
     ck_assert_msg(r.status == 502 || r.status == 504, "%s: %d", r.code, r.status);
     ck_assert_str_eq(r.code, error_name(e));
+    size_t opened = 0, closed = 0;
+    for (size_t i = 0; i < r.description.len; i++) {
+        opened += r.description.at[i] == '(';
+        closed += r.description.at[i] == ')';
+    }
+    ck_assert_msg(opened == closed, "%s: no semicolon in brackets: its text is cut there", r.code);
     ck_assert(!failed(reply_write(&out, &r, 1, true, false)));
     ck_assert(has("x-cardveil-outcome: unknown\r\n"));
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) ck_assert_msg(!has(never[i]), "%s: %s", r.code, never[i]);
