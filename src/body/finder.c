@@ -168,6 +168,7 @@ static result scan_text(struct finder *f, struct value *v)
     TRY(walk_percent_decode(v->text, false, true, &f->unescaped, &other.text));
     look_on(&plain);
     if (other.text.len < v->text.len) look_on(&other);
+    if (!plain.has_one && !other.has_one) return OK; /* and nothing of a number is left here */
     result r = OK;
     while (!failed(r) && (plain.has_one || other.has_one)) {
         bool is_plain = plain.has_one && (!other.has_one || plain.start <= other.start);
@@ -184,7 +185,7 @@ static result scan(struct finder *f, struct value *v)
 {
     struct pan_found p;
     result r = OK;
-    if (!v->is_bare) return scan_text(f, v);
+    if (!v->is_bare) return v->text.len < PAN_MIN_DIGITS ? OK : scan_text(f, v); /* escapes only make it shorter */
     if (pan_scan_number(v->text, &p)) {
         struct place place = place_of(f, v, p.start, p.end);
         r = found_number(&f->found, (slice){p.digits, p.len}, false, &place);
