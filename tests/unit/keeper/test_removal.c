@@ -4,6 +4,12 @@
 
 /* The queue that tells the network of tokens whose card is gone. */
 
+static void queue_removal(const struct job *j)
+{
+    fake_network.jobs[fake_network.job_count++] = *j;
+    fake_network.removal_queued(fake_network.removal_owner, j);
+}
+
 /* The vault tells of a card that is gone: the network is told that its token is, until it has heard. */
 START_TEST(a_removal_is_told_to_the_network)
 {
@@ -11,8 +17,7 @@ START_TEST(a_removal_is_told_to_the_network)
     set_up();
     registrar_start();
     job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
-    fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
+    queue_removal(&j);
     ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
     registrar_fail(ERR_NETWORK_DOWN, NETWORK_REASON_NONE);
     ck_assert_uint_eq(fake_network.job_count, 1);
@@ -34,13 +39,11 @@ START_TEST(a_token_that_another_card_has_is_not_removed)
     set_up();
     registrar_start();
     job_set_removal(&j, SLICE("cards"), SLICE("ref-1"));
-    fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
+    queue_removal(&j);
     ck_assert(registrar_is_idle());
     ck_assert_uint_eq(fake_network.job_count, 0);
     other->state = NETWORK_DELETED; /* nobody pays with it any more */
-    fake_network.jobs[fake_network.job_count++] = j;
-    fake_network.removal_queued(fake_network.removal_owner, &j);
+    queue_removal(&j);
     ck_assert_str_eq(registrar_order()->text, "ORDER_REMOVE cards ref-1");
     registrar_state(NETWORK_DELETED, "");
     ck_assert_uint_eq(fake_network.job_count, 0);
