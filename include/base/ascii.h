@@ -32,6 +32,11 @@ static inline bool ascii_is_hex(char c) /* in either case */
     return ascii_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+static inline bool ascii_is_white(char c) /* as JSON (RFC 8259 section 2: ws) and XML (section 2.3: S) know it */
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static inline bool ascii_is_token_char(char c) /* what names of header fields and media types are made of (RFC 9110 5.6.2: tchar) */
 {
     return ascii_is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format_walker.h"
 
+#include "base/ascii.h"
 #include "body/media_type.h"
 #include "body/utf8.h"
 #include "charset.h"
@@ -99,7 +100,7 @@ static bool is_readable(const struct format_walker *f, const struct walk *w)
 /* White space, or of the mark that some programs write before UTF-8: no other character begins with two of its bytes. */
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\xEF' || c == '\xBB' || c == '\xBF';
+    return ascii_is_white(c) || c == '\xEF' || c == '\xBB' || c == '\xBF';
 }
 
 /* The first byte that is no white space tells. What is no JSON, or no XML, although it begins so, is refused as such. */

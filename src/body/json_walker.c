@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json_walker.h"
 
+#include "base/ascii.h"
 #include "finder.h"
 #include "fingerprint.h"
 
@@ -28,11 +29,6 @@ int json_stop(struct json_walker *j, enum error err, uint64_t offset)
     return 0;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r'; /* RFC 8259 section 2: ws; yajl takes \f and \v too */
-}
-
 /* yajl says where a token ended. It began after the one before, and the white space, ',' and ':' between them; those are
  * looked at here because yajl takes more for white space than JSON does. */
 static bool token_begin(struct json_walker *j)
@@ -41,7 +37,7 @@ static bool token_begin(struct json_walker *j)
     uint64_t known = walk_end(j->walk);
     j->token_end = end < known ? end : known;
     const char *from = walk_at(j->walk, j->gap_end), *at = from;
-    while (is_space(*at) || *at == ',' || *at == ':') at++;
+    while (ascii_is_white(*at) || *at == ',' || *at == ':') at++;
     j->token_start = j->gap_end + (uint64_t)(at - from);
     return (*at != '\f' && *at != '\v') || json_stop(j, ERR_JSON_SYNTAX, j->token_start);
 }
@@ -403,7 +399,7 @@ static void skip_gap(struct json_walker *j)
     uint64_t end = j->fed;
     while (j->gap_end < end) {
         char c = *walk_at(j->walk, j->gap_end);
-        if (!is_space(c) && c != ',' && c != ':') return;
+        if (!ascii_is_white(c) && c != ',' && c != ':') return;
         j->gap_end++;
     }
 }
@@ -411,7 +407,7 @@ static void skip_gap(struct json_walker *j)
 static result check_trailing(struct json_walker *j)
 {
     for (; j->gap_end < j->fed; j->gap_end++)
-        if (!is_space(*walk_at(j->walk, j->gap_end))) return json_fault(j, ERR_JSON_TRAILING, j->gap_end);
+        if (!ascii_is_white(*walk_at(j->walk, j->gap_end))) return json_fault(j, ERR_JSON_TRAILING, j->gap_end);
     return OK;
 }
 
@@ -419,7 +415,7 @@ static result check_trailing(struct json_walker *j)
 static uint64_t syntax_error_at(const struct json_walker *j)
 {
     uint64_t at = j->last_end > j->walk->base ? j->last_end : j->walk->base;
-    while (at < j->fed && is_space(*walk_at(j->walk, at))) at++;
+    while (at < j->fed && ascii_is_white(*walk_at(j->walk, at))) at++;
     if (at < j->fed && (*walk_at(j->walk, at) == ',' || *walk_at(j->walk, at) == ':')) at++;
     return at;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ascii.h"
+#include "body/media_type.h"
 #include "body/path_match.h"
 #include "body/utf8.h"
+#include "charset.h"
 #include "finder.h"
 #include "fingerprint.h"
-#include "body/media_type.h"
-#include "charset.h"
 #include "format_walker.h"
 #include "multipart_head.h"
 
@@ -93,17 +93,12 @@ static result fail_part(struct multipart_walker *m, result r, uint64_t offset)
 
 /* --- values --- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* <is_place>: may hold a placeholder. White space around a value is not part of it. */
 static result take_text(struct multipart_walker *m, uint64_t from, uint64_t to, bool is_place)
 {
     const struct plan_field *field = m->field;
-    while (from < to && is_blank(*walk_at(m->walk, from))) from++;
-    while (from < to && is_blank(*walk_at(m->walk, to - 1))) to--;
+    while (from < to && ascii_is_white(*walk_at(m->walk, from))) from++;
+    while (from < to && ascii_is_white(*walk_at(m->walk, to - 1))) to--;
     slice text = walk_raw(m->walk, from, to);
     if (text.len == 0) return OK;
     if (!m->walk->finder) return walk_scan_text(m->walk, &m->scanner, text, from, field, is_place);

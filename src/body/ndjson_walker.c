@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ascii.h"
 #include "finder.h"
 #include "format_walker.h"
 
@@ -36,7 +37,7 @@ void ndjson_walker_free(struct ndjson_walker *n)
 static bool is_blank(slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] != ' ' && text.at[i] != '\t' && text.at[i] != '\r' && text.at[i] != '\n') return false;
+        if (!ascii_is_white(text.at[i])) return false;
     return true;
 }
 

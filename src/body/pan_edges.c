@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-static char at_or_nul(slice text, size_t i)
-{
-    return i < text.len ? text.at[i] : 0;
-}
-
 static bool has(slice text, size_t at, slice what)
 {
     return at < text.len && slice_starts(slice_after(text, at), what);

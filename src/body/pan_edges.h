@@ -16,6 +16,10 @@ enum gap {
     GAP_DASH,  /* one, of any kind: U+002D, U+2010 to U+2015, U+2212 */
     GAP_ODD,   /* two blanks, " - ", a tab, '.', '/' or '+': only in a number that is grouped as cards show it, all of one kind */
 };
+static inline char at_or_nul(slice text, size_t i)
+{
+    return i < text.len ? text.at[i] : 0;
+}
 /* The gap that begins at <at>, or that ends before it: its bytes; 0: none. */
 size_t gap_at(slice text, size_t at, enum gap *kind);
 size_t gap_before(slice text, size_t at, enum gap *kind);

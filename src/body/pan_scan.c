@@ -33,11 +33,6 @@ static bool is_word(char c)
     return slice_is_word_char(c) && c != '-' && !ascii_is_digit(c);
 }
 
-static char at_or_nul(slice text, size_t i)
-{
-    return i < text.len ? text.at[i] : 0;
-}
-
 /* Eight bytes at a time: most text has no digits. */
 static size_t skip_to_digit(slice text, size_t at)
 {

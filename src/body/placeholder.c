@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "body/placeholder.h"
 
-#include <string.h>
+#include "base/ascii.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+#include <string.h>
 
 /* --- the grammar --- */
 
@@ -23,7 +20,7 @@ static void skip(struct reader *r, size_t n)
 static void skip_blanks(struct reader *r)
 {
     size_t n = 0;
-    while (n < r->rest.len && is_blank(r->rest.at[n])) n++;
+    while (n < r->rest.len && ascii_is_white(r->rest.at[n])) n++;
     skip(r, n);
 }
 
@@ -40,7 +37,7 @@ static slice take_word(struct reader *r)
 {
     skip_blanks(r);
     size_t n = 0;
-    while (n < r->rest.len && !is_blank(r->rest.at[n]) && r->rest.at[n] != ':' && r->rest.at[n] != '|') n++;
+    while (n < r->rest.len && !ascii_is_white(r->rest.at[n]) && r->rest.at[n] != ':' && r->rest.at[n] != '|') n++;
     slice word = {r->rest.at, n};
     skip(r, n);
     return word;
@@ -219,7 +216,7 @@ static result push_open(struct placeholder_scanner *s, char c, uint64_t from)
         s->second = from;
         return OK;
     }
-    if (is_blank(c)) {
+    if (ascii_is_white(c)) {
         s->has_blank = true;
         return keep(s, c, PLACEHOLDER_OPEN);
     }
@@ -230,7 +227,7 @@ static result push_open(struct placeholder_scanner *s, char c, uint64_t from)
 
 static result push_token(struct placeholder_scanner *s, char c, uint64_t from)
 {
-    if (is_blank(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
+    if (ascii_is_white(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
     if (c == ':') return keep(s, c, PLACEHOLDER_COLON);
     if (placeholder_is_opener(c) || c == '}' || c == '>' || c == '|') return again(s, c, from);
     s->is_odd_token |= !slice_is_word_char(c);
@@ -239,7 +236,7 @@ static result push_token(struct placeholder_scanner *s, char c, uint64_t from)
 
 static result push_colon(struct placeholder_scanner *s, char c, uint64_t from)
 {
-    if (is_blank(c)) return keep(s, c, PLACEHOLDER_COLON);
+    if (ascii_is_white(c)) return keep(s, c, PLACEHOLDER_COLON);
     if (!slice_is_word_char(c)) return again(s, c, from);
     s->kind_at = s->len;
     return keep(s, c, PLACEHOLDER_KIND);
@@ -289,7 +286,7 @@ result placeholder_push(struct placeholder_scanner *s, char c, uint64_t from, ui
     case PLACEHOLDER_TOKEN:
         return push_token(s, c, from);
     case PLACEHOLDER_AFTER_TOKEN:
-        if (is_blank(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
+        if (ascii_is_white(c)) return keep(s, c, PLACEHOLDER_AFTER_TOKEN);
         return c == ':' ? keep(s, c, PLACEHOLDER_COLON) : again(s, c, from);
     case PLACEHOLDER_COLON:
         return push_colon(s, c, from);
@@ -339,7 +336,7 @@ static size_t take_simple(slice text, struct placeholder *out)
     slice token = slice_range(r.rest, 0, slice_find(r.rest, ':'));
     if (token.len == r.rest.len) return 0;
     skip(&r, token.len + 1);
-    while (token.len && is_blank(token.at[token.len - 1])) token.len--;
+    while (token.len && ascii_is_white(token.at[token.len - 1])) token.len--;
     skip_blanks(&r);
     bool is_permanent = slice_starts(r.rest, SLICE("detokenize"));
     if (!is_token(token) || (!is_permanent && !slice_starts(r.rest, SLICE("transaction")))) return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tms_priv.h"
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "json.h"
 #include "sign/cybersource.h"
@@ -24,11 +25,6 @@ static result find_payload(slice body, slice *out)
     return OK;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* JSON without the white space between its tokens: what a sender signs who writes the member anew. */
 static result write_compact(slice json, struct buf *out)
 {
@@ -39,7 +35,7 @@ static result write_compact(slice json, struct buf *out)
             i++; /* whatever is escaped, it ends no string; valid JSON has it */
         } else if (json.at[i] == '"') {
             in_string = !in_string;
-        } else if (!in_string && is_blank(json.at[i])) {
+        } else if (!in_string && ascii_is_white(json.at[i])) {
             TRY(buf_append(out, slice_range(json, from, i)));
             from = i + 1;
         }
